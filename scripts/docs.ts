@@ -1,0 +1,103 @@
+/**
+ * Holds the docs to the code: the reference pages to the tables they are printed from, and every code block marked
+ * `<!-- from examples/x.ts -->` to that example, or with `#name` to its part between `#region name` and `#endregion`.
+ * With --write it corrects them; without, it fails where they differ.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { type Setting, settings } from '../src/config.ts';
+import { type ErrorEntry, errorCodes } from '../src/errors.ts';
+
+const root = join(import.meta.dirname, '..');
+const read = (path: string): string | null =>
+  existsSync(join(root, path)) ? readFileSync(join(root, path), 'utf8') : null;
+
+const note = '<!-- Printed from the code by `npm run docs`; do not edit. -->';
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+const code = (text: string): string => (text === '' ? 'empty' : `\`${text}\``);
+
+function configurationPage(): string {
+  const rows = Object.entries<Setting>(settings).map(([name, setting]) => [
+    code(name),
+    code(setting.env),
+    setting.type,
+    setting.secret === true ? 'secret' : setting.default === null ? 'none' : code(setting.default),
+    setting.about,
+  ]);
+  return `${note}
+
+# Configuration
+
+Every setting can be given in the config file by its name or in the environment by its variable; the environment wins.
+An unknown name is an error. A duration is written like \`500ms\`, \`5s\`, \`7d\`; bytes like \`16KiB\`, \`1MiB\`; a list with commas.
+
+${table(['setting', 'variable', 'type', 'default', 'what it means'], rows)}
+`;
+}
+
+function errorsPage(): string {
+  const rows = Object.entries<ErrorEntry>(errorCodes).map(([name, error]) => [
+    code(name),
+    String(error.status),
+    error.retryable ? 'yes' : 'no',
+    error.message,
+    error.action,
+  ]);
+  return `${note}
+
+# Errors
+
+Tell errors apart by code, never by message: a code never changes its meaning. The API answers them as problem+json.
+Retryable means that the same request can succeed later.
+
+${table(['code', 'status', 'retryable', 'message', 'what to do'], rows)}
+`;
+}
+
+/** What a marker names: a whole example, or one region of it. */
+function excerpt(path: string, region: string | undefined): string {
+  const text = read(path);
+  if (text === null) return `// ${path} does not exist`;
+  if (region === undefined) return text.trimEnd();
+  const lines = text.split('\n');
+  const start = lines.findIndex((line) => line.trim() === `// #region ${region}`);
+  const end = lines.findIndex((line, index) => index > start && line.trim().startsWith('// #endregion'));
+  return start < 0 || end < 0 ? `// ${path} has no region ${region}` : lines.slice(start + 1, end).join('\n');
+}
+
+const block = /(<!-- from ([^\s#]+)(?:#(\S+))? -->\n+```\w*\n)([\s\S]*?)(\n```)/g;
+
+function withExamples(text: string): string {
+  return text.replaceAll(
+    block,
+    (...[, head, path, region, , tail]: string[]) => `${head}${excerpt(path ?? '', region)}${tail}`,
+  );
+}
+
+const list = ['ls-files', '--cached', '--others', '--exclude-standard', '*.md'];
+const pages = execFileSync('git', list, { cwd: root, encoding: 'utf8' }).trim().split('\n');
+const expected = new Map<string, string>();
+for (const page of pages) {
+  const text = read(page);
+  if (text !== null) expected.set(page, withExamples(text));
+}
+expected.set('docs/reference/configuration.md', configurationPage());
+expected.set('docs/reference/errors.md', errorsPage());
+
+const different = [...expected].filter(([page, text]) => read(page) !== text);
+for (const [page, text] of different) {
+  if (process.argv.includes('--write')) {
+    mkdirSync(dirname(join(root, page)), { recursive: true });
+    writeFileSync(join(root, page), text);
+  } else {
+    console.error(`${page} differs from the code: run \`npm run docs\``);
+    process.exitCode = 1;
+  }
+}

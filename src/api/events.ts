@@ -1,0 +1,196 @@
+/** Events: search, one with its timeline, its raw bytes, replay, emit, cancel. */
+import { z } from '@hono/zod-openapi';
+import { HoldfastError } from '../errors.ts';
+import type { EmitRequest } from './port.ts';
+import { inputError } from './problem.ts';
+import { jsonRoute, rawRoute, type Route, type Tools } from './route.ts';
+import { flag, given, idOf, listOf, name, pageOf, pageQuery, text, timeOf, when } from './schema.ts';
+import { deliveryDetailShape, eventDetailShape, eventShape, showEvent, showEventDetail, textOf } from './shapes.ts';
+import { type Attempted, showAttempted, timelineOf, timelineShape } from './timeline.ts';
+
+const params = z.object({ id: idOf('evt') });
+
+/** Most deliveries of one event that its page shows. */
+const DELIVERIES_MAX = 100;
+
+const list = jsonRoute({
+  method: 'get',
+  path: '/api/events',
+  group: 'events',
+  summary: 'Lists events, newest first.',
+  query: z.object({
+    source: name.optional(),
+    type: text.optional(),
+    tenant: text.optional(),
+    correlationId: text.optional(),
+    dedupeKey: text.optional(),
+    since: when.optional(),
+    until: when.optional(),
+    unmatched: flag.optional().openapi({ description: 'true: only events that no destination matched.' }),
+    ...pageQuery,
+  }),
+  answer: listOf(eventShape),
+  async handle({ query }, { port, now }) {
+    const { cursor: _cursor, limit: _limit, order: _order, since, until, ...same } = query;
+    const filter = given({
+      ...same,
+      since: since && timeOf(since, now()),
+      until: until && timeOf(until, now()),
+    });
+    const { rows, cursor } = await port.history.events(filter, pageOf(query));
+    return { rows: rows.map(showEvent), cursor };
+  },
+});
+
+const one = jsonRoute({
+  method: 'get',
+  path: '/api/events/{id}',
+  group: 'events',
+  summary: 'Shows an event with one timeline of all that happened to it.',
+  params,
+  answer: z.object({
+    event: eventDetailShape,
+    duplicates: z.object({ count: z.number().int() }),
+    answer: z
+      .object({ status: z.number().int(), bodyText: z.string().nullable() })
+      .nullable()
+      .openapi({ description: 'What a sync source answered.' }),
+    deliveries: z.array(deliveryDetailShape),
+    timeline: z.array(timelineShape),
+  }),
+  errors: ['not_found'],
+  async handle({ params }, { port }) {
+    const record = await port.history.event(params.id);
+    if (record === null) throw new HoldfastError('not_found');
+    const attempted = await attemptedOf(port, params.id);
+    const destinations = port.destinations();
+    const { answer } = record;
+    return {
+      event: showEventDetail(record),
+      duplicates: { count: record.duplicates.count },
+      answer: answer === null ? null : { status: answer.status, bodyText: textOf(answer.body) },
+      deliveries: attempted.map((delivery) => showAttempted(delivery, destinations)),
+      timeline: timelineOf(record, attempted, destinations),
+    };
+  },
+});
+
+async function attemptedOf({ history }: Tools['port'], eventId: string): Promise<Attempted[]> {
+  const { rows } = await history.deliveries({ eventId }, { limit: DELIVERIES_MAX, oldestFirst: true });
+  return Promise.all(rows.map(async (delivery) => ({ delivery, attempts: await history.attempts(delivery.id) })));
+}
+
+const body = rawRoute({
+  method: 'get',
+  path: '/api/events/{id}/body',
+  group: 'events',
+  summary: 'Gives the body, byte for byte as received, as an attachment.',
+  about: 'Always plain text or octets, whatever the sender called it: it is data, and no browser may run it.',
+  params,
+  media: ['text/plain', 'application/octet-stream'],
+  errors: ['not_found', 'body_purged'],
+  async handle({ params }, { port }) {
+    const record = await port.history.event(params.id);
+    if (record === null) throw new HoldfastError('not_found');
+    const { body } = record.event;
+    if (body === null) throw new HoldfastError('body_purged');
+    const isText = textOf(body) !== null;
+    return new Response(new Uint8Array(body), {
+      headers: {
+        'content-type': isText ? 'text/plain; charset=utf-8' : 'application/octet-stream',
+        'content-disposition': `attachment; filename="${params.id}.${isText ? 'txt' : 'bin'}"`,
+        'content-security-policy': "default-src 'none'; sandbox",
+      },
+    });
+  },
+});
+
+const replay = jsonRoute({
+  method: 'post',
+  path: '/api/events/{id}/replay',
+  group: 'events',
+  summary: 'Makes new deliveries of an event, to where it went or to the destinations named.',
+  params,
+  body: z.strictObject({ destinations: z.array(name).min(1).max(100).optional() }),
+  bodyOptional: true,
+  answer: z.object({ deliveryIds: z.array(z.string()) }),
+  errors: ['not_found', 'body_purged', 'replay_open', 'destination_unknown'],
+  async handle({ params, body }, { port, by }) {
+    return { deliveryIds: await port.replayEvent(params.id, body.destinations ?? null, by) };
+  },
+});
+
+const emission = z
+  .strictObject({
+    type: text,
+    data: z.unknown().openapi({ description: 'Any JSON; it becomes the body.' }),
+    tenant: text.optional(),
+    dedupeKey: text.optional(),
+    orderKey: text.optional(),
+    at: z
+      .union([z.iso.datetime({ offset: true }), z.number().int().min(0).max(8.64e15)])
+      .optional()
+      .openapi({ description: 'Not delivered before: ISO 8601 or milliseconds since 1970. Cancellable until then.' }),
+    correlationId: z.string().regex(/^[\x21-\x7e]{1,256}$/).optional(),
+  })
+  .openapi('Emission');
+
+const emitted = z
+  .object({
+    id: z.string(),
+    duplicate: z.boolean().openapi({ description: 'true: an event with this dedupe key was there already; the id is its.' }),
+  })
+  .openapi('Emitted');
+
+const emit = jsonRoute({
+  method: 'post',
+  path: '/api/events',
+  group: 'events',
+  summary: "Emits one of the application's own events, or up to 1000 in one commit.",
+  about: 'Answered after the commit: one object for one event, an array for an array.',
+  body: z.union([emission, z.array(emission).min(1).max(1000)]),
+  answer: z.union([emitted, z.array(emitted)]),
+  errors: ['store_unavailable', 'commit_unknown', 'backlog_full', 'disk_reserve', 'stopping', 'event_not_fit'],
+  async handle({ body }, { port }) {
+    const emissions = Array.isArray(body) ? body : [body];
+    const answers = await port.emit(emissions.map(emitRequest));
+    const shown = answers.map(({ eventId, duplicate }) => ({ id: eventId, duplicate }));
+    const [first] = shown;
+    return Array.isArray(body) || first === undefined ? shown : first;
+  },
+});
+
+function emitRequest(asked: z.output<typeof emission>, index: number): EmitRequest {
+  const { type, data, at, tenant, dedupeKey, orderKey, correlationId } = asked;
+  return {
+    type,
+    body: Buffer.from(jsonText(data, index)),
+    contentType: 'application/json',
+    options: given({ tenant, dedupeKey, orderKey, correlationId, at: typeof at === 'string' ? Date.parse(at) : at }),
+  };
+}
+
+function jsonText(data: unknown, index: number): string {
+  if (data === undefined) throw inputError('body', `${index}.data`, 'It is missing; an event without data has null.');
+  try {
+    return JSON.stringify(data);
+  } catch {
+    throw inputError('body', `${index}.data`, 'It is nested too deeply.');
+  }
+}
+
+const cancel = jsonRoute({
+  method: 'delete',
+  path: '/api/events/{id}',
+  group: 'events',
+  summary: 'Cancels a delayed event that nobody has begun to attempt.',
+  params,
+  answer: null,
+  errors: ['not_found', 'not_cancellable'],
+  async handle({ params }, { port }) {
+    await port.cancel(params.id);
+    return null;
+  },
+});
+
+export const eventRoutes: readonly Route[] = [list, one, body, replay, emit, cancel];

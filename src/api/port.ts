@@ -1,0 +1,91 @@
+/**
+ * What the admin API, and with it the CLI and the dashboard, asks of the gateway. `gateway.ts` implements it.
+ */
+import type { EmitOptions } from '../deliver/emit.ts';
+import type { RejectionLog } from '../ingest/rejections.ts';
+import type { StreamOccurrence } from '../observe/stream.ts';
+import type { LiveFigures } from '../observe/stats.ts';
+import type { ReplayFilter, ReplayPlan, ReplayRequest, ReplayStatus } from '../dispatch/replay.ts';
+import type { HistoryStore, StoreCounts, StoreReport } from '../store/store.ts';
+
+export type { ReplayFilter, ReplayPlan, ReplayRequest, ReplayStatus };
+
+/** A source as shown: never with a secret. */
+export interface SourceInfo {
+  readonly name: string;
+  readonly path: string;
+  readonly verifier: string;
+  /** `false` for `none()`: shown in red. */
+  readonly proves: boolean;
+  readonly mode: 'queued' | 'sync';
+  readonly responder: string | null;
+  readonly methods: readonly string[];
+  readonly dedupeWindowMs: number;
+  readonly splits: boolean;
+}
+
+export type DestinationState = 'running' | 'paused' | 'absent' | 'stopped';
+export type BreakerState = 'closed' | 'open' | 'half-open' | 'none';
+
+/** The live side of a destination in this process; counts and totals come from the store. */
+export interface DestinationLive extends LiveFigures {
+  readonly name: string;
+  readonly state: DestinationState;
+  readonly kind: 'handler' | 'batch' | 'endpoint' | 'absent';
+  readonly isolation: 'inline' | 'thread' | 'process' | 'endpoint' | null;
+  readonly from: readonly string[];
+  readonly types: readonly string[] | null;
+  readonly priority: string;
+  readonly ordered: boolean;
+  readonly breaker: BreakerState;
+  /** Attempts running now, and the most that may. */
+  readonly running: number;
+  readonly runningMax: number;
+  readonly pausedBy: string | null;
+  readonly pausedAt: number | null;
+}
+
+export interface EmitRequest {
+  readonly type: string;
+  readonly body: Uint8Array;
+  readonly contentType: string;
+  readonly options: EmitOptions;
+}
+
+export interface AdminPort {
+  readonly history: HistoryStore;
+  readonly rejections: RejectionLog;
+  /** Tries rejected requests again, as they came, through the normal path. */
+  verifyAgain(filter: { readonly source?: string; readonly ids?: readonly string[] }): Promise<{ readonly accepted: number; readonly refused: number }>;
+  report(): StoreReport | null;
+  /** Whether the store takes commits now; else why not. */
+  ready(): { readonly ready: boolean; readonly reason: string | null };
+  counts(): Promise<StoreCounts>;
+  sources(): readonly SourceInfo[];
+  destinations(): readonly DestinationLive[];
+  /** The live figures of all destinations together. */
+  overall(): LiveFigures;
+  /** @throws HoldfastError destination_unknown */
+  pause(destination: string, by: string): Promise<void>;
+  resume(destination: string, by: string): Promise<void>;
+  /** Its open deliveries become dead letters `cleared`. Answers how many. */
+  clear(destination: string, by: string): Promise<number>;
+  emit(requests: readonly EmitRequest[]): Promise<readonly { readonly eventId: string; readonly duplicate: boolean }[]>;
+  /** A delayed event that nobody has begun to attempt. @throws HoldfastError not_found, not_cancellable */
+  cancel(eventId: string): Promise<void>;
+  /** New deliveries of one event, to where it went, or to these. @throws HoldfastError not_found, body_purged, replay_open */
+  replayEvent(eventId: string, destinations: readonly string[] | null, by: string): Promise<readonly string[]>;
+  replayDelivery(deliveryId: string, by: string): Promise<string>;
+  planReplay(filter: ReplayFilter): Promise<ReplayPlan>;
+  startReplay(request: ReplayRequest): Promise<ReplayStatus>;
+  replays(): Promise<readonly ReplayStatus[]>;
+  replay(id: string): Promise<ReplayStatus | null>;
+  cancelReplay(id: string): Promise<ReplayStatus | null>;
+  resolve(deliveryIds: readonly string[], note: string, by: string): Promise<number>;
+  /** Whether this is the admin token. Constant-time. */
+  authorize(token: string): boolean;
+  /** Watches until the returned function is called. Slow watchers miss occurrences rather than hold them up. */
+  watch(seen: (occurrence: StreamOccurrence) => void): () => void;
+  /** Prometheus text. */
+  metrics(): Promise<string>;
+}

@@ -1,0 +1,131 @@
+/**
+ * The one anatomy of a route: method, path, sentence, schemas of what it takes and answers, and a function. Router,
+ * validation, OpenAPI and docs page are all made from it.
+ */
+import { z } from '@hono/zod-openapi';
+import type { ErrorCode } from '../errors.ts';
+import type { AdminPort } from './port.ts';
+
+export type Group = 'health' | 'queues' | 'events' | 'deliveries' | 'dead letters' | 'replays' | 'sources' | 'rejections' | 'live' | 'docs';
+
+/** What a route works with besides its input. */
+export interface Tools {
+  readonly port: AdminPort;
+  readonly version: string;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  readonly features: Readonly<Record<string, boolean | string>>;
+  /** Whether the request came with the token; only routes with access `open` are called without. */
+  readonly authorized: boolean;
+  /** Who acts, for the record: the `x-holdfast-by` header, else `api`. */
+  readonly by: string;
+}
+
+/** Who may call: everybody, the token's bearer, or its bearer through a browser's password prompt too. */
+export type Access = 'open' | 'token' | 'browser';
+
+interface Given<Params, Query, Body> {
+  readonly params: z.output<Params>;
+  readonly query: z.output<Query>;
+  readonly body: z.output<Body>;
+}
+
+/** Readonly all the way down: what is answered is not changed by answering it. */
+export type Shown<Value> = Value extends readonly (infer Item)[]
+  ? readonly Shown<Item>[]
+  : Value extends object
+    ? { readonly [Name in keyof Value]: Shown<Value[Name]> }
+    : Value;
+
+interface Head<Params, Query, Body> {
+  readonly method: 'get' | 'post' | 'delete';
+  /** With parameters in braces: `/api/events/{id}`. */
+  readonly path: string;
+  readonly group: Group;
+  /** One sentence. */
+  readonly summary: string;
+  /** More about it, for the docs. */
+  readonly about?: string;
+  /** Default `token`. */
+  readonly access?: Access;
+  readonly params?: Params;
+  /** Query parameters by name; any other is an error. */
+  readonly query?: Query;
+  readonly body?: Body;
+  /** Whether an empty body stands for `{}`. */
+  readonly bodyOptional?: boolean;
+  /** Codes it answers besides those that every route may. */
+  readonly errors?: readonly ErrorCode[];
+}
+
+/** What a route without parameters, query or body takes. */
+type Empty = z.ZodObject<z.core.$ZodLooseShape>;
+
+export interface JsonRoute<Params, Query, Body, Answer> extends Head<Params, Query, Body> {
+  /** What is answered, as JSON; `null`: 204 and nothing. */
+  readonly answer: Answer;
+  handle(given: Given<Params, Query, Body>, tools: Tools): Promise<Handled<Answer>> | Handled<Answer>;
+}
+
+type Handled<Answer> = Answer extends z.ZodType ? Shown<z.output<Answer>> | Status<Shown<z.output<Answer>>> : null;
+
+/** A JSON answer with another status than 200. */
+export class Status<Value> {
+  readonly status: number;
+  readonly value: Value;
+
+  constructor(status: number, value: Value) {
+    this.status = status;
+    this.value = value;
+  }
+}
+
+export interface RawRoute<Params, Query, Body> extends Head<Params, Query, Body> {
+  /** Media types of the answer, and the status of success. */
+  readonly media: readonly string[];
+  readonly status?: number;
+  handle(given: Given<Params, Query, Body>, tools: Tools): Promise<Response> | Response;
+}
+
+/** A route with its types forgotten: what the router registers. `run` takes what its schemas gave. */
+export interface Route extends Head<z.ZodType, z.ZodObject, z.ZodType> {
+  readonly access: Access;
+  readonly success: { readonly status: number; readonly content: Readonly<Record<string, z.ZodType>> | null };
+  run(given: Given<z.ZodType, z.ZodType, z.ZodType>, tools: Tools): Promise<Response>;
+}
+
+/** A route that answers JSON. */
+export function jsonRoute<
+  Answer extends z.ZodType | null,
+  Params extends z.ZodType = Empty,
+  Query extends z.ZodObject = Empty,
+  Body extends z.ZodType = Empty,
+>(route: JsonRoute<Params, Query, Body, Answer>): Route {
+  const { answer } = route;
+  return {
+    ...route,
+    access: route.access ?? 'token',
+    success: answer === null ? { status: 204, content: null } : { status: 200, content: { 'application/json': answer } },
+    async run(given, tools) {
+      // The router validated the input with this very route's schemas.
+      const handled: unknown = await route.handle(given, tools);
+      if (answer === null) return new Response(null, { status: 204 });
+      return handled instanceof Status ? Response.json(handled.value, { status: handled.status }) : Response.json(handled);
+    },
+  };
+}
+
+/** A route that answers bytes, text or a page. */
+export function rawRoute<
+  Params extends z.ZodType = Empty,
+  Query extends z.ZodObject = Empty,
+  Body extends z.ZodType = Empty,
+>(route: RawRoute<Params, Query, Body>): Route {
+  const content = Object.fromEntries(route.media.map((media) => [media, z.string()]));
+  return {
+    ...route,
+    access: route.access ?? 'token',
+    success: { status: route.status ?? 200, content: route.status === 101 ? null : content },
+    run: async (given, tools) => route.handle(given, tools),
+  };
+}

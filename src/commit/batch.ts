@@ -1,0 +1,97 @@
+/** What waits for the next commit, and how a commit is cut from it. */
+import type {
+  Action,
+  ActionAnswer,
+  Append,
+  AppendAnswer,
+  ClaimRef,
+  CommitBatch,
+  DocumentAnswer,
+  DocumentWrite,
+  Release,
+  ReplayAnswer,
+  ReplayRow,
+  RowAnswer,
+  SettleAnswer,
+  Settlement,
+} from '../store/store.ts';
+
+/** A row and who waits for its answer. */
+export interface Waiting<Row, Answer> {
+  readonly row: Row;
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** Row and answer of each kind. */
+interface Kinds {
+  appends: { row: Append; answer: AppendAnswer };
+  starts: { row: ClaimRef; answer: RowAnswer };
+  settlements: { row: Settlement; answer: SettleAnswer };
+  releases: { row: Release; answer: RowAnswer };
+  replays: { row: ReplayRow; answer: ReplayAnswer };
+  actions: { row: Action; answer: ActionAnswer };
+  documents: { row: DocumentWrite; answer: DocumentAnswer };
+}
+
+export type Kind = keyof Kinds;
+export type RowOf<K extends Kind> = Kinds[K]['row'];
+export type AnswerOf<K extends Kind> = Kinds[K]['answer'];
+export type Rows = { readonly [K in Kind]: Waiting<RowOf<K>, AnswerOf<K>>[] };
+
+export function emptyBatch(): Rows {
+  return { appends: [], starts: [], settlements: [], releases: [], replays: [], actions: [], documents: [] };
+}
+
+/**
+ * Takes what waits, up to a number of rows of each kind and of body bytes. Outcomes first would not be fairer: each
+ * kind has its own bound, so none waits behind another.
+ */
+export function take(rows: Rows, rowsMax: number, bytesMax: number): Rows {
+  return {
+    appends: rows.appends.splice(0, appendsWithin(rows.appends, rowsMax, bytesMax)),
+    starts: rows.starts.splice(0, rowsMax),
+    settlements: rows.settlements.splice(0, rowsMax),
+    releases: rows.releases.splice(0, rowsMax),
+    replays: rows.replays.splice(0),
+    actions: rows.actions.splice(0),
+    documents: rows.documents.splice(0),
+  };
+}
+
+/** How many appends fit; at least one, so that one large request is committed alone. */
+function appendsWithin(appends: readonly Waiting<Append, AppendAnswer>[], rowsMax: number, bytesMax: number): number {
+  let events = 0;
+  let bytes = 0;
+  for (let index = 0; index < appends.length; index++) {
+    for (const { event } of appends[index]?.row.events ?? []) {
+      events++;
+      bytes += event.body?.length ?? 0;
+    }
+    if (events > rowsMax || bytes > bytesMax) return Math.max(1, index);
+  }
+  return appends.length;
+}
+
+/** The batch a store is given. Starts that were asked for come first, then those that were collected. */
+export function batchOf(
+  rows: Rows,
+  head: Pick<CommitBatch, 'token' | 'now' | 'leaseMs'> & { readonly starts: readonly ClaimRef[] },
+): CommitBatch {
+  return {
+    token: head.token,
+    now: head.now,
+    leaseMs: head.leaseMs,
+    appends: rows.appends.map(rowOf),
+    starts: [...rows.starts.map(rowOf), ...head.starts],
+    settlements: rows.settlements.map(rowOf),
+    releases: rows.releases.map(rowOf),
+    replays: rows.replays.map(rowOf),
+    actions: rows.actions.map(rowOf),
+    documents: rows.documents.map(rowOf),
+  };
+}
+
+function rowOf<Row>(waiting: Waiting<Row, never>): Row {
+  return waiting.row;
+}

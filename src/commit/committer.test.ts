@@ -1,0 +1,216 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { IdMaker } from '../core/id.ts';
+import { silentObserver } from '../core/observer.ts';
+import { HoldfastError } from '../errors.ts';
+import { memoryStore } from '../store/memory.ts';
+import { type Append, type CommitAnswers, type CommitBatch, StoreError, type WorkStore } from '../store/store.ts';
+import { TestClock } from '../testing/clock.ts';
+import { Committer, type CommitterState } from './committer.ts';
+
+/** What the store does with the next commits; after that it behaves. */
+type Fault = 'unavailable' | 'unknown-written' | 'unknown-not-written' | 'fatal' | 'held';
+
+class Rig {
+  readonly clock = new TestClock();
+  readonly ids = new IdMaker({ now: () => this.clock.now(), fill: (bytes) => void crypto.getRandomValues(bytes) });
+  readonly store = memoryStore({ clock: this.clock, ids: this.ids, rowBytesMax: 3 * 1024 * 1024 });
+  readonly batches: CommitBatch[] = [];
+  readonly states: CommitterState[] = [];
+  readonly faults: Fault[] = [];
+  readonly committer: Committer;
+  letGo: () => void = () => undefined;
+
+  constructor() {
+    this.committer = new Committer({
+      store: this.#faulty(),
+      clock: this.clock,
+      ids: this.ids,
+      observer: silentObserver,
+      leaseMs: 60_000,
+      starts: () => [],
+      committed: () => undefined,
+      changed: (state) => this.states.push(state),
+    });
+  }
+
+  #faulty(): WorkStore {
+    const { work } = this.store;
+    const commit = async (batch: CommitBatch): Promise<CommitAnswers> => {
+      this.batches.push(batch);
+      const fault = this.faults.shift();
+      if (fault === 'unavailable' || fault === 'fatal') throw new StoreError(fault, 'as asked');
+      if (fault === 'unknown-not-written') throw new StoreError('unknown', 'as asked');
+      if (fault === 'held') await new Promise<void>((resolve) => (this.letGo = resolve));
+      const answers = await work.commit(batch);
+      if (fault === 'unknown-written') throw new StoreError('unknown', 'as asked');
+      return answers;
+    };
+    return Object.assign(Object.create(work) as WorkStore, { commit });
+  }
+
+  append(dedupeKey: string | null = null, bytes = 2): Append {
+    const event = {
+      id: this.ids.make('evt'),
+      source: 's',
+      type: 't',
+      tenant: null,
+      dedupeKey,
+      orderKey: null,
+      receivedAt: this.clock.now(),
+      method: 'POST',
+      path: '/in/s',
+      query: '',
+      headers: [],
+      body: new Uint8Array(bytes),
+      correlationId: 'c',
+      traceparent: null,
+      unfit: null,
+      duplicateOf: null,
+    };
+    const delivery = { destination: 'd', orderKey: null, dueAt: null, dead: null, handOff: 'claim' } as const;
+    return { events: [{ event, dedupeWindowMs: 60_000, deliveries: [delivery] }] };
+  }
+
+  async open(): Promise<void> {
+    await this.store.work.open();
+  }
+
+  async claimed(): Promise<Parameters<Committer['settle']>[0]['claim']> {
+    const answer = await this.committer.append(this.append());
+    assert.equal(answer.status, 'committed');
+    const claim = answer.status === 'committed' && answer.events[0]?.status === 'committed' ? answer.events[0].claims[0] : null;
+    assert.ok(claim);
+    return claim;
+  }
+}
+
+const attempt = { number: 1, startedAt: 0, durationMs: 1, outcome: 'succeeded', status: null, error: null, worker: 'w' } as const;
+
+async function rig(...faults: Fault[]): Promise<Rig> {
+  const made = new Rig();
+  await made.open();
+  made.faults.push(...faults);
+  return made;
+}
+
+function codeOf(promise: Promise<unknown>): Promise<string> {
+  return promise.then(
+    () => 'no error',
+    (error: unknown) => (error instanceof HoldfastError ? error.code : String(error)),
+  );
+}
+
+describe('the committer', () => {
+  test('commits what arrived while a commit was in flight as one batch', async () => {
+    const made = await rig('held');
+    const first = made.committer.append(made.append());
+    await turn();
+    const others = [1, 2, 3].map(() => made.committer.append(made.append()));
+    await turn();
+    assert.equal(made.batches.length, 1);
+    made.letGo();
+    await Promise.all([first, ...others]);
+    assert.deepEqual(
+      made.batches.map((batch) => batch.appends.length),
+      [1, 3],
+    );
+  });
+
+  test('answers nobody before the commit of their row has ended', async () => {
+    const made = await rig('held');
+    let answered = false;
+    const append = made.committer.append(made.append()).then(() => (answered = true));
+    await turn();
+    assert.equal(answered, false);
+    made.letGo();
+    await append;
+    assert.equal(answered, true);
+  });
+
+  test('gives a refused row its answer and commits the others', async () => {
+    const made = await rig();
+    const [large, small] = await Promise.all([
+      made.committer.append(made.append(null, 4 * 1024 * 1024)),
+      made.committer.append(made.append()),
+    ]);
+    assert.deepEqual(large, { status: 'refused', reason: 'too_large' });
+    assert.equal(small.status, 'committed');
+  });
+
+  test('unavailable: refuses appends with 503 at once, and takes them again when the store is back', async () => {
+    const made = await rig('unavailable', 'unavailable');
+    assert.equal(await codeOf(made.committer.append(made.append())), 'store_unavailable');
+    assert.equal(await codeOf(made.committer.append(made.append())), 'store_unavailable');
+    await made.clock.advanceSlowly(5000);
+    assert.equal(made.committer.state, 'open');
+    assert.equal((await made.committer.append(made.append())).status, 'committed');
+    assert.deepEqual(made.states, ['unavailable', 'open']);
+  });
+
+  test('unavailable: keeps outcomes and commits them when the store is back', async () => {
+    const made = await rig();
+    const claim = await made.claimed();
+    made.faults.push('unavailable', 'unavailable');
+    const settled = made.committer.settle({ claim, outcome: { kind: 'succeeded', attempt }, emits: [], answer: null });
+    await turn();
+    assert.equal(made.committer.state, 'unavailable');
+    await made.clock.advanceSlowly(5000);
+    assert.equal((await settled).status, 'committed');
+  });
+
+  for (const fault of ['unknown-written', 'unknown-not-written'] as const) {
+    test(`${fault}: resolves the commit by its token and appends nothing twice`, async () => {
+      const made = await rig(fault);
+      const append = made.committer.append(made.append());
+      await turn();
+      assert.equal(await codeOf(made.committer.append(made.append())), 'store_unavailable');
+      await made.clock.advanceSlowly(1000);
+      assert.equal((await append).status, 'committed');
+      assert.equal(made.batches[0]?.token, made.batches[1]?.token);
+      assert.equal((await made.store.history.events({}, { limit: 10 })).rows.length, 1);
+    });
+  }
+
+  test('unknown for too long: answers 503 and still learns what became of it', async () => {
+    const made = await rig(...Array.from({ length: 20 }, () => 'unknown-not-written' as const));
+    const append = codeOf(made.committer.append(made.append()));
+    await turn();
+    await made.clock.advanceSlowly(60_000);
+    assert.equal(await append, 'commit_unknown');
+    assert.equal(made.committer.state, 'open');
+    assert.equal((await made.store.history.events({}, { limit: 10 })).rows.length, 1);
+  });
+
+  test('fatal: refuses everything from then on and never commits again', async () => {
+    const made = await rig('fatal');
+    const [first, second] = [codeOf(made.committer.append(made.append())), codeOf(made.committer.append(made.append()))];
+    assert.deepEqual(await Promise.all([first, second]), ['store_unavailable', 'store_unavailable']);
+    assert.equal(await codeOf(made.committer.append(made.append())), 'store_unavailable');
+    await made.clock.advanceSlowly(60_000);
+    assert.equal(made.batches.length, 1);
+    assert.deepEqual(made.states, ['fatal']);
+  });
+
+  test('close commits what waits, then refuses; it is safe twice', async () => {
+    const made = await rig();
+    const append = made.committer.append(made.append());
+    await made.committer.close();
+    assert.equal((await append).status, 'committed');
+    assert.equal(await codeOf(made.committer.append(made.append())), 'stopping');
+    await made.committer.close();
+  });
+
+  test('cuts a commit by the bytes of its bodies, and commits one large request alone', async () => {
+    const made = await rig();
+    await Promise.all([1, 2, 3].map(() => made.committer.append(made.append(null, 2 * 1024 * 1024))));
+    assert.deepEqual(
+      made.batches.map((batch) => batch.appends.length),
+      [2, 1],
+    );
+  });
+});
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+}

@@ -1,0 +1,335 @@
+/**
+ * Group commit, the heart of the gateway. Requests and finished attempts queue up while one commit is in flight; when
+ * it ends, all that waits goes in the next, bounded by rows and bytes. When idle it commits in the same turn of the
+ * event loop: no timer, no added latency. Nobody is answered before the commit that holds their row has ended.
+ *
+ * | the store says | appends and the like | outcomes, releases, starts |
+ * | --- | --- | --- |
+ * | committed / refused | answered | answered |
+ * | unavailable | 503, try later | kept, and committed when the store is back |
+ * | unknown | the same batch again under its token; 503 after a while | the same batch again |
+ * | fatal | 503, nothing more is taken, the process ends | lost with the process: attempted again after the restart |
+ */
+import type { Clock, Timer } from '../core/clock.ts';
+import type { IdMaker } from '../core/id.ts';
+import type { Observer } from '../core/observer.ts';
+import { HoldfastError } from '../errors.ts';
+import type {
+  Action,
+  ActionAnswer,
+  Append,
+  AppendAnswer,
+  ClaimRef,
+  CommitAnswers,
+  CommitBatch,
+  DocumentAnswer,
+  DocumentWrite,
+  Release,
+  ReplayAnswer,
+  ReplayRow,
+  RowAnswer,
+  SettleAnswer,
+  Settlement,
+  WorkStore,
+} from '../store/store.ts';
+import { StoreError } from '../store/store.ts';
+import { type AnswerOf, batchOf, emptyBatch, type Kind, type RowOf, type Rows, take, type Waiting } from './batch.ts';
+
+export interface CommitterOptions {
+  readonly store: WorkStore;
+  readonly clock: Clock;
+  readonly ids: IdMaker;
+  readonly observer: Observer;
+  /** How long claims made in a commit hold. */
+  readonly leaseMs: number;
+  /** Attempts that began and are not marked started yet; asked once per commit. */
+  readonly starts: () => readonly ClaimRef[];
+  /** Told of every commit, before its rows are answered. */
+  readonly committed: (batch: CommitBatch, answers: CommitAnswers) => void;
+  /** The store stopped taking commits, takes them again, or is lost. */
+  readonly changed: (state: CommitterState) => void;
+}
+
+export type CommitterState = 'open' | 'unavailable' | 'fatal' | 'closed';
+
+/** Most rows and body bytes of one commit. */
+const ROWS_MAX = 1024;
+const BYTES_MAX = 4 * 1024 * 1024;
+const BACKOFF_FIRST_MS = 50;
+const BACKOFF_LAST_MS = 2000;
+/** How long an append waits for an unknown commit to be resolved. */
+const UNKNOWN_ANSWER_MS = 10_000;
+
+export class Committer {
+  readonly #options: CommitterOptions;
+  readonly #rows: Rows = emptyBatch();
+  #state: CommitterState = 'open';
+  #inFlight = false;
+  #scheduled = false;
+  #backoffMs = BACKOFF_FIRST_MS;
+  #retry: Timer | null = null;
+  #idle: (() => void)[] = [];
+
+  constructor(options: CommitterOptions) {
+    this.#options = options;
+  }
+
+  get state(): CommitterState {
+    return this.#state;
+  }
+
+  /** Outcomes that are not committed yet: dispatch starts nothing new above its bound. */
+  get unsettled(): number {
+    return this.#rows.settlements.length;
+  }
+
+  /** @throws HoldfastError store_unavailable, commit_unknown, stopping */
+  append(append: Append): Promise<AppendAnswer> {
+    return this.#add('appends', append);
+  }
+
+  /** Committed sooner or later as long as the process lives, also over an outage of the store. */
+  settle(settlement: Settlement): Promise<SettleAnswer> {
+    return this.#add('settlements', settlement);
+  }
+
+  start(claim: ClaimRef): Promise<RowAnswer> {
+    return this.#add('starts', claim);
+  }
+
+  release(release: Release): Promise<RowAnswer> {
+    return this.#add('releases', release);
+  }
+
+  /** @throws HoldfastError store_unavailable, commit_unknown, stopping */
+  act(action: Action): Promise<ActionAnswer> {
+    return this.#add('actions', action);
+  }
+
+  /**
+   * Replay rows with the documents that say how far the replay is, in one commit.
+   * @throws HoldfastError store_unavailable, commit_unknown, stopping
+   */
+  async replay(rows: readonly ReplayRow[], documents: readonly DocumentWrite[]): Promise<readonly ReplayAnswer[]> {
+    const [answers] = await Promise.all([
+      Promise.all(rows.map((row) => this.#add('replays', row))),
+      Promise.all(documents.map((document) => this.#add('documents', document))),
+    ]);
+    return answers;
+  }
+
+  /** @throws HoldfastError store_unavailable, commit_unknown, stopping */
+  write(document: DocumentWrite): Promise<DocumentAnswer> {
+    return this.#add('documents', document);
+  }
+
+  /** Resolves when nothing waits and nothing is in flight. */
+  idle(): Promise<void> {
+    if (this.#quiet()) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  /** Takes no more rows once what waits is committed. Safe twice. */
+  async close(): Promise<void> {
+    if (this.#state !== 'fatal' && this.#state !== 'unavailable') await this.idle();
+    this.#retry?.cancel();
+    if (this.#state !== 'fatal') this.#enter('closed');
+    this.#refuse('stopping');
+  }
+
+  #add<K extends Kind>(kind: K, row: RowOf<K>): Promise<AnswerOf<K>> {
+    const kept = kind === 'settlements' || kind === 'releases' || kind === 'starts';
+    if (this.#state === 'closed') return Promise.reject(new HoldfastError('stopping', { retryAfterS: 5 }));
+    if (this.#state !== 'open' && !kept) return Promise.reject(unavailable());
+    return new Promise((resolve, reject) => {
+      this.#rows[kind].push({ row, resolve, reject });
+      this.#schedule();
+    });
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#inFlight || this.#state !== 'open') return;
+    this.#scheduled = true;
+    // After the sockets that are readable in this turn: what they bring goes into the same commit.
+    setImmediate(() => {
+      this.#scheduled = false;
+      if (!this.#inFlight && this.#state === 'open') void this.#run();
+    });
+  }
+
+  async #run(): Promise<void> {
+    this.#inFlight = true;
+    while (this.#state === 'open' && this.#pending() > 0) {
+      const rows = take(this.#rows, ROWS_MAX, BYTES_MAX);
+      const batch = batchOf(rows, {
+        token: this.#options.ids.make('cmt'),
+        now: this.#options.clock.now(),
+        leaseMs: this.#options.leaseMs,
+        starts: this.#options.starts(),
+      });
+      await this.#commit(rows, batch);
+    }
+    this.#inFlight = false;
+    if (this.#quiet()) for (const resolve of this.#idle.splice(0)) resolve();
+    else this.#schedule();
+  }
+
+  async #commit(rows: Rows, batch: CommitBatch): Promise<void> {
+    const startedAt = this.#options.clock.monotonic();
+    try {
+      const answers = await this.#options.store.commit(batch);
+      this.#answer(rows, batch, answers, startedAt);
+    } catch (error) {
+      await this.#failed(rows, batch, error);
+    }
+  }
+
+  #answer(rows: Rows, batch: CommitBatch, answers: CommitAnswers, startedAt: number): void {
+    this.#backoffMs = BACKOFF_FIRST_MS;
+    const { observer, clock, committed } = this.#options;
+    observer.committed(
+      rows.appends.length + rows.settlements.length + rows.replays.length + rows.releases.length,
+      clock.monotonic() - startedAt,
+    );
+    committed(batch, answers);
+    resolveAll(rows.appends, answers.appends);
+    // The first starts of the batch are those that were asked for; the rest were collected.
+    resolveAll(rows.starts, answers.starts);
+    resolveAll(rows.settlements, answers.settlements);
+    resolveAll(rows.releases, answers.releases);
+    resolveAll(rows.replays, answers.replays);
+    resolveAll(rows.actions, answers.actions);
+    resolveAll(rows.documents, answers.documents);
+  }
+
+  async #failed(rows: Rows, batch: CommitBatch, error: unknown): Promise<void> {
+    const failure = error instanceof StoreError ? error.failure : 'fatal';
+    this.#options.observer.commitFailed(failure, error instanceof Error ? error.message : String(error));
+    if (failure === 'unknown') {
+      await this.#resolveUnknown(rows, batch);
+      return;
+    }
+    rejectNew(rows, unavailable());
+    if (failure === 'fatal') {
+      this.#enter('fatal');
+      this.#refuse('store_unavailable');
+      return;
+    }
+    this.#keep(rows);
+    this.#down();
+  }
+
+  /** The reply was lost: the same batch under the same token until the store says what became of it. */
+  async #resolveUnknown(rows: Rows, batch: CommitBatch): Promise<void> {
+    const { clock, store } = this.#options;
+    const since = clock.monotonic();
+    this.#enter('unavailable');
+    rejectNew(this.#rows, unavailable());
+    for (;;) {
+      await this.#pause();
+      if (clock.monotonic() - since > UNKNOWN_ANSWER_MS) rejectNew(rows, new HoldfastError('commit_unknown', { retryAfterS: 5 }));
+      try {
+        const answers = await store.commit(batch);
+        this.#enter('open');
+        this.#answer(rows, batch, answers, since);
+        return;
+      } catch (error) {
+        const failure = error instanceof StoreError ? error.failure : 'fatal';
+        // `unavailable` says only that this call wrote nothing, not what the first one did: ask again.
+        if (failure !== 'fatal') continue;
+        this.#enter('fatal');
+        rejectNew(rows, unavailable());
+        this.#refuse('store_unavailable');
+        return;
+      }
+    }
+  }
+
+  /** Outcomes outlive an outage: they go first in the commit after it. */
+  #keep(rows: Rows): void {
+    this.#rows.settlements.unshift(...rows.settlements);
+    this.#rows.releases.unshift(...rows.releases);
+    this.#rows.starts.unshift(...rows.starts);
+  }
+
+  #down(): void {
+    this.#enter('unavailable');
+    rejectNew(this.#rows, unavailable());
+    void this.#probe();
+  }
+
+  /** Tries with what must not be lost, or with nothing, until the store takes a commit. */
+  async #probe(): Promise<void> {
+    while (this.#state === 'unavailable') {
+      await this.#pause();
+      if (this.#state !== 'unavailable') return;
+      const rows = take(this.#rows, ROWS_MAX, BYTES_MAX);
+      const { clock, ids, leaseMs } = this.#options;
+      const batch = batchOf(rows, { token: ids.make('cmt'), now: clock.now(), leaseMs, starts: [] });
+      const startedAt = clock.monotonic();
+      try {
+        const answers = await this.#options.store.commit(batch);
+        this.#enter('open');
+        this.#answer(rows, batch, answers, startedAt);
+      } catch (error) {
+        const failure = error instanceof StoreError ? error.failure : 'fatal';
+        if (failure === 'unknown') return this.#resolveUnknown(rows, batch);
+        if (failure === 'fatal') {
+          this.#enter('fatal');
+          return;
+        }
+        this.#keep(rows);
+      }
+    }
+  }
+
+  #pause(): Promise<void> {
+    const delayMs = this.#backoffMs;
+    this.#backoffMs = Math.min(BACKOFF_LAST_MS, delayMs * 2);
+    return new Promise((resolve) => {
+      this.#retry = this.#options.clock.schedule(delayMs, resolve);
+    });
+  }
+
+  #enter(state: CommitterState): void {
+    if (this.#state === state || this.#state === 'fatal') return;
+    this.#state = state;
+    this.#options.changed(state);
+    if (state === 'open') this.#schedule();
+  }
+
+  #refuse(code: 'stopping' | 'store_unavailable'): void {
+    const error = new HoldfastError(code, { retryAfterS: 5 });
+    for (const list of Object.values(this.#rows)) for (const waiting of list.splice(0)) waiting.reject(error);
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  #pending(): number {
+    let count = 0;
+    for (const list of Object.values(this.#rows)) count += list.length;
+    return count;
+  }
+
+  #quiet(): boolean {
+    return !this.#inFlight && this.#pending() === 0;
+  }
+}
+
+function unavailable(): HoldfastError {
+  return new HoldfastError('store_unavailable', { retryAfterS: 5 });
+}
+
+function resolveAll<Answer>(rows: readonly Waiting<unknown, Answer>[], answers: readonly Answer[]): void {
+  for (let index = 0; index < rows.length; index++) {
+    const answer = answers[index];
+    if (answer === undefined) rows[index]?.reject(new HoldfastError('internal', { detail: 'The store gave no answer for a row.' }));
+    else rows[index]?.resolve(answer);
+  }
+}
+
+/** Rows whose sender can try again are told so; what only this process knows is kept. */
+function rejectNew(rows: Rows, error: HoldfastError): void {
+  for (const list of [rows.appends, rows.replays, rows.actions, rows.documents]) {
+    for (const waiting of list.splice(0)) waiting.reject(error);
+  }
+}

@@ -1,0 +1,85 @@
+/** When to try again. A policy is data, so that it can be shown, stored and computed anywhere. */
+import type { Random } from './clock.ts';
+import { type Duration, durationMs } from './duration.ts';
+
+/** Delays between attempts. `maxAttempts` counts the first try. Build one with the functions below. */
+export type RetryPolicy =
+  | {
+      readonly kind: 'exponential';
+      readonly maxAttempts: number;
+      readonly baseMs: number;
+      readonly factor: number;
+      readonly capMs: number;
+      readonly jitter: 'full' | 'none';
+    }
+  | { readonly kind: 'list'; readonly delaysMs: readonly number[]; readonly jitter: 'full' | 'fifth' | 'none' };
+
+export interface ExponentialOptions {
+  /** Attempts in all, the first included. Default 5. */
+  readonly maxAttempts?: number;
+  /** Delay before the second attempt. Default 5 s. */
+  readonly base?: Duration;
+  /** Each delay is this many times the one before. Default 2. */
+  readonly factor?: number;
+  /** No delay is longer. Default 1 h. */
+  readonly cap?: Duration;
+  /**
+   * `full` (default): each delay is drawn evenly between 0 and the computed one, so that what failed together does
+   * not come back together (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+   */
+  readonly jitter?: 'full' | 'none';
+}
+
+/** Delays that grow by a factor up to a cap, with full jitter. @throws TypeError when an option does not fit */
+export function exponential(options: ExponentialOptions = {}): RetryPolicy {
+  const maxAttempts = options.maxAttempts ?? 5;
+  if (!Number.isInteger(maxAttempts) || maxAttempts < 1) {
+    throw new TypeError(`maxAttempts: expected a whole number from 1, got ${String(maxAttempts)}`);
+  }
+  const factor = options.factor ?? 2;
+  if (!(factor >= 1)) throw new TypeError(`factor: expected a number from 1, got ${String(factor)}`);
+  return {
+    kind: 'exponential',
+    maxAttempts,
+    baseMs: durationMs(options.base ?? '5s', 'base'),
+    factor,
+    capMs: durationMs(options.cap ?? '1h', 'cap'),
+    jitter: options.jitter ?? 'full',
+  };
+}
+
+/** Exactly these delays; one attempt more than there are delays. @throws TypeError */
+export function fixed(delays: readonly Duration[]): RetryPolicy {
+  return { kind: 'list', delaysMs: delays.map((delay) => durationMs(delay, 'delays')), jitter: 'none' };
+}
+
+/**
+ * The example schedule of Standard Webhooks: ten attempts over about three days, each delay varied by up to a fifth.
+ * https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+ */
+export function standardSchedule(): RetryPolicy {
+  const delays = ['5s', '5m', '30m', '2h', '5h', '10h', '14h', '20h', '24h'];
+  return { kind: 'list', delaysMs: delays.map((delay) => durationMs(delay, 'delays')), jitter: 'fifth' };
+}
+
+/** No second attempt. */
+export function never(): RetryPolicy {
+  return { kind: 'list', delaysMs: [], jitter: 'none' };
+}
+
+/** Attempts in all that a policy allows. */
+export function attemptsMax(policy: RetryPolicy): number {
+  return policy.kind === 'exponential' ? policy.maxAttempts : policy.delaysMs.length + 1;
+}
+
+/** Milliseconds until the next attempt after `attempts` failed ones; `null` when they are exhausted. */
+export function nextDelayMs(policy: RetryPolicy, attempts: number, random: Random): number | null {
+  if (attempts >= attemptsMax(policy)) return null;
+  if (policy.kind === 'list') {
+    const delay = policy.delaysMs[attempts - 1] ?? 0;
+    if (policy.jitter === 'none') return delay;
+    return Math.round(policy.jitter === 'full' ? delay * random() : delay * (0.8 + 0.4 * random()));
+  }
+  const grown = Math.min(policy.capMs, policy.baseMs * policy.factor ** (attempts - 1));
+  return Math.round(policy.jitter === 'full' ? grown * random() : grown);
+}

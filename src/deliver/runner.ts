@@ -1,0 +1,51 @@
+/**
+ * The port between dispatch and whatever attempts a delivery: code inline, in a thread, in a process; an endpoint.
+ * A runner turns one attempt into results and never throws: what goes wrong is a result.
+ */
+import type { Claim } from '../store/store.ts';
+import type { EmitOptions } from './emit.ts';
+
+/** An event a handler emitted; committed with the outcome. */
+export interface Emitted {
+  readonly type: string;
+  readonly body: Uint8Array;
+  readonly contentType: string;
+  readonly options: EmitOptions;
+}
+
+/** What became of one delivery in an attempt. */
+export type Result =
+  | { readonly kind: 'succeeded'; readonly value: unknown }
+  | { readonly kind: 'skipped'; readonly note: string }
+  /** `delayMs` set: the handler said when (`RetryLater`); else the policy decides. */
+  | { readonly kind: 'failed'; readonly error: string; readonly delayMs: number | null; readonly status: number | null }
+  | { readonly kind: 'rejected'; readonly reason: string }
+  | { readonly kind: 'unavailable'; readonly reason: string }
+  | { readonly kind: 'timeout' }
+  /** The thread or process that ran it ended; the gateway itself did not. */
+  | { readonly kind: 'crashed'; readonly error: string };
+
+export interface Attempt {
+  /** One claim, or a batch (at most one per order key). */
+  readonly claims: readonly Claim[];
+  /** Number of this attempt per claim: attempts spent plus one. */
+  readonly numbers: readonly number[];
+  /** Aborted on timeout, on a hard stop, and when a claim is lost. */
+  readonly signal: AbortSignal;
+  readonly timeoutMs: number;
+}
+
+/** Per claim, in the order of `claims`: its result and what it emitted. */
+export interface Attempted {
+  readonly results: readonly Result[];
+  readonly emitted: readonly (readonly Emitted[])[];
+}
+
+export interface Runner {
+  /** `inline` code shares the gateway's fate: its suspects run alone. */
+  readonly isolation: 'inline' | 'thread' | 'process' | 'endpoint';
+  /** Resolves when the attempt ended or its signal aborted it; never rejects. */
+  run(attempt: Attempt): Promise<Attempted>;
+  /** Ends threads and processes. Safe twice. */
+  close(): Promise<void>;
+}

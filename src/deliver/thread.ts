@@ -1,0 +1,42 @@
+/**
+ * Handlers in threads (`run: 'thread'`): for code that burns CPU. A thread that throws, exits or runs out of memory ends
+ * its own attempt only. It shares the process, though: a native crash or `process.kill` takes the gateway with it.
+ */
+import { Worker } from 'node:worker_threads';
+import { describeError } from './outcomes.ts';
+import { type IsolatedOptions, type IsolatedRunner, Pool } from './pool.ts';
+import type { ChildEvents, ChildHandle } from './pool-slot.ts';
+
+const MIB = 1_048_576;
+
+/** Runs the handler of a module in a pool of threads. Nothing starts before the first attempt, or `warm()`. */
+export function threadRunner(options: IsolatedOptions): IsolatedRunner {
+  return new Pool('thread', options, (events) => startThread(options, events));
+}
+
+function startThread(options: IsolatedOptions, events: ChildEvents): ChildHandle {
+  const worker = new Worker(childProgram(), {
+    argv: [options.module.href, options.batch === true ? 'batch' : 'single'],
+    name: options.name,
+    ...(options.memoryBytesMax === undefined
+      ? {}
+      : { resourceLimits: { maxOldGenerationSizeMb: Math.max(1, Math.round(options.memoryBytesMax / MIB)) } }),
+  });
+  worker.on('message', events.said);
+  worker.on('error', (error: unknown) => events.said({ kind: 'dying', error: describeError(error) }));
+  worker.on('exit', (code) => events.exited(`the thread exited with code ${code}`));
+  return {
+    send: (asked) =>
+      worker.postMessage(
+        asked,
+        asked.kind === 'run' ? asked.claims.flatMap((claim) => claim.event.body?.buffer ?? []) : [],
+      ),
+    kill: () => void worker.terminate(),
+    hold: (keepsAlive) => (keepsAlive ? worker.ref() : worker.unref()),
+  };
+}
+
+/** `child-main` as it runs here: TypeScript in the repository, JavaScript when it was built. */
+export function childProgram(): URL {
+  return new URL(import.meta.url.endsWith('.ts') ? './child-main.ts' : './child-main.js', import.meta.url);
+}

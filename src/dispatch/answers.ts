@@ -1,0 +1,83 @@
+/** The answers that `sync` requests wait for: made from a responder's result, given out once they are committed. */
+import type { Result } from '../deliver/runner.ts';
+import type { StoredAnswer } from '../store/store.ts';
+
+/** An answer larger than this is not stored and not sent: the source's default is. */
+export const ANSWER_BYTES_MAX = 64 * 1024;
+
+interface Waiter {
+  readonly responder: string;
+  readonly resolve: (answer: StoredAnswer | null) => void;
+}
+
+export class Answers {
+  readonly #waiting = new Map<string, Waiter[]>();
+
+  /** Resolves with the responder's committed answer to the event, or `null` when there will be none in time. */
+  wait(eventId: string, responder: string): { answer: Promise<StoredAnswer | null>; cancel: () => void } {
+    const { promise, resolve } = Promise.withResolvers<StoredAnswer | null>();
+    const waiter: Waiter = { responder, resolve };
+    const waiters = this.#waiting.get(eventId);
+    if (waiters === undefined) this.#waiting.set(eventId, [waiter]);
+    else waiters.push(waiter);
+    return { answer: promise, cancel: () => this.#leave(eventId, waiter) };
+  }
+
+  /** What is to be committed with the outcome; `null` when nobody answers with it. */
+  answerOf(eventId: string, destination: string, result: Result): StoredAnswer | null {
+    if (result.kind !== 'succeeded') return null;
+    const waiters = this.#waiting.get(eventId);
+    if (waiters === undefined || !waiters.some((waiter) => waiter.responder === destination)) return null;
+    return toAnswer(result.value);
+  }
+
+  /** The outcome's commit ended: with an answer, or without one. */
+  settled(eventId: string, destination: string, answer: StoredAnswer | null): void {
+    const waiters = this.#waiting.get(eventId);
+    if (waiters === undefined) return;
+    for (const waiter of waiters.filter((one) => one.responder === destination)) {
+      this.#leave(eventId, waiter);
+      waiter.resolve(answer);
+    }
+  }
+
+  /** Nobody waits any longer. */
+  close(): void {
+    for (const waiters of this.#waiting.values()) for (const waiter of waiters) waiter.resolve(null);
+    this.#waiting.clear();
+  }
+
+  #leave(eventId: string, waiter: Waiter): void {
+    const left = (this.#waiting.get(eventId) ?? []).filter((other) => other !== waiter);
+    if (left.length === 0) this.#waiting.delete(eventId);
+    else this.#waiting.set(eventId, left);
+    waiter.resolve(null);
+  }
+}
+
+/**
+ * A handler's return value as an answer: text, bytes, `{ status, headers, body }`, or any JSON value. `null` when it
+ * returned nothing, or more than {@link ANSWER_BYTES_MAX}.
+ */
+export function toAnswer(value: unknown): StoredAnswer | null {
+  if (value === undefined || value === null) return null;
+  if (typeof value === 'string') return sized(200, [['content-type', 'text/plain; charset=utf-8']], Buffer.from(value));
+  if (value instanceof Uint8Array) return sized(200, [['content-type', 'application/octet-stream']], value);
+  if (isHttpAnswer(value)) {
+    const headers = Object.entries(value.headers ?? {}).map(([name, text]) => [name, String(text)] as const);
+    const { body } = value;
+    const bytes = body instanceof Uint8Array ? body : Buffer.from(typeof body === 'string' ? body : body === undefined ? '' : JSON.stringify(body));
+    return sized(value.status, headers, bytes);
+  }
+  return sized(200, [['content-type', 'application/json']], Buffer.from(JSON.stringify(value) ?? ''));
+}
+
+function sized(status: number, headers: StoredAnswer['headers'], body: Uint8Array): StoredAnswer | null {
+  return body.length > ANSWER_BYTES_MAX ? null : { status, headers, body };
+}
+
+function isHttpAnswer(value: unknown): value is { status: number; headers?: Record<string, unknown>; body?: unknown } {
+  return (
+    typeof value === 'object' && value !== null && 'status' in value && typeof value.status === 'number' && value.status >= 200 && value.status <= 599
+  );
+}

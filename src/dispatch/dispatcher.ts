@@ -1,0 +1,373 @@
+/**
+ * Gets every delivery attempted: hands over what was just committed, claims what waits in the store, wakes when
+ * something falls due, runs suspects alone, and turns results into outcomes. One lane per destination does the pacing.
+ */
+import { hostname } from 'node:os';
+import { Committer, type CommitterState } from '../commit/committer.ts';
+import type { Clock, Random, Timer } from '../core/clock.ts';
+import type { StoredEvent } from '../core/event.ts';
+import type { IdMaker } from '../core/id.ts';
+import type { Observer } from '../core/observer.ts';
+import { isFinal } from '../deliver/outcomes.ts';
+import type { Attempted, Emitted } from '../deliver/runner.ts';
+import { HoldfastError } from '../errors.ts';
+import type {
+  Append,
+  AppendAnswer,
+  Claim,
+  ClaimRef,
+  CommitAnswers,
+  CommitBatch,
+  EventAnswer,
+  NewDelivery,
+  NewEvent,
+  Settlement,
+  WorkStore,
+} from '../store/store.ts';
+import { Answers } from './answers.ts';
+import type { Destination } from './destination.ts';
+import { dueAt, EMIT_WINDOW_MS, emittedEvent, type Origin } from './emitted.ts';
+import { Feeder } from './feeder.ts';
+import { Lane, type LaneHost } from './lane.ts';
+import { Routing } from './routing.ts';
+import type { Running } from './running.ts';
+import { outcomeOf } from './settle.ts';
+import { Slots } from './slots.ts';
+
+export interface DispatcherOptions {
+  readonly store: WorkStore;
+  readonly clock: Clock;
+  readonly ids: IdMaker;
+  readonly observer: Observer;
+  readonly random: Random;
+  readonly destinations: readonly Destination[];
+  readonly runningMax: number;
+  readonly handOffBytesMax: number;
+  readonly leaseMs: number;
+  /** Version that is kept with every attempt. */
+  readonly release: string;
+  readonly committerChanged: (state: CommitterState) => void;
+}
+
+/** After an unclean stop, every start is committed before its code runs, for this long. */
+const CAREFUL_MS = 60_000;
+/** Outcomes waiting for their commit, above which nothing new starts. */
+const UNSETTLED_MAX = 4096;
+
+export class Dispatcher implements LaneHost {
+  readonly clock: Clock;
+  readonly observer: Observer;
+  readonly slots: Slots;
+  readonly committer: Committer;
+  readonly lanes: ReadonlyMap<string, Lane>;
+  readonly answers = new Answers();
+  readonly #options: DispatcherOptions;
+  readonly #routing: Routing;
+  readonly #feeder: Feeder;
+  readonly #worker: string;
+  readonly #undone = new WeakSet<Append>();
+  readonly #suspects: { lane: Lane; claim: Claim }[] = [];
+  #unmarked: Running[] = [];
+  #bytes = 0;
+  #alone = false;
+  #carefulUntil = 0;
+  #throttled = false;
+  #started = false;
+  #beat: Timer | null = null;
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+    this.clock = options.clock;
+    this.observer = options.observer;
+    this.slots = new Slots(options.runningMax);
+    this.#worker = `${hostname()}:${process.pid}/${options.release}`;
+    this.lanes = new Map(options.destinations.map((destination) => [destination.name, new Lane(destination, this)]));
+    this.#routing = new Routing([...this.lanes.values()]);
+    this.committer = new Committer({
+      store: options.store,
+      clock: options.clock,
+      ids: options.ids,
+      observer: options.observer,
+      leaseMs: options.leaseMs,
+      starts: () => this.#takeUnmarked(),
+      committed: (batch, answers) => this.#committed(batch, answers),
+      changed: (state) => {
+        options.committerChanged(state);
+        if (state === 'open') this.#pumpAll();
+      },
+    });
+    this.#feeder = new Feeder({ store: options.store, clock: options.clock, observer: options.observer, lanes: this.lanes, leaseMs: options.leaseMs, bytesLeft: () => options.handOffBytesMax - this.#bytes });
+  }
+
+  // ----------------------------------------------------------------------------------------------- lifecycle
+
+  /** Begins to claim and attempt. `unclean`: the last owner of the store did not close it. */
+  start(unclean: boolean, open: ReadonlyMap<string, number>): void {
+    this.#started = true;
+    if (unclean) this.#carefulUntil = this.clock.monotonic() + CAREFUL_MS;
+    for (const lane of this.lanes.values()) lane.open = open.get(lane.destination.name) ?? 0;
+    this.#feeder.start();
+    this.#tick();
+  }
+
+  /** Works off what is ready, then resolves. */
+  async drain(deadlineMs: number): Promise<void> {
+    const until = this.clock.monotonic() + deadlineMs;
+    for (const lane of this.lanes.values()) lane.flush();
+    while (this.clock.monotonic() < until && !this.#idle()) await this.#wait(10);
+  }
+
+  /** Takes nothing more, lets running attempts end within the grace, gives the rest back, commits it all. */
+  async stop(graceMs: number): Promise<void> {
+    const until = this.clock.monotonic() + graceMs;
+    this.#feeder.stop();
+    this.#beat?.cancel();
+    for (const lane of this.lanes.values()) lane.flush();
+    for (const lane of this.lanes.values()) lane.close();
+    while (this.slots.running > 0 && this.clock.monotonic() < until) await this.#wait(10);
+    for (const lane of this.lanes.values()) lane.abandon();
+    for (const { claim } of this.#suspects.splice(0)) this.release([claim], 0);
+    this.answers.close();
+    await Promise.all([...this.lanes.values()].map((lane) => lane.destination.runner.close()));
+  }
+
+  // -------------------------------------------------------------------------------------------------- intake
+
+  /** What an event owes, and how each delivery reaches its lane. @throws HoldfastError backlog_full */
+  route(event: StoredEvent): readonly NewDelivery[] {
+    return this.#deliveries(event, null);
+  }
+
+  /** Commits an append whose deliveries came from `route`. @throws HoldfastError store_unavailable, commit_unknown, stopping */
+  async append(append: Append): Promise<AppendAnswer> {
+    try {
+      return await this.committer.append(append);
+    } catch (error) {
+      this.#undone.add(append);
+      for (const event of append.events) this.#withdraw(event);
+      throw error;
+    }
+  }
+
+  /** An event of the application's own, routed and ready to be appended. @throws HoldfastError backlog_full */
+  emitted(emitted: Emitted, origin: Origin | null): NewEvent {
+    const event = emittedEvent(emitted, origin, this.#options);
+    return { event, dedupeWindowMs: EMIT_WINDOW_MS, deliveries: this.#deliveries(event, dueAt(emitted)) };
+  }
+
+  #deliveries(event: StoredEvent, at: number | null): readonly NewDelivery[] {
+    const lanes = this.#routing.lanesFor(event.source, event.type);
+    for (const lane of lanes) {
+      if (lane.full && lane.destination.overflow === 'refuse') {
+        throw new HoldfastError('backlog_full', { detail: `Destination '${lane.destination.name}'.`, retryAfterS: 10 });
+      }
+    }
+    const bytes = event.body?.length ?? 0;
+    return lanes.map((lane): NewDelivery => {
+      const orderKey = lane.destination.ordered ? event.orderKey : null;
+      const full = lane.full;
+      const direct = !full && orderKey === null && at === null && this.#started;
+      return { destination: lane.destination.name, orderKey, dueAt: at, dead: full ? 'backlog_full' : null, handOff: lane.reserve(bytes, direct) };
+    });
+  }
+
+  // ------------------------------------------------------------------------------------------------- commits
+
+  #committed(batch: CommitBatch, answers: CommitAnswers): void {
+    for (let index = 0; index < batch.appends.length; index++) {
+      const append = batch.appends[index];
+      const answer = answers.appends[index];
+      if (append !== undefined) this.#appended(append.events, answer?.status === 'committed' ? answer.events : null, this.#undone.has(append));
+    }
+    for (let index = 0; index < batch.settlements.length; index++) {
+      const settlement = batch.settlements[index];
+      const answer = answers.settlements[index];
+      if (settlement !== undefined) this.#appended(settlement.emits, answer?.status === 'committed' ? answer.emits : null, false);
+    }
+    for (const row of batch.settlements) if (row.outcome.kind === 'retry') this.#feeder.wakeAt(batch.now + row.outcome.delayMs);
+    for (const row of batch.releases) if (row.delayMs > 0) this.#feeder.wakeAt(batch.now + row.delayMs);
+    for (const row of batch.replays) this.#replayed(row.destination);
+    for (const name of answers.ready) this.lanes.get(name)?.wake();
+    if (this.#throttled && this.committer.unsettled < UNSETTLED_MAX / 2) {
+      this.#throttled = false;
+      this.#pumpAll();
+    }
+  }
+
+  #appended(events: readonly NewEvent[], answers: readonly EventAnswer[] | null, undone: boolean): void {
+    for (let index = 0; index < events.length; index++) {
+      const event = events[index];
+      const answer = answers?.[index];
+      if (event === undefined) continue;
+      if (answer?.status === 'committed') this.#arrived(event, answer.claims, undone);
+      else if (!undone) this.#withdraw(event);
+      if (answer?.status === 'duplicate') this.observer.duplicate(event.event.source, answer.eventId, answer.differs);
+    }
+  }
+
+  #arrived({ event, deliveries }: NewEvent, claims: readonly (Claim | null)[], undone: boolean): void {
+    this.observer.accepted(event, deliveries.length);
+    for (let index = 0; index < deliveries.length; index++) {
+      const delivery = deliveries[index];
+      const lane = delivery === undefined ? undefined : this.lanes.get(delivery.destination);
+      if (delivery === undefined || lane === undefined) continue;
+      const bytes = event.body?.length ?? 0;
+      if (undone) lane.restored(delivery.handOff, bytes);
+      if (delivery.dead !== null) {
+        lane.withdrawn(delivery.handOff, bytes);
+        this.observer.died(delivery.destination, event, delivery.dead, null);
+        continue;
+      }
+      this.observer.queued(delivery.destination);
+      lane.arrived(delivery, claims[index] ?? null, bytes);
+      if (delivery.dueAt !== null) this.#feeder.wakeAt(delivery.dueAt);
+      lane.pump();
+    }
+  }
+
+  #withdraw({ event, deliveries }: NewEvent): void {
+    for (const delivery of deliveries) this.lanes.get(delivery.destination)?.withdrawn(delivery.handOff, event.body?.length ?? 0);
+  }
+
+  #replayed(destination: string): void {
+    const lane = this.lanes.get(destination);
+    if (lane === undefined) return;
+    lane.open++;
+    lane.wake();
+  }
+
+  // ---------------------------------------------------------------------------------------------- lane host
+
+  mayStart(): boolean {
+    if (this.#alone || this.committer.state !== 'open') return false;
+    if (this.committer.unsettled < UNSETTLED_MAX) return true;
+    this.#throttled = true;
+    return false;
+  }
+
+  startsFirst(): boolean {
+    return this.clock.monotonic() < this.#carefulUntil;
+  }
+
+  async commitStarts(claims: readonly Claim[]): Promise<boolean> {
+    try {
+      const answers = await Promise.all(claims.map((claim) => this.committer.start(claim)));
+      return answers.every((answer) => answer.status === 'committed');
+    } catch {
+      return false; // The committer is closed or lost: nothing starts any more.
+    }
+  }
+
+  began(running: Running): void {
+    this.#unmarked.push(running);
+  }
+
+  #takeUnmarked(): readonly ClaimRef[] {
+    if (this.#unmarked.length === 0) return [];
+    const begun = this.#unmarked.filter((running) => !running.ended);
+    this.#unmarked = [];
+    return begun.flatMap((running) => running.claims);
+  }
+
+  settle(lane: Lane, running: Running, attempted: Attempted): void {
+    const durationMs = this.clock.monotonic() - running.since;
+    const context = { startedAt: running.startedAt, durationMs, worker: this.#worker, random: this.#options.random };
+    for (let index = 0; index < running.claims.length; index++) {
+      const claim = running.claims[index];
+      const result = attempted.results[index];
+      if (claim === undefined || result === undefined) continue;
+      const emits = isFinal(result) ? (attempted.emitted[index] ?? []) : [];
+      const settlement: Settlement = {
+        claim,
+        outcome: outcomeOf(lane.destination, claim, result, context),
+        emits: emits.map((emitted) => this.emitted(emitted, claim.event)),
+        answer: this.answers.answerOf(claim.event.id, lane.destination.name, result),
+      };
+      void this.#settled(lane, claim, settlement);
+    }
+  }
+
+  async #settled(lane: Lane, claim: Claim, settlement: Settlement): Promise<void> {
+    try {
+      const answer = await this.committer.settle(settlement);
+      if (answer.status === 'committed') this.#ended(lane, claim, settlement);
+    } catch {
+      // The process is ending without a commit: the delivery is attempted again after the restart.
+    }
+    this.giveBytes(claim.event.body?.length ?? 0);
+    this.answers.settled(claim.event.id, lane.destination.name, settlement.answer);
+  }
+
+  #ended(lane: Lane, claim: Claim, { outcome }: Settlement): void {
+    if (outcome.attempt !== null) {
+      this.observer.attemptEnded(lane.destination.name, claim.event, outcome.attempt, this.clock.now() - claim.committedAt);
+    }
+    if (outcome.kind === 'retry') return;
+    lane.open--;
+    if (outcome.kind === 'dead') this.observer.died(lane.destination.name, claim.event, outcome.reason, outcome.note);
+  }
+
+  hungry(lane: Lane): void {
+    if (this.#started) this.#feeder.hungry(lane);
+  }
+
+  release(claims: readonly Claim[], delayMs: number): void {
+    for (const claim of claims) this.committer.release({ claim, delayMs }).catch(() => undefined);
+  }
+
+  takeBytes(bytes: number): boolean {
+    this.#bytes += bytes;
+    if (this.#bytes <= this.#options.handOffBytesMax) return true;
+    this.#bytes -= bytes;
+    return false;
+  }
+
+  holdBytes(bytes: number): void {
+    this.#bytes += bytes;
+  }
+
+  giveBytes(bytes: number): void {
+    this.#bytes -= bytes;
+  }
+
+  // ------------------------------------------------------------------------------------------------ suspects
+
+  suspect(lane: Lane, claim: Claim): void {
+    this.#suspects.push({ lane, claim });
+    if (!this.#alone) void this.#runSuspects();
+  }
+
+  async #runSuspects(): Promise<void> {
+    this.#alone = true;
+    for (let next = this.#suspects.shift(); next !== undefined; next = this.#suspects.shift()) {
+      while (this.slots.running > 0) await this.#wait(5);
+      await next.lane.runAlone(next.claim);
+      await this.committer.idle();
+    }
+    this.#alone = false;
+    this.#pumpAll();
+  }
+
+  // --------------------------------------------------------------------------------------------------- other
+
+  #pumpAll(): void {
+    for (const lane of this.lanes.values()) lane.pump();
+  }
+
+  #idle(): boolean {
+    if (this.#suspects.length > 0 || !this.#feeder.idle) return false;
+    for (const lane of this.lanes.values()) if (!lane.idle && !lane.paused) return false;
+    return true;
+  }
+
+  #wait(ms: number): Promise<void> {
+    return new Promise((resolve) => this.clock.schedule(ms, resolve));
+  }
+
+  #tick(): void {
+    this.#beat = this.clock.schedule(1000, () => {
+      for (const lane of this.lanes.values()) lane.adapt();
+      this.#tick();
+    });
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * Brings lanes what waits in the store: one claim call at a time for all lanes that are hungry, one wake-up query for
+ * the whole process when something falls due, and the renewal of leases.
+ */
+import type { Clock, Timer } from '../core/clock.ts';
+import type { Observer } from '../core/observer.ts';
+import type { Claim, ClaimWant, WorkStore } from '../store/store.ts';
+import type { Lane } from './lane.ts';
+
+export interface FeederOptions {
+  readonly store: WorkStore;
+  readonly clock: Clock;
+  readonly observer: Observer;
+  readonly lanes: ReadonlyMap<string, Lane>;
+  readonly leaseMs: number;
+  /** What is left of the memory for events that wait for their attempt. */
+  readonly bytesLeft: () => number;
+}
+
+/** What falls due within this time is fetched by one query. */
+const WAKE_STEP_MS = 10;
+/** Even when nothing is known to fall due: another process, or a clock that jumped, may know better. */
+const WAKE_IDLE_MS = 5000;
+const RETRY_MS = 500;
+
+export class Feeder {
+  readonly #options: FeederOptions;
+  readonly #hungry = new Set<Lane>();
+  #claiming = false;
+  #scheduled = false;
+  #running = false;
+  #wakeAt = Number.POSITIVE_INFINITY;
+  #wake: Timer | null = null;
+  #renewal: Timer | null = null;
+
+  constructor(options: FeederOptions) {
+    this.#options = options;
+  }
+
+  get idle(): boolean {
+    return !this.#claiming && this.#hungry.size === 0;
+  }
+
+  /** Looks for work that was there before. */
+  start(): void {
+    this.#running = true;
+    for (const lane of this.#options.lanes.values()) lane.wake();
+    this.wakeAt(this.#options.clock.now());
+    this.#renewLater();
+  }
+
+  stop(): void {
+    this.#running = false;
+    this.#wake?.cancel();
+    this.#renewal?.cancel();
+    this.#hungry.clear();
+  }
+
+  hungry(lane: Lane): void {
+    if (!this.#running) return;
+    this.#hungry.add(lane);
+    if (this.#claiming || this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      if (!this.#claiming) void this.#feed();
+    });
+  }
+
+  /** Something falls due then (ms since 1970). */
+  wakeAt(time: number): void {
+    if (!this.#running || time >= this.#wakeAt) return;
+    this.#wakeAt = time;
+    this.#wake?.cancel();
+    const delayMs = Math.min(WAKE_IDLE_MS, Math.max(0, time - this.#options.clock.now()));
+    this.#wake = this.#options.clock.schedule(delayMs, () => void this.#look());
+  }
+
+  async #look(): Promise<void> {
+    const { store, clock, lanes, observer } = this.#options;
+    this.#wakeAt = Number.POSITIVE_INFINITY;
+    try {
+      const found = await store.wakeUps([...lanes.keys()], clock.now());
+      for (const name of found.ready) lanes.get(name)?.wake();
+      const soonest = clock.now() + WAKE_STEP_MS;
+      this.wakeAt(Math.max(soonest, Math.min(found.nextAt ?? Number.POSITIVE_INFINITY, clock.now() + WAKE_IDLE_MS)));
+    } catch (error) {
+      observer.note('error', 'could not look for what falls due', { error: String(error) });
+      this.wakeAt(clock.now() + RETRY_MS);
+    }
+  }
+
+  async #feed(): Promise<void> {
+    const { store, clock, leaseMs, observer } = this.#options;
+    this.#claiming = true;
+    while (this.#running && this.#hungry.size > 0) {
+      const asked = [...this.#hungry];
+      this.#hungry.clear();
+      const wants = this.#wants(asked);
+      if (wants.length === 0) break;
+      try {
+        const answer = await store.claim({ now: clock.now(), leaseMs, wants });
+        this.#deliver(wants, answer.claims, new Set(answer.more));
+      } catch (error) {
+        observer.note('error', 'could not claim', { error: String(error) });
+        for (const { destination } of wants) this.#options.clock.schedule(RETRY_MS, () => this.#options.lanes.get(destination)?.wake());
+        break;
+      }
+    }
+    this.#claiming = false;
+  }
+
+  #wants(lanes: readonly Lane[]): ClaimWant[] {
+    const bytesEach = this.#options.bytesLeft() / Math.max(1, lanes.length);
+    return lanes.map((lane) => lane.want(bytesEach)).filter((want) => want !== null);
+  }
+
+  #deliver(wants: readonly ClaimWant[], claims: readonly Claim[], more: ReadonlySet<string>): void {
+    const byDestination = Map.groupBy(claims, (claim) => claim.destination);
+    for (const { destination } of wants) {
+      this.#options.lanes.get(destination)?.claimed(byDestination.get(destination) ?? [], more.has(destination));
+    }
+  }
+
+  #renewLater(): void {
+    const { clock, leaseMs } = this.#options;
+    this.#renewal = clock.schedule(leaseMs / 3, () => void this.#renew());
+  }
+
+  async #renew(): Promise<void> {
+    const { store, lanes, leaseMs, observer } = this.#options;
+    try {
+      const held = [...lanes.values()].flatMap((lane) => lane.claims());
+      const lost = held.length === 0 ? [] : await store.renew(held, leaseMs);
+      const ids = new Set(lost.map((claim) => claim.deliveryId));
+      if (ids.size > 0) for (const lane of lanes.values()) lane.lost(ids);
+    } catch (error) {
+      observer.note('error', 'could not renew leases', { error: String(error) });
+    }
+    if (this.#running) this.#renewLater();
+  }
+}

@@ -1,0 +1,427 @@
+/**
+ * The lane of one destination: what waits for it in memory, what runs, and when the next attempt may start. A lane
+ * knows nothing of other lanes; what it shares with them (slots, commits, claims) it asks of its host.
+ */
+import { AdaptiveConcurrency } from '../core/concurrency.ts';
+import { Breaker } from '../core/breaker.ts';
+import type { Clock, Timer } from '../core/clock.ts';
+import { TokenBucket } from '../core/limiter.ts';
+import type { Observer } from '../core/observer.ts';
+import type { Attempted } from '../deliver/runner.ts';
+import type { Claim, ClaimWant, NewDelivery } from '../store/store.ts';
+import type { Destination, Priority } from './destination.ts';
+import { Running } from './running.ts';
+import type { SlotUser, Slots } from './slots.ts';
+import { type Queued, Waiting } from './waiting.ts';
+
+/** What a lane asks of the dispatcher. */
+export interface LaneHost {
+  readonly clock: Clock;
+  readonly observer: Observer;
+  readonly slots: Slots;
+  /** Whether attempts may start now: the store takes outcomes, nothing runs alone, nothing is stopping hard. */
+  mayStart(): boolean;
+  /** Whether a start must be committed before the code runs. */
+  startsFirst(): boolean;
+  /** Resolves when the starts are committed; `false`: a claim was lost. */
+  commitStarts(claims: readonly Claim[]): Promise<boolean>;
+  /** An attempt began without a committed start: the next commit marks it. */
+  began(running: Running): void;
+  /** Every outcome of the attempt is on its way into a commit when this returns. */
+  settle(lane: Lane, running: Running, attempted: Attempted): void;
+  /** The lane wants work from the store. */
+  hungry(lane: Lane): void;
+  /** Gives claims back. */
+  release(claims: readonly Claim[], delayMs: number): void;
+  /** A suspect, to be run alone. */
+  suspect(lane: Lane, claim: Claim): void;
+  /** Takes from the hand-off budget if there is enough. */
+  takeBytes(bytes: number): boolean;
+  /** Takes from it in any case: what was claimed is in memory. */
+  holdBytes(bytes: number): void;
+  giveBytes(bytes: number): void;
+}
+
+/** Most deliveries of a lane that wait in memory. */
+const QUEUE_MAX = 4096;
+const CLAIM_MIN = 64;
+const CLAIM_MAX = 512;
+const CLAIM_BYTES_MAX = 4 * 1024 * 1024;
+
+export class Lane implements SlotUser {
+  readonly destination: Destination;
+  readonly breaker: Breaker | null;
+  readonly #host: LaneHost;
+  readonly #bucket: TokenBucket | null;
+  readonly #concurrency: AdaptiveConcurrency;
+  readonly #running = new Set<Running>();
+  readonly #waiting = new Waiting();
+  /** Older ready work waits in the store: nothing newer may overtake it through memory. */
+  #storeHasMore = false;
+  /** Deliveries on their way into a commit, which the store will hold. */
+  #passing = 0;
+  /** Deliveries on their way into a commit, which come back as claims. */
+  #reserved = 0;
+  #paused = false;
+  #closing = false;
+  #flushing = false;
+  #timer: Timer | null = null;
+  #timeoutTimer: Timer | null = null;
+  #queuedSince = 0;
+  /** Open deliveries, in the store and in memory; for the bound of the backlog. */
+  open = 0;
+
+  constructor(destination: Destination, host: LaneHost) {
+    this.destination = destination;
+    this.#host = host;
+    this.breaker = destination.breaker === null ? null : new Breaker(destination.breaker, host.clock);
+    this.#bucket = destination.ratePerS === null ? null : new TokenBucket(destination.ratePerS, destination.ratePerS, host.clock);
+    this.#concurrency = new AdaptiveConcurrency(destination.concurrency);
+  }
+
+  get priority(): Priority {
+    return this.destination.priority;
+  }
+
+  get running(): number {
+    return this.#running.size;
+  }
+
+  get queued(): number {
+    return this.#waiting.length;
+  }
+
+  get concurrency(): number {
+    return this.#concurrency.limit;
+  }
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** Whether nothing waits or runs here that the process could still do now. */
+  get idle(): boolean {
+    return this.#running.size === 0 && this.queued === 0 && !this.#storeHasMore && this.#passing + this.#reserved === 0;
+  }
+
+  /** Full, counting what is on its way into a commit. */
+  get full(): boolean {
+    const { backlogMax } = this.destination;
+    return backlogMax !== null && this.open + this.#passing + this.#reserved >= backlogMax;
+  }
+
+  // ------------------------------------------------------------------------------------------- on the way in
+
+  /** How a new delivery is to reach this lane; undone by `arrived` or `withdrawn`, once. */
+  reserve(bytes: number, direct: boolean): NewDelivery['handOff'] {
+    const waiting = this.queued + this.#reserved;
+    if (!direct || this.#behind() || this.#held() || waiting >= QUEUE_MAX || !this.#host.takeBytes(bytes)) {
+      this.#passing++;
+      return 'no';
+    }
+    this.#reserved++;
+    return waiting < this.#concurrency.limit - this.#running.size && this.#host.mayStart() ? 'start' : 'claim';
+  }
+
+  /** The delivery is committed: with a claim it waits here, without one in the store. */
+  arrived(delivery: NewDelivery, claim: Claim | null, bytes: number): void {
+    this.withdrawn(delivery.handOff, claim === null ? bytes : 0);
+    this.open++;
+    if (claim !== null) this.#push({ claim, bytes, marked: delivery.handOff === 'start' });
+    else if (delivery.dueAt === null) this.wake();
+  }
+
+  /** The delivery was not committed after all. */
+  withdrawn(handOff: NewDelivery['handOff'], bytes: number): void {
+    if (handOff === 'no') {
+      this.#passing--;
+      return;
+    }
+    this.#reserved--;
+    this.#host.giveBytes(bytes);
+  }
+
+  /** Takes back a withdrawal: the delivery was committed after all. */
+  restored(handOff: NewDelivery['handOff'], bytes: number): void {
+    if (handOff === 'no') {
+      this.#passing++;
+      return;
+    }
+    this.#reserved++;
+    this.#host.holdBytes(bytes);
+  }
+
+  /** The store has ready work for this lane. */
+  wake(): void {
+    this.#storeHasMore = true;
+    this.#feed();
+  }
+
+  /** What to claim now, or `null`. Asking clears the mark that the store has more; the answer sets it again. */
+  want(bytesLeft: number): ClaimWant | null {
+    if (!this.#storeHasMore || this.#held() || this.#closing) return null;
+    const perAttempt = this.destination.batch?.size ?? 1;
+    const full = Math.min(CLAIM_MAX, Math.max(CLAIM_MIN, perAttempt * this.#concurrency.limit * 2));
+    const slots = this.breaker?.state === 'half-open' ? 1 : full - this.queued;
+    if (slots <= 0 || (this.queued > full / 2)) return null;
+    this.#storeHasMore = false;
+    return { destination: this.destination.name, slots, bytesMax: Math.max(1, Math.min(CLAIM_BYTES_MAX, bytesLeft)) };
+  }
+
+  /** Claims from the store. Suspects go to run alone. */
+  claimed(claims: readonly Claim[], more: boolean): void {
+    if (more) this.#storeHasMore = true;
+    for (const claim of claims) {
+      const bytes = claim.event.body?.length ?? 0;
+      this.#host.holdBytes(bytes);
+      if (claim.crashes > 0 && this.destination.runner.isolation === 'inline') this.#host.suspect(this, claim);
+      else this.#push({ claim, bytes, marked: false });
+    }
+    this.pump();
+  }
+
+  #push(queued: Queued): void {
+    if (this.#held() || this.#closing) {
+      this.#host.giveBytes(queued.bytes);
+      this.#host.release([queued.claim], 0);
+      this.#storeHasMore = true;
+      return;
+    }
+    if (this.queued === 0) this.#queuedSince = this.#host.clock.monotonic();
+    this.#waiting.push(queued);
+  }
+
+  // ------------------------------------------------------------------------------------------------ attempts
+
+  /** Starts what may start now. */
+  pump(): void {
+    while (this.#canStart()) {
+      if (!this.#host.slots.take(this)) return;
+      this.#start();
+    }
+    this.#feed();
+  }
+
+  useSlot(): boolean {
+    if (!this.#canStart()) return false;
+    this.#start();
+    return true;
+  }
+
+  #canStart(): boolean {
+    if (this.queued === 0 || this.#held() || !this.#host.mayStart()) return false;
+    if (this.#running.size >= this.#concurrency.limit) return false;
+    if (!this.#batchIsDue()) return false;
+    if (this.breaker !== null && !this.breaker.allows()) return this.#later(this.breaker.waitMs());
+    const waitMs = this.#bucket?.waitMs(1) ?? 0;
+    return waitMs <= 0 || this.#later(waitMs);
+  }
+
+  #batchIsDue(): boolean {
+    const { batch } = this.destination;
+    if (batch === null || this.queued >= batch.size || this.#flushing) return true;
+    const waited = this.#host.clock.monotonic() - this.#queuedSince;
+    return waited >= batch.withinMs || this.#later(batch.withinMs - waited);
+  }
+
+  #later(delayMs: number): false {
+    this.#timer ??= this.#host.clock.schedule(Math.max(1, delayMs), () => {
+      this.#timer = null;
+      this.pump();
+    });
+    return false;
+  }
+
+  #start(): void {
+    const { clock } = this.#host;
+    const queued = this.#waiting.shift(this.destination.batch?.size ?? 1);
+    let bytes = 0;
+    let marked = true;
+    for (const one of queued) {
+      bytes += one.bytes;
+      marked &&= one.marked;
+    }
+    const running = new Running(
+      queued.map((one) => one.claim),
+      { timeoutMs: this.destination.timeoutMs, startedAt: clock.now(), since: clock.monotonic(), bytes, marked },
+    );
+    this.#bucket?.take(1);
+    this.#begin(running);
+    this.#host.observer.attemptStarted(this.destination.name, running.claims.length);
+    const first = !marked && (this.#host.startsFirst() || running.claims.some((claim) => claim.crashes > 0));
+    if (first) void this.#runAfterStart(running);
+    else {
+      if (!marked) this.#host.began(running);
+      void this.#run(running);
+    }
+  }
+
+  #begin(running: Running): void {
+    running.permit = this.breaker?.began() ?? 0;
+    this.#running.add(running);
+    this.#watchTimeout();
+  }
+
+  async #runAfterStart(running: Running): Promise<void> {
+    running.marked = true;
+    const current = await this.#host.commitStarts(running.claims);
+    if (current && !running.abandoned) await this.#run(running);
+    else this.#finish(running);
+  }
+
+  async #run(running: Running): Promise<void> {
+    const attempted = await this.destination.runner.run(running);
+    if (running.abandoned) return;
+    this.#record(running, attempted);
+    this.#host.settle(this, running, attempted);
+    this.#finish(running);
+  }
+
+  #finish(running: Running): void {
+    running.ended = true;
+    if (!this.#running.delete(running)) return;
+    this.#host.slots.free();
+    this.pump();
+  }
+
+  /** Runs a suspect alone, whatever the lane's own limits; resolves when it ended. */
+  async runAlone(claim: Claim): Promise<void> {
+    const { clock, slots } = this.#host;
+    const bytes = claim.event.body?.length ?? 0;
+    if (this.#held() || this.#closing || !(await this.#host.commitStarts([claim]))) {
+      this.#host.giveBytes(bytes);
+      this.#host.release([claim], 0);
+      return;
+    }
+    const running = new Running([claim], {
+      timeoutMs: this.destination.timeoutMs,
+      startedAt: clock.now(),
+      since: clock.monotonic(),
+      bytes,
+      marked: true,
+    });
+    slots.force();
+    this.#begin(running);
+    await this.#run(running);
+  }
+
+  /** Tells the breaker how it went. */
+  #record(running: Running, attempted: Attempted): void {
+    const { breaker } = this;
+    if (breaker === null) return;
+    const before = breaker.state;
+    const down = attempted.results.find((result) => result.kind === 'unavailable');
+    const failed = attempted.results.some(({ kind }) => kind === 'failed' || kind === 'timeout' || kind === 'crashed');
+    if (down !== undefined) breaker.trip(running.permit);
+    else if (failed) breaker.failed(running.permit);
+    else breaker.succeeded(running.permit);
+    if (breaker.state !== before) this.#changed(down?.reason ?? (failed ? 'failures in a row' : 'probes succeeded'));
+  }
+
+  #changed(reason: string): void {
+    if (this.breaker === null) return;
+    this.#host.observer.breaker(this.destination.name, this.breaker.state, reason);
+    if (this.breaker.state !== 'open') return;
+    // What waits in memory goes back: it keeps neither bytes nor claims while the world is down.
+    this.#giveBack();
+    this.#later(this.breaker.waitMs());
+  }
+
+  /** The oldest attempt ends first; one timer a lane is enough. */
+  #watchTimeout(): void {
+    if (this.#timeoutTimer !== null) return;
+    const oldest = this.#running.values().next().value;
+    if (oldest === undefined) return;
+    const leftMs = oldest.timeoutMs - (this.#host.clock.monotonic() - oldest.since);
+    this.#timeoutTimer = this.#host.clock.schedule(Math.max(1, leftMs), () => {
+      this.#timeoutTimer = null;
+      const now = this.#host.clock.monotonic();
+      for (const running of this.#running) {
+        if (now - running.since < running.timeoutMs) break;
+        running.abort('timeout');
+      }
+      this.#watchTimeout();
+    });
+  }
+
+  // ------------------------------------------------------------------------------------- pause, stop, pacing
+
+  pause(): void {
+    this.#paused = true;
+    this.#giveBack();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.wake();
+  }
+
+  /** Starts part-filled batches at once from now on. */
+  flush(): void {
+    this.#flushing = true;
+    this.pump();
+  }
+
+  /** Takes nothing more; gives back what waits in memory. Running attempts go on. */
+  close(): void {
+    this.#closing = true;
+    this.#timer?.cancel();
+    this.#giveBack();
+  }
+
+  /** Gives up what still runs: its claims are released, its late outcomes do not count. */
+  abandon(): void {
+    this.#timeoutTimer?.cancel();
+    for (const running of [...this.#running]) {
+      running.abandoned = true;
+      running.abort('stopped');
+      this.#host.release(running.claims, 0);
+      this.#finish(running);
+    }
+  }
+
+  /** Adapts concurrency to the lag; called about once a second. */
+  adapt(): void {
+    const lagMs = this.queued === 0 ? 0 : this.#host.clock.now() - (this.#waiting.first?.claim.committedAt ?? 0);
+    this.#concurrency.adapt({ waiting: this.queued + (this.#storeHasMore ? CLAIM_MIN : 0), lagMs, running: this.#running.size });
+    this.pump();
+  }
+
+  /** Every claim this lane holds, for the renewal of leases. */
+  claims(): Claim[] {
+    const held = this.#waiting.claims();
+    for (const running of this.#running) held.push(...running.claims);
+    return held;
+  }
+
+  /** These claims are lost: their attempts are to be abandoned. */
+  lost(deliveryIds: ReadonlySet<string>): void {
+    for (const running of this.#running) {
+      if (running.claims.some((claim) => deliveryIds.has(claim.deliveryId))) running.abort('stopped');
+    }
+  }
+
+  #behind(): boolean {
+    return this.#storeHasMore || this.#passing > 0;
+  }
+
+  /** Nothing is attempted now, and nothing should wait in memory. */
+  #held(): boolean {
+    return this.#paused || this.breaker?.state === 'open';
+  }
+
+  #feed(): void {
+    if (this.#storeHasMore && !this.#held() && !this.#closing) this.#host.hungry(this);
+  }
+
+  #giveBack(): void {
+    const waiting = this.#waiting.shift(this.queued);
+    if (waiting.length === 0) return;
+    for (const queued of waiting) this.#host.giveBytes(queued.bytes);
+    this.#host.release(
+      waiting.map((queued) => queued.claim),
+      0,
+    );
+    this.#storeHasMore = true;
+  }
+}

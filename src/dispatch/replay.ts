@@ -1,0 +1,341 @@
+/**
+ * Replays: new deliveries made from past ones. A bulk replay is a document with a cursor: each chunk of new deliveries
+ * and the cursor behind it are one commit, so that it goes on after a restart where it was, and makes none twice.
+ */
+import type { Clock } from '../core/clock.ts';
+import type { DeadReason } from '../core/delivery.ts';
+import type { IdMaker } from '../core/id.ts';
+import type { Observer } from '../core/observer.ts';
+import { HoldfastError } from '../errors.ts';
+import type { Committer } from '../commit/committer.ts';
+import type {
+  DeliveryFilter,
+  Document,
+  EventSummary,
+  HistoryStore,
+  JsonValue,
+  RegistryStore,
+  ReplayAnswer,
+  ReplayRow,
+} from '../store/store.ts';
+import type { Lane } from './lane.ts';
+
+/** Which past deliveries or events a bulk replay takes. */
+export interface ReplayFilter extends Pick<DeliveryFilter, 'destination' | 'source' | 'type' | 'since' | 'until'> {
+  /** `dead` (default): unresolved dead letters; `all`: every ended delivery; `unmatched`: events owed to nobody. */
+  readonly what?: 'dead' | 'all' | 'unmatched';
+  readonly reason?: DeadReason;
+  /** Where to, when not where it went before. Needed for `unmatched`, unless a destination takes such events now. */
+  readonly to?: string;
+}
+
+export interface ReplayRequest {
+  readonly filter: ReplayFilter;
+  /** Deliveries made per second; default 100. */
+  readonly ratePerS?: number;
+  readonly by: string;
+}
+
+export interface ReplayStatus {
+  /** `rpl_…` */
+  readonly id: string;
+  readonly state: 'running' | 'done' | 'cancelled';
+  readonly filter: ReplayFilter;
+  readonly ratePerS: number;
+  readonly by: string;
+  readonly startedAt: number;
+  readonly endedAt: number | null;
+  /** Everything received up to this time is in it, nothing later. */
+  readonly until: number;
+  readonly planned: number;
+  readonly made: number;
+  /** Left out: body purged, already being replayed, destination gone. */
+  readonly refused: number;
+}
+
+export interface ReplayPlan {
+  readonly count: number;
+  /** Whether counting stopped at its limit: at least `count`. */
+  readonly atLeast: boolean;
+  readonly byDestination: Readonly<Record<string, number>>;
+  readonly oldestAt: number | null;
+  readonly newestAt: number | null;
+}
+
+export interface ReplaysOptions {
+  readonly history: HistoryStore;
+  readonly registry: RegistryStore;
+  readonly committer: Committer;
+  readonly clock: Clock;
+  readonly ids: IdMaker;
+  readonly observer: Observer;
+  readonly lanes: ReadonlyMap<string, Lane>;
+  /** Names of the destinations that take this source and type now. */
+  readonly takers: (source: string, type: string) => readonly string[];
+}
+
+/** What a delivery or an event becomes in a replay. */
+interface Candidate {
+  readonly eventId: string;
+  readonly receivedAt: number;
+  readonly destination: string;
+  readonly of: string | null;
+}
+
+interface Chunk {
+  readonly candidates: readonly Candidate[];
+  readonly cursor: string | null;
+}
+
+const KIND = 'replay';
+const CHUNK = 100;
+const PLAN_MAX = 100_000;
+const RATE_DEFAULT = 100;
+/** How long a chunk lets live traffic go first. */
+const YIELD_MS = 5000;
+const YIELD_STEP_MS = 50;
+
+export class Replays {
+  readonly #options: ReplaysOptions;
+  readonly #active = new Set<string>();
+  #stopped = false;
+
+  constructor(options: ReplaysOptions) {
+    this.#options = options;
+  }
+
+  /** Goes on with what a restart interrupted. */
+  async resume(): Promise<void> {
+    for (const document of await this.#options.registry.list(KIND)) {
+      if (statusOf(document).state === 'running') void this.#run(document.key);
+    }
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** What a bulk replay with this filter would make, without making it. Counting stops at 100,000. */
+  async plan(filter: ReplayFilter): Promise<ReplayPlan> {
+    const byDestination = new Map<string, number>();
+    let count = 0;
+    let oldestAt: number | null = null;
+    let newestAt: number | null = null;
+    let cursor: string | undefined;
+    do {
+      const chunk = await this.#chunk(filter, cursor, 1000);
+      for (const candidate of chunk.candidates) {
+        count++;
+        byDestination.set(candidate.destination, (byDestination.get(candidate.destination) ?? 0) + 1);
+        oldestAt = Math.min(oldestAt ?? candidate.receivedAt, candidate.receivedAt);
+        newestAt = Math.max(newestAt ?? candidate.receivedAt, candidate.receivedAt);
+      }
+      cursor = chunk.cursor ?? undefined;
+    } while (cursor !== undefined && count < PLAN_MAX);
+    return { count, atLeast: cursor !== undefined, byDestination: Object.fromEntries(byDestination), oldestAt, newestAt };
+  }
+
+  /** @throws HoldfastError destination_unknown, store_unavailable */
+  async start(request: ReplayRequest): Promise<ReplayStatus> {
+    const { clock, ids, committer, lanes } = this.#options;
+    const { to } = request.filter;
+    if (to !== undefined && !lanes.has(to)) throw new HoldfastError('destination_unknown', { detail: `'${to}'.` });
+    const now = clock.now();
+    const until = Math.min(request.filter.until ?? now + 1, now + 1);
+    const filter = { ...request.filter, until };
+    const plan = await this.plan(filter);
+    const status: ReplayStatus = {
+      id: ids.make('rpl'),
+      state: 'running',
+      filter,
+      ratePerS: request.ratePerS ?? RATE_DEFAULT,
+      by: request.by,
+      startedAt: now,
+      endedAt: null,
+      until,
+      planned: plan.count,
+      made: 0,
+      refused: 0,
+    };
+    await committer.write({ kind: KIND, key: status.id, value: documentOf(status, null), ifVersion: 0 });
+    this.#options.observer.note('info', 'replay started', { replayId: status.id, planned: plan.count, by: request.by });
+    void this.#run(status.id);
+    return status;
+  }
+
+  async list(): Promise<readonly ReplayStatus[]> {
+    const documents = await this.#options.registry.list(KIND);
+    return documents.map(statusOf).toSorted((a, b) => b.startedAt - a.startedAt);
+  }
+
+  async get(id: string): Promise<ReplayStatus | null> {
+    const document = await this.#options.registry.get(KIND, id);
+    return document === null ? null : statusOf(document);
+  }
+
+  /** Makes no more; what was made is delivered. */
+  async cancel(id: string): Promise<ReplayStatus | null> {
+    for (;;) {
+      const document = await this.#options.registry.get(KIND, id);
+      if (document === null) return null;
+      const status = statusOf(document);
+      if (status.state !== 'running') return status;
+      const cancelled: ReplayStatus = { ...status, state: 'cancelled', endedAt: this.#options.clock.now() };
+      const value = documentOf(cancelled, cursorOf(document));
+      const answer = await this.#options.committer.write({ kind: KIND, key: id, value, ifVersion: document.version });
+      if (answer.status === 'committed') return cancelled;
+    }
+  }
+
+  /**
+   * New deliveries of one event: to where it went, or to these destinations.
+   * @throws HoldfastError not_found, body_purged, replay_open, destination_unknown
+   */
+  async event(eventId: string, destinations: readonly string[] | null): Promise<readonly string[]> {
+    const record = await this.#options.history.event(eventId);
+    if (record === null) throw new HoldfastError('not_found', { detail: eventId });
+    const { rows } = await this.#options.history.deliveries({ eventId }, { limit: 1000, oldestFirst: true });
+    const latest = new Map(rows.map((row) => [row.destination, row.id]));
+    const names = destinations ?? (latest.size > 0 ? [...latest.keys()] : this.#options.takers(record.event.source, record.event.type));
+    return this.#now(names.map((name) => ({ eventId, receivedAt: 0, destination: name, of: latest.get(name) ?? null })));
+  }
+
+  /** A new delivery of this one. @throws HoldfastError not_found, body_purged, replay_open, destination_unknown */
+  async delivery(deliveryId: string): Promise<string> {
+    const found = await this.#options.history.delivery(deliveryId);
+    if (found === null) throw new HoldfastError('not_found', { detail: deliveryId });
+    const [made] = await this.#now([{ eventId: found.eventId, receivedAt: 0, destination: found.destination, of: found.id }]);
+    if (made === undefined) throw new HoldfastError('not_found', { detail: deliveryId });
+    return made;
+  }
+
+  async #now(candidates: readonly Candidate[]): Promise<readonly string[]> {
+    const unknown = candidates.find(({ destination }) => !this.#options.lanes.has(destination));
+    if (unknown !== undefined) throw new HoldfastError('destination_unknown', { detail: `'${unknown.destination}'.` });
+    const replayId = this.#options.ids.make('rpl');
+    const answers = await this.#options.committer.replay(candidates.map((one) => this.#row(replayId, one)), []);
+    return answers.map((answer) => {
+      if (answer.status === 'committed') return answer.deliveryId;
+      throw refusal(answer);
+    });
+  }
+
+  async #run(id: string): Promise<void> {
+    if (this.#active.has(id)) return;
+    this.#active.add(id);
+    try {
+      while (!this.#stopped && (await this.#step(id)));
+    } catch (error) {
+      // The document still says `running`: it goes on at the next start, or when the store is back.
+      this.#options.observer.note('error', 'replay interrupted', { replayId: id, error: String(error) });
+      if (!this.#stopped) this.#options.clock.schedule(YIELD_MS, () => void this.#run(id));
+    }
+    this.#active.delete(id);
+  }
+
+  /** One chunk; `false` when there is no more to do. */
+  async #step(id: string): Promise<boolean> {
+    const { registry, committer, clock, observer } = this.#options;
+    const document = await registry.get(KIND, id);
+    if (document === null) return false;
+    const status = statusOf(document);
+    if (status.state !== 'running') return false;
+    const chunk = await this.#chunk(status.filter, cursorOf(document) ?? undefined, Math.min(CHUNK, Math.max(1, status.ratePerS)));
+    const known = chunk.candidates.filter(({ destination }) => this.#options.lanes.has(destination));
+    await this.#yieldToLive(known);
+    const done = chunk.cursor === null;
+    // Counted as made before the answers: what is refused now is taken back in the next write, and shown meanwhile.
+    const next: ReplayStatus = {
+      ...status,
+      state: done ? 'done' : 'running',
+      endedAt: done ? clock.now() : null,
+      made: status.made + known.length,
+      refused: status.refused + chunk.candidates.length - known.length,
+    };
+    const answers = await committer.replay(
+      known.map((one) => this.#row(id, one)),
+      [{ kind: KIND, key: id, value: documentOf(next, chunk.cursor), ifVersion: document.version }],
+    );
+    await this.#correct(id, answers);
+    if (done) observer.note('info', 'replay done', { replayId: id, made: next.made, refused: next.refused });
+    else await this.#wait((known.length * 1000) / status.ratePerS);
+    return !done;
+  }
+
+  /** Rows the store refused were not made after all. */
+  async #correct(id: string, answers: readonly ReplayAnswer[]): Promise<void> {
+    const refused = answers.filter((answer) => answer.status === 'refused').length;
+    if (refused === 0) return;
+    const document = await this.#options.registry.get(KIND, id);
+    if (document === null) return;
+    const status = statusOf(document);
+    const corrected = { ...status, made: status.made - refused, refused: status.refused + refused };
+    await this.#options.committer.write({ kind: KIND, key: id, value: documentOf(corrected, cursorOf(document)), ifVersion: document.version });
+  }
+
+  /** Live traffic first: waits while the lanes of this chunk have more than they can run, but not for ever. */
+  async #yieldToLive(candidates: readonly Candidate[]): Promise<void> {
+    const lanes = [...new Set(candidates.map(({ destination }) => destination))].map((name) => this.#options.lanes.get(name));
+    const until = this.#options.clock.monotonic() + YIELD_MS;
+    while (lanes.some((lane) => lane !== undefined && lane.queued > lane.concurrency) && this.#options.clock.monotonic() < until) {
+      await this.#wait(YIELD_STEP_MS);
+    }
+  }
+
+  async #chunk(filter: ReplayFilter, cursor: string | undefined, limit: number): Promise<Chunk> {
+    const page = { limit, oldestFirst: true, ...(cursor === undefined ? {} : { cursor }) };
+    const { what = 'dead', to, reason, destination, ...common } = filter;
+    if (what === 'unmatched') {
+      const listed = await this.#options.history.events({ ...common, unmatched: true }, page);
+      return { candidates: listed.rows.flatMap((event) => this.#unmatched(event, to)), cursor: listed.cursor };
+    }
+    const states = what === 'all' ? (['succeeded', 'skipped', 'dead'] as const) : (['dead'] as const);
+    const listed = await this.#options.history.deliveries(
+      {
+        ...common,
+        states,
+        ...(destination === undefined ? {} : { destination }),
+        ...(reason === undefined ? {} : { reason }),
+        ...(what === 'dead' ? { resolved: false } : {}),
+      },
+      page,
+    );
+    const candidates = listed.rows.map((row): Candidate => {
+      const name = to ?? row.destination;
+      return { eventId: row.eventId, receivedAt: row.receivedAt, destination: name, of: name === row.destination ? row.id : null };
+    });
+    return { candidates, cursor: listed.cursor };
+  }
+
+  #unmatched(event: EventSummary, to: string | undefined): Candidate[] {
+    const names = to === undefined ? this.#options.takers(event.source, event.type) : [to];
+    return names.map((name) => ({ eventId: event.id, receivedAt: event.receivedAt, destination: name, of: null }));
+  }
+
+  #row(replayId: string, { eventId, destination, of }: Candidate): ReplayRow {
+    return { replayId, eventId, destination, of, ordered: this.#options.lanes.get(destination)?.destination.ordered ?? false };
+  }
+
+  #wait(ms: number): Promise<void> {
+    return new Promise((resolve) => this.#options.clock.schedule(ms, resolve));
+  }
+}
+
+function refusal(answer: Extract<ReplayAnswer, { status: 'refused' }>): HoldfastError {
+  if (answer.reason === 'body_purged' || answer.reason === 'replay_open') return new HoldfastError(answer.reason);
+  return new HoldfastError('not_found');
+}
+
+/** The document of a replay is its status, with the cursor beside it. */
+function documentOf(status: ReplayStatus, cursor: string | null): JsonValue {
+  return { ...status, filter: { ...status.filter }, cursor };
+}
+
+function statusOf(document: Document): ReplayStatus {
+  const { cursor: _, ...status } = document.value as unknown as ReplayStatus & { cursor: string | null };
+  return status;
+}
+
+function cursorOf(document: Document): string | null {
+  return (document.value as { readonly cursor?: string | null }).cursor ?? null;
+}

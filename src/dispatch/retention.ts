@@ -1,0 +1,80 @@
+/** Retention: small steps, one after the other, with the event loop free in between. */
+import type { Clock, Timer } from '../core/clock.ts';
+import type { Observer } from '../core/observer.ts';
+import type { HistoryStore, PurgeAnswer, Retention as Clocks, WorkStore } from '../store/store.ts';
+import type { Holds } from './holds.ts';
+
+export interface RetentionOptions {
+  readonly store: WorkStore;
+  readonly history: HistoryStore;
+  readonly clock: Clock;
+  readonly observer: Observer;
+  readonly holds: Holds;
+  readonly clocks: Clocks;
+  /** How long deliveries of a held destination are kept open. */
+  readonly heldMaxMs: number;
+}
+
+const ROUND_MS = 60_000;
+const STEP_ROWS = 500;
+const STEP_PAUSE_MS = 20;
+
+export class Retention {
+  readonly #options: RetentionOptions;
+  #timer: Timer | null = null;
+  #running: Promise<void> | null = null;
+  #stopped = true;
+
+  constructor(options: RetentionOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#stopped = false;
+    this.#next(ROUND_MS);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    await this.#running;
+  }
+
+  /** Purges until nothing is left to purge; answers what went. */
+  async round(): Promise<Omit<PurgeAnswer, 'more'>> {
+    const { store, history, clock, holds, clocks, heldMaxMs } = this.#options;
+    const total = { bodies: 0, events: 0, deadLetters: 0, dedupeKeys: 0, held: 0 };
+    const before = clock.now() - heldMaxMs;
+    const counted = (await history.counts()).destinations.map(({ destination }) => destination);
+    const heldBefore = holds.heldSinceBefore(before, counted).map((destination) => ({ destination, before }));
+    for (let more = true; more && !this.#stopped;) {
+      const step = await store.purge({ now: clock.now(), retention: clocks, heldBefore, limit: STEP_ROWS });
+      total.bodies += step.bodies;
+      total.events += step.events;
+      total.deadLetters += step.deadLetters;
+      total.dedupeKeys += step.dedupeKeys;
+      total.held += step.held;
+      more = step.more;
+      if (more) await new Promise<void>((resolve) => clock.schedule(STEP_PAUSE_MS, resolve));
+    }
+    return total;
+  }
+
+  #next(delayMs: number): void {
+    this.#timer = this.#options.clock.schedule(delayMs, () => {
+      this.#running = this.#run().finally(() => {
+        if (!this.#stopped) this.#next(ROUND_MS);
+      });
+    });
+  }
+
+  async #run(): Promise<void> {
+    try {
+      const purged = await this.round();
+      if (purged.held > 0) this.#options.observer.note('warn', 'held too long: now dead letters', { count: purged.held });
+      if (purged.events + purged.bodies > 0) this.#options.observer.note('info', 'purged', purged);
+    } catch (error) {
+      this.#options.observer.note('error', 'retention failed', { error: String(error) });
+    }
+  }
+}

@@ -1,0 +1,46 @@
+/** One attempt under way: what the runner sees of it, and what the lane keeps. */
+import type { Attempt, Result } from '../deliver/runner.ts';
+import type { Claim } from '../store/store.ts';
+
+export class Running implements Attempt {
+  readonly claims: readonly Claim[];
+  readonly timeoutMs: number;
+  /** Wall clock, for the record. */
+  readonly startedAt: number;
+  /** Monotonic, for the duration and the timeout. */
+  readonly since: number;
+  /** Bytes of the hand-off budget that its events hold. */
+  readonly bytes: number;
+  /** Whether its start is committed, or is being. */
+  marked: boolean;
+  /** Of the breaker's period it began in. */
+  permit = 0;
+  ended = false;
+  /** Given up at a stop: its outcome no longer counts. */
+  abandoned = false;
+  #controller: AbortController | null = null;
+
+  constructor(claims: readonly Claim[], start: { timeoutMs: number; startedAt: number; since: number; bytes: number; marked: boolean }) {
+    this.claims = claims;
+    this.timeoutMs = start.timeoutMs;
+    this.startedAt = start.startedAt;
+    this.since = start.since;
+    this.bytes = start.bytes;
+    this.marked = start.marked;
+  }
+
+  get numbers(): readonly number[] {
+    return this.claims.map((claim) => claim.attempts + 1);
+  }
+
+  /** Made when somebody looks: most handlers never do. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    return this.#controller.signal;
+  }
+
+  abort(reason: Result['kind'] | 'stopped'): void {
+    this.#controller ??= new AbortController();
+    this.#controller.abort(new DOMException(`The attempt ended: ${reason}.`, reason === 'timeout' ? 'TimeoutError' : 'AbortError'));
+  }
+}

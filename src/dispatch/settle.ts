@@ -1,0 +1,87 @@
+/** From what a runner reports to what is committed: the retry policy, the dead letter, the record of the attempt. */
+import type { Random } from '../core/clock.ts';
+import type { AttemptOutcome, AttemptRecord } from '../core/delivery.ts';
+import { nextDelayMs } from '../core/retry.ts';
+import type { Result } from '../deliver/runner.ts';
+import type { Claim, Outcome } from '../store/store.ts';
+import type { Destination } from './destination.ts';
+
+/** When and by whom the attempt was made. */
+export interface AttemptTimes {
+  readonly startedAt: number;
+  readonly durationMs: number;
+  readonly worker: string;
+}
+
+/** A destination that says the world is down is asked again after this, unless its breaker decides. */
+const UNAVAILABLE_DELAY_MS = 1000;
+
+/** The outcome of one delivery of an attempt. */
+export function outcomeOf(destination: Destination, claim: Claim, result: Result, context: AttemptTimes & { random: Random }): Outcome {
+  const attempt = recordOf(claim, result, context);
+  switch (result.kind) {
+    case 'succeeded':
+      return { kind: 'succeeded', attempt };
+    case 'skipped':
+      return { kind: 'skipped', note: result.note, attempt };
+    case 'rejected':
+      return dead(destination, attempt, { reason: 'rejected', note: result.reason });
+    case 'unavailable':
+      return { kind: 'retry', delayMs: destination.breaker?.openMs ?? UNAVAILABLE_DELAY_MS, spends: false, attempt };
+    case 'failed':
+    case 'timeout':
+    case 'crashed':
+      return retryOrBury(destination, attempt, { delayMs: result.kind === 'failed' ? result.delayMs : null, random: context.random });
+    default:
+      return result satisfies never;
+  }
+}
+
+function retryOrBury(destination: Destination, attempt: AttemptRecord, options: { delayMs: number | null; random: Random }): Outcome {
+  const planned = nextDelayMs(destination.retry, attempt.number, options.random);
+  if (planned === null) return dead(destination, attempt, { reason: 'exhausted', note: attempt.error });
+  return { kind: 'retry', delayMs: options.delayMs ?? planned, spends: true, attempt };
+}
+
+function dead(destination: Destination, attempt: AttemptRecord, why: { reason: 'rejected' | 'exhausted'; note: string | null }): Outcome {
+  return { kind: 'dead', ...why, holdKey: destination.onDead === 'hold', attempt };
+}
+
+const OUTCOMES: Readonly<Record<Result['kind'], AttemptOutcome>> = {
+  succeeded: 'succeeded',
+  skipped: 'skipped',
+  failed: 'failed',
+  rejected: 'rejected',
+  unavailable: 'unavailable',
+  timeout: 'timeout',
+  crashed: 'crashed',
+};
+
+function recordOf(claim: Claim, result: Result, times: AttemptTimes): AttemptRecord {
+  return {
+    number: claim.attempts + 1,
+    startedAt: times.startedAt,
+    durationMs: times.durationMs,
+    outcome: OUTCOMES[result.kind],
+    status: result.kind === 'failed' ? result.status : null,
+    error: errorOf(result),
+    worker: times.worker,
+  };
+}
+
+function errorOf(result: Result): string | null {
+  switch (result.kind) {
+    case 'failed':
+    case 'crashed':
+      return result.error;
+    case 'rejected':
+    case 'unavailable':
+      return result.reason;
+    case 'skipped':
+      return result.note;
+    case 'timeout':
+      return 'the attempt timed out';
+    default:
+      return null;
+  }
+}

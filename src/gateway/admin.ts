@@ -1,0 +1,138 @@
+/** What the admin API asks, answered from the parts of a gateway. */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { AdminPort, DestinationLive, DestinationState, EmitRequest, SourceInfo } from '../api/port.ts';
+import type { Dispatcher } from '../dispatch/dispatcher.ts';
+import type { Holds } from '../dispatch/holds.ts';
+import type { Lane } from '../dispatch/lane.ts';
+import type { Replays } from '../dispatch/replay.ts';
+import { HoldfastError } from '../errors.ts';
+import type { RejectionLog } from '../ingest/rejections.ts';
+import type { Source } from '../ingest/source.ts';
+import type { Metrics } from '../observe/metrics.ts';
+import type { Stats } from '../observe/stats.ts';
+import type { StreamHub } from '../observe/stream.ts';
+import type { Store, StoreCounts, StoreReport } from '../store/store.ts';
+
+/** The parts the admin side looks at. */
+export interface AdminParts {
+  readonly store: Store;
+  readonly report: StoreReport;
+  readonly dispatcher: Dispatcher;
+  readonly holds: Holds;
+  readonly replays: Replays;
+  readonly rejections: RejectionLog;
+  readonly verifyAgain: AdminPort['verifyAgain'];
+  readonly sources: readonly Source[];
+  readonly stats: Stats;
+  readonly metrics: Metrics;
+  readonly hub: StreamHub;
+  readonly gate: () => 'open' | 'stopping' | 'disk_reserve' | 'store_unavailable';
+  readonly emit: (requests: readonly EmitRequest[]) => Promise<readonly { eventId: string; duplicate: boolean }[]>;
+  /** SHA-256 of the admin token; `null`: there is none, and everything is refused. */
+  readonly tokenHash: Uint8Array | null;
+}
+
+const CLEAR_STEP = 1000;
+
+export function adminPort(parts: AdminParts): AdminPort {
+  const { store, dispatcher, holds, replays } = parts;
+  return {
+    history: store.history,
+    rejections: parts.rejections,
+    verifyAgain: parts.verifyAgain,
+    report: () => parts.report,
+    ready: () => {
+      const gate = parts.gate();
+      return { ready: gate === 'open', reason: gate === 'open' ? null : gate };
+    },
+    counts: () => countsOf(parts),
+    sources: () => parts.sources.map(sourceInfo),
+    destinations: () => [...dispatcher.lanes.values()].map((lane) => liveOf(parts, lane)),
+    pause: (destination, by) => holds.pause(destination, by),
+    resume: (destination, by) => holds.resume(destination, by),
+    clear: (destination) => clear(dispatcher, destination),
+    emit: parts.emit,
+    cancel: async (eventId) => {
+      if ((await store.history.event(eventId)) === null) throw new HoldfastError('not_found', { detail: eventId });
+      const answer = await dispatcher.committer.act({ kind: 'cancel', eventId });
+      if (answer.status !== 'committed' || answer.affected === 0) throw new HoldfastError('not_cancellable', { detail: eventId });
+    },
+    replayEvent: (eventId, destinations) => replays.event(eventId, destinations),
+    replayDelivery: (deliveryId) => replays.delivery(deliveryId),
+    planReplay: (filter) => replays.plan(filter),
+    startReplay: (request) => replays.start(request),
+    replays: () => replays.list(),
+    replay: (id) => replays.get(id),
+    cancelReplay: (id) => replays.cancel(id),
+    resolve: async (deliveryIds, note, by) => {
+      const answer = await dispatcher.committer.act({ kind: 'resolve', deliveryIds, note, by });
+      return answer.status === 'committed' ? answer.affected : 0;
+    },
+    authorize: (token) => parts.tokenHash !== null && timingSafeEqual(hashToken(token), parts.tokenHash),
+    watch: (seen) => parts.hub.watch(seen),
+    metrics: () => parts.metrics.text(),
+  };
+}
+
+/** What is compared instead of a token. */
+export function hashToken(token: string): Uint8Array {
+  return createHash('sha256').update(token).digest();
+}
+
+async function countsOf({ store, stats }: AdminParts): Promise<StoreCounts> {
+  const counts = await store.history.counts();
+  stats.sawOpen(counts.destinations.map((row) => [row.destination, row.blocked + row.due + row.ready + row.claimed] as const));
+  return counts;
+}
+
+async function clear(dispatcher: Dispatcher, destination: string): Promise<number> {
+  const lane = dispatcher.lanes.get(destination);
+  const paused = lane?.paused ?? true;
+  // What waits in memory is claimed: given back, it can be cleared too.
+  if (!paused) lane?.pause();
+  let cleared = 0;
+  for (;;) {
+    const answer = await dispatcher.committer.act({ kind: 'bury', destination, reason: 'cleared', limit: CLEAR_STEP });
+    if (answer.status !== 'committed' || answer.affected === 0) break;
+    cleared += answer.affected;
+  }
+  if (lane !== undefined) lane.open -= cleared;
+  if (!paused) lane?.resume();
+  return cleared;
+}
+
+function sourceInfo(source: Source): SourceInfo {
+  return {
+    name: source.name,
+    path: source.path,
+    verifier: source.verifier.name,
+    proves: source.verifier.proves,
+    mode: source.mode,
+    responder: source.responder,
+    methods: source.methods,
+    dedupeWindowMs: source.dedupeWindowMs,
+    splits: source.split !== null,
+  };
+}
+
+function liveOf({ holds, stats, gate }: AdminParts, lane: Lane): DestinationLive {
+  const { destination } = lane;
+  const pause = holds.pauseOf(destination.name);
+  const state: DestinationState = gate() === 'stopping' ? 'stopped' : pause === null ? 'running' : 'paused';
+  return {
+    name: destination.name,
+    state,
+    kind: destination.runner.isolation === 'endpoint' ? 'endpoint' : destination.batch === null ? 'handler' : 'batch',
+    isolation: destination.runner.isolation,
+    from: [...destination.from],
+    types: destination.types,
+    priority: destination.priority,
+    ordered: destination.ordered,
+    breaker: lane.breaker?.state ?? 'none',
+    running: lane.running,
+    runningMax: lane.concurrency,
+    ...stats.of(destination.name),
+    pausedBy: pause?.by ?? null,
+    pausedAt: pause?.at ?? null,
+  };
+}

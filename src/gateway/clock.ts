@@ -1,0 +1,14 @@
+/** The real time. Timers never keep the process alive by themselves: the listener and the gateway's own handle do. */
+import type { Clock } from '../core/clock.ts';
+
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  schedule: (delayMs, run) => {
+    const timer = setTimeout(run, Math.min(TIMER_MAX_MS, Math.max(0, delayMs)));
+    timer.unref();
+    return { cancel: () => clearTimeout(timer) };
+  },
+};

@@ -1,0 +1,121 @@
+/** Handlers as users register them, and the destinations they become. */
+import { type Duration, durationMs } from '../core/duration.ts';
+import { exponential, type RetryPolicy } from '../core/retry.ts';
+import { type BatchHandler, type Handler, inlineBatchRunner, inlineRunner } from '../deliver/handler.ts';
+import type { LoopBlame } from '../deliver/loop-blame.ts';
+import { processRunner } from '../deliver/process.ts';
+import type { Runner } from '../deliver/runner.ts';
+import { threadRunner } from '../deliver/thread.ts';
+import type { BreakerPolicy, Destination, Priority } from '../dispatch/destination.ts';
+import { HoldfastError } from '../errors.ts';
+
+/** How a handler is fed and paced. Everything but `from` has a default. */
+export interface HandlerOptions<From extends string = string, Type extends string = string> {
+  /** The sources it takes events from; `emitted` for the application's own. */
+  readonly from: From | readonly From[];
+  /** The event types it takes; `*` at the end as a wildcard. Default: all. */
+  readonly types?: readonly Type[];
+  /** Earlier names of this destination: what they are owed becomes its own. */
+  readonly formerly?: readonly string[];
+  /** Which destinations get free slots first. Default `normal`. */
+  readonly priority?: Priority;
+  /** Attempts at once: a number, or a range that follows the lag. Default 10. */
+  readonly concurrency?: number | { readonly min: number; readonly max: number };
+  /** Most attempts per second. Default: no limit. */
+  readonly ratePerS?: number;
+  /** An attempt is aborted and counts as failed after this. Default 30 s. */
+  readonly timeout?: Duration;
+  /** Default: five attempts, exponential from 5 s with full jitter. */
+  readonly retry?: RetryPolicy;
+  /** `false`: none. Default: opens for 10 s after 20 failures in a row, one probe closes it. */
+  readonly breaker?: false | Partial<BreakerPolicy>;
+  /** Whether events with the same order key run one after the other. Default `true`. */
+  readonly ordered?: boolean;
+  /** What a dead letter does to its order key: let it go on (default), or hold it until it is resolved. */
+  readonly onDead?: 'continue' | 'hold';
+  /** Most open deliveries. Default: no bound but the disk's. */
+  readonly backlogMax?: number;
+  /** At that bound: a dead letter `backlog_full` (default), or a 503 to the sender. */
+  readonly overflow?: 'dead' | 'refuse';
+  /** Where the code runs: here (default), in threads, or in processes of its own. */
+  readonly run?: 'inline' | 'thread' | 'process';
+  /** The module whose default export is the handler; needed for threads and processes. */
+  readonly module?: URL;
+}
+
+export interface BatchOptions<From extends string = string, Type extends string = string> extends HandlerOptions<From, Type> {
+  /** Most events in a batch. Default 100. */
+  readonly size?: number;
+  /** How long a part-filled batch waits. Default 1 s. */
+  readonly within?: Duration;
+}
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$/;
+const BREAKER: BreakerPolicy = { failures: 20, openMs: 10_000, probes: 1 };
+const CONCURRENCY = 10;
+
+/** What `handle` or `handleBatch` was given. */
+export interface Registration {
+  readonly name: string;
+  readonly options: BatchOptions;
+  readonly handler: Handler | BatchHandler | null;
+  readonly batch: boolean;
+}
+
+/** @throws HoldfastError config_invalid; TypeError for a duration or a retry policy that is none */
+export function destinationOf(registration: Registration, known: { sources: ReadonlySet<string>; blame: LoopBlame }): Destination {
+  const { name, options, batch } = registration;
+  const from = typeof options.from === 'string' ? [options.from] : options.from;
+  const concurrency = typeof options.concurrency === 'object' ? options.concurrency : range(options.concurrency ?? CONCURRENCY);
+  const problem = problemOf(registration, from, known.sources) ?? rangeProblem(concurrency);
+  if (problem !== null) throw new HoldfastError('config_invalid', { detail: `Destination '${name}': ${problem}` });
+  return {
+    name,
+    formerly: options.formerly ?? [],
+    from: new Set(from),
+    types: options.types ?? null,
+    priority: options.priority ?? 'normal',
+    concurrency,
+    batch: batch ? { size: options.size ?? 100, withinMs: durationMs(options.within ?? '1s', 'within') } : null,
+    ratePerS: options.ratePerS ?? null,
+    timeoutMs: durationMs(options.timeout ?? '30s', 'timeout'),
+    retry: options.retry ?? exponential(),
+    breaker: options.breaker === false ? null : { ...BREAKER, ...options.breaker },
+    ordered: options.ordered ?? true,
+    onDead: options.onDead ?? 'continue',
+    backlogMax: options.backlogMax ?? null,
+    overflow: options.overflow ?? 'dead',
+    runner: runnerOf(registration, concurrency.max, known.blame),
+  };
+}
+
+function range(concurrency: number): { min: number; max: number } {
+  return { min: concurrency, max: concurrency };
+}
+
+function rangeProblem({ min, max }: { min: number; max: number }): string | null {
+  if (Number.isInteger(min) && Number.isInteger(max) && min >= 1 && max >= min) return null;
+  return `concurrency: expected a whole number from 1, or { min, max }, got ${min} to ${max}.`;
+}
+
+function problemOf({ name, options, handler, batch }: Registration, from: readonly string[], sources: ReadonlySet<string>): string | null {
+  const { run = 'inline' } = options;
+  if (!NAME.test(name)) return "a name has letters, digits, '-', '_', '.' and ':'.";
+  if (from.length === 0) return 'from: expected at least one source.';
+  const unknown = from.find((source) => !sources.has(source));
+  if (unknown !== undefined) return `from: there is no source '${unknown}'. Known: ${[...sources].join(', ')}.`;
+  if (run === 'inline' && handler === null) return 'expected a handler function, or run: thread with a module.';
+  if (run !== 'inline' && options.module === undefined) return `run: '${run}' needs module: new URL('./handler.ts', import.meta.url).`;
+  if (run !== 'inline' && handler !== null) return `run: '${run}' takes its code from module; leave the function out.`;
+  if (batch && !(Number.isInteger(options.size ?? 100) && (options.size ?? 100) >= 1)) return `size: expected a whole number from 1, got ${options.size}.`;
+  return null;
+}
+
+function runnerOf({ options, handler, batch }: Registration, size: number, blame: LoopBlame): Runner {
+  if (options.run !== undefined && options.run !== 'inline' && options.module !== undefined) {
+    const make = options.run === 'thread' ? threadRunner : processRunner;
+    return make({ module: options.module, size, batch });
+  }
+  // `problemOf` has seen that there is one, of the kind that `handle` or `handleBatch` was given.
+  return batch ? inlineBatchRunner(handler as BatchHandler, { blame }) : inlineRunner(handler as Handler, { blame });
+}

@@ -1,0 +1,40 @@
+/** What ingest needs from the rest of the gateway: given by `gateway.ts`, faked by nobody. */
+import type { Clock } from '../core/clock.ts';
+import type { StoredEvent } from '../core/event.ts';
+import type { IdMaker } from '../core/id.ts';
+import type { Observer } from '../core/observer.ts';
+import type { Append, AppendAnswer, NewDelivery, StoredAnswer } from '../store/store.ts';
+import type { Source } from './source.ts';
+import type { RejectionLog } from './rejections.ts';
+
+export interface IngestLimits {
+  readonly bodyBytesMax: number;
+  readonly headerBytesMax: number;
+  readonly headerLinesMax: number;
+  readonly headerDeadlineMs: number;
+  readonly requestDeadlineMs: number;
+  readonly connectionsMax: number;
+  readonly unverifiedBytesMax: number;
+}
+
+export interface IngestPorts {
+  readonly clock: Clock;
+  readonly ids: IdMaker;
+  readonly observer: Observer;
+  readonly limits: IngestLimits;
+  readonly sources: readonly Source[];
+  /** CIDR ranges whose X-Forwarded-For is believed. */
+  readonly trustedProxies: readonly string[];
+  readonly rejections: RejectionLog;
+  /** Whether new events are taken now; else why not (`stopping`, `disk_reserve`, `store_unavailable`). */
+  readonly gate: () => 'open' | 'stopping' | 'disk_reserve' | 'store_unavailable';
+  /** What an event owes, fixed here and now. @throws HoldfastError backlog_full when a destination refuses */
+  readonly route: (event: StoredEvent) => readonly NewDelivery[];
+  /** Commits; resolves after the commit. @throws HoldfastError store_unavailable, commit_unknown, stopping */
+  readonly append: (append: Append) => Promise<AppendAnswer>;
+  /**
+   * Of a `sync` source: the responder's answer to this event when it comes within the deadline, else `null`.
+   * Called before the commit of the event, so that no answer is missed.
+   */
+  readonly awaitAnswer: (source: Source, eventId: string) => { readonly answer: Promise<StoredAnswer | null>; cancel(): void };
+}

@@ -1,0 +1,137 @@
+/**
+ * What a source is, as the user writes it and as ingest uses it: a path, a verifier, and how to read type and keys.
+ */
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { type Duration, durationMs } from '../core/duration.ts';
+import { EMITTED } from '../core/event.ts';
+import { HoldfastError } from '../errors.ts';
+import type { HttpAnswer, Reader, Verifier } from '../verify/verifier.ts';
+
+/** A source in the config. Everything but `verify` has a default, the provider's own where the verifier knows it. */
+export interface SourceConfig<Body = unknown> {
+  /** Default `/in/<name>`. Must start with `/`. */
+  readonly path?: string;
+  /** Who may send. `none()` is an explicit choice. */
+  readonly verify: Verifier;
+  /** `queued` (default): acknowledge after the commit. `sync`: run `responder` within `deadline`, answer its result. */
+  readonly mode?: 'queued' | 'sync';
+  /** The handler whose return value is the answer of a `sync` source. */
+  readonly responder?: string;
+  /** How long a `sync` request waits. Default: 80 % of the provider's own deadline, else 5 s. */
+  readonly deadline?: Duration;
+  readonly type?: Reader;
+  readonly dedupeKey?: Reader;
+  readonly orderKey?: Reader;
+  readonly tenant?: Reader;
+  /** The body (`true`), or the array at this path in it, becomes one event per element, in one commit. */
+  readonly split?: boolean | string;
+  /** Any Standard Schema. A body that does not fit is stored and shown as such. */
+  readonly body?: StandardSchemaV1<unknown, Body>;
+  /** Whether a body that does not fit its schema is still routed. Default `false`: stored, owed to nobody. */
+  readonly routeUnfit?: boolean;
+  /** The answer to an accepted request. Default 200 with `{"id":"evt_…"}`. */
+  readonly answer?: HttpAnswer;
+  /** How long a dedupe key is remembered. Default 7 days, longer where the provider retries longer. */
+  readonly dedupeWindow?: Duration;
+  /** Requests per second this source takes, with bursts of as many; more are answered 429. Default: no limit. */
+  readonly ratePerS?: number;
+}
+
+/** The type a verifier or a schema gives the body; only for TypeScript. */
+export type SourceBody<Source> = Source extends { readonly body?: StandardSchemaV1<unknown, infer Body> }
+  ? Body
+  : Source extends { readonly __body?: infer Body }
+    ? Body
+    : unknown;
+
+/** A source as ingest uses it: every default filled in, secrets read. */
+export interface Source {
+  readonly name: string;
+  readonly path: string;
+  readonly methods: readonly string[];
+  readonly verifier: Verifier;
+  readonly mode: 'queued' | 'sync';
+  readonly responder: string | null;
+  readonly deadlineMs: number;
+  readonly type: Reader | null;
+  readonly dedupeKey: Reader | null;
+  readonly orderKey: Reader | null;
+  readonly tenant: Reader | null;
+  /** Path of the array to split; `null`: one event per request; `''`: the body itself. */
+  readonly split: string | null;
+  readonly schema: StandardSchemaV1 | null;
+  readonly routeUnfit: boolean;
+  readonly answer: HttpAnswer | null;
+  readonly dedupeWindowMs: number;
+  readonly ratePerS: number | null;
+  /** Lower-case names of headers that are stored redacted. */
+  readonly credentialHeaders: ReadonlySet<string>;
+}
+
+const DAY_MS = 86_400_000;
+const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
+
+/** Reads the environment for `secret(…)`. */
+export type Environment = (name: string) => string | undefined;
+
+/**
+ * Fills in a source's defaults and reads its secrets.
+ * @throws HoldfastError config_invalid, secret_missing
+ */
+export function resolveSource(name: string, config: SourceConfig | Verifier, environment: Environment): Source {
+  const settings: SourceConfig = isVerifier(config) ? { verify: config } : config;
+  check(name, settings);
+  const verifier = settings.verify.bind?.(environment) ?? settings.verify;
+  const { defaults } = verifier;
+  const split = settings.split === true ? 'body' : settings.split === false ? undefined : settings.split;
+  return {
+    name,
+    path: settings.path ?? `/in/${name}`,
+    methods: ['POST', ...(defaults.methods ?? [])],
+    verifier,
+    mode: settings.mode ?? 'queued',
+    responder: settings.responder ?? null,
+    deadlineMs: settings.deadline === undefined ? (defaults.deadlineMs ?? 6250) * 0.8 : durationMs(settings.deadline, 'deadline'),
+    type: settings.type ?? defaults.type ?? null,
+    dedupeKey: settings.dedupeKey ?? defaults.dedupeKey ?? null,
+    orderKey: settings.orderKey ?? defaults.orderKey ?? null,
+    tenant: settings.tenant ?? defaults.tenant ?? null,
+    split: splitPath(split ?? (settings.split === false ? undefined : defaults.split)),
+    schema: settings.body ?? null,
+    routeUnfit: settings.routeUnfit ?? false,
+    answer: settings.answer ?? defaults.answer ?? null,
+    dedupeWindowMs:
+      settings.dedupeWindow === undefined
+        ? (defaults.dedupeWindowMs ?? 7 * DAY_MS)
+        : durationMs(settings.dedupeWindow, 'dedupeWindow'),
+    ratePerS: settings.ratePerS ?? null,
+    credentialHeaders: new Set(['authorization', 'cookie', 'proxy-authorization', ...verifier.credentialHeaders]),
+  };
+}
+
+function check(name: string, settings: SourceConfig): void {
+  const problem = problemOf(name, settings);
+  if (problem !== null) throw new HoldfastError('config_invalid', { detail: `sources.${name}: ${problem}` });
+}
+
+function problemOf(name: string, settings: SourceConfig): string | null {
+  if (!NAME.test(name) || name === EMITTED) return `a source's name has letters, digits, '-', '_' and '.', and is not '${EMITTED}'`;
+  if (!isVerifier(settings.verify)) return 'verify: expected a verifier; for a source that proves nothing write none()';
+  if (settings.path !== undefined && !settings.path.startsWith('/')) return `path: expected '/…', got '${settings.path}'`;
+  if (settings.mode === 'sync' && settings.responder === undefined) return "mode 'sync' needs responder: the name of a handler";
+  if (settings.mode === 'sync' && splits(settings)) return "mode 'sync' excludes split";
+  return null;
+}
+
+function splits(settings: SourceConfig): boolean {
+  return settings.split === undefined ? settings.verify.defaults.split !== undefined : settings.split !== false;
+}
+
+function splitPath(split: string | undefined): string | null {
+  if (split === undefined) return null;
+  return split === 'body' ? '' : split.replace(/^body\./, '');
+}
+
+export function isVerifier(value: unknown): value is Verifier {
+  return typeof value === 'object' && value !== null && 'verify' in value && typeof value.verify === 'function';
+}

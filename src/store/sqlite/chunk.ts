@@ -1,0 +1,311 @@
+/**
+ * A chunk: the events of one commit (up to {@link CHUNK_EVENTS_MAX}) as one row, their bodies as another, so that
+ * bodies can go before events do. Within it every string is written once and bodies are compressed together.
+ */
+import { formatId } from '../../core/id.ts';
+import type { HeaderList, StoredEvent } from '../../core/event.ts';
+import { ByteReader, ByteWriter } from './bytes.ts';
+import { damaged } from './failure.ts';
+import { makeMarks, markOf, type MarkField } from './marks.ts';
+import { readStrings, StringTable } from './strings.ts';
+
+/** So few that a claim of one event decodes in well under a millisecond, so many that the row's own cost vanishes. */
+export const CHUNK_EVENTS_MAX = 256;
+export const CHUNK_BODY_BYTES_MAX = 1024 * 1024;
+
+const VERSION = 1;
+const ID_BYTES = 16;
+
+const HAS_TENANT = 1;
+const HAS_DEDUPE_KEY = 2;
+const HAS_ORDER_KEY = 4;
+const HAS_QUERY = 8;
+const HAS_TRACE = 16;
+const IS_UNFIT = 32;
+const IS_DUPLICATE = 64;
+/** The correlation id is the event's own id: the usual default, and not worth 26 bytes. */
+const CORRELATES_ITSELF = 128;
+const HAS_NO_BODY = 256;
+
+/** What is written of a chunk. Not sealed yet. */
+export interface ChunkParts {
+  readonly seq: number;
+  readonly count: number;
+  readonly receivedMin: number;
+  readonly receivedMax: number;
+  /** Events that owe nothing. */
+  readonly unmatched: number;
+  readonly marks: Uint8Array;
+  readonly meta: Uint8Array;
+  readonly body: Uint8Array;
+}
+
+/** An event on its way into a chunk. */
+export interface ChunkEvent {
+  readonly event: StoredEvent;
+  readonly id: Uint8Array;
+  /** Numbers of the destinations it owes, by ordinal. */
+  readonly owed: readonly number[];
+  readonly bodyBytes: number;
+  /** The first event's id; `null` when this one is no duplicate. */
+  readonly duplicateOf: Uint8Array | null;
+}
+
+/** Collects events and writes them as a chunk. */
+export class ChunkBuilder {
+  readonly seq: number;
+  readonly #events: ChunkEvent[] = [];
+  /** Differs from the index when a chunk is written again without some. */
+  readonly #offsets: number[] = [];
+  #bodyBytes = 0;
+
+  constructor(seq: number) {
+    this.seq = seq;
+  }
+
+  get count(): number {
+    return this.#events.length;
+  }
+
+  /** Whether an event with so large a body goes into the next chunk instead. */
+  isFullFor(bodyBytes: number): boolean {
+    const count = this.#events.length;
+    return count >= CHUNK_EVENTS_MAX || (count > 0 && this.#bodyBytes + bodyBytes > CHUNK_BODY_BYTES_MAX);
+  }
+
+  add(item: ChunkEvent, offset = this.#events.length): void {
+    this.#events.push(item);
+    this.#offsets.push(offset);
+    this.#bodyBytes += item.event.body?.length ?? 0;
+  }
+
+  finish(): ChunkParts {
+    const strings = new StringTable();
+    const marks = new MarkCollector();
+    const meta = new ByteWriter(256 + this.#events.length * 96);
+    const base = this.#events[0]?.event.receivedAt ?? 0;
+    let receivedMin = base;
+    let receivedMax = base;
+    let unmatched = 0;
+    meta.varint(VERSION);
+    meta.varint(this.#events.length);
+    meta.number(base);
+    for (const { id } of this.#events) meta.raw(id);
+    let before = -1;
+    this.#events.forEach((item, index) => {
+      const offset = this.#offsets[index] ?? 0;
+      meta.varint(offset - before - 1);
+      before = offset;
+      writeEvent({ out: meta, strings, base }, item);
+      marks.add(item.event);
+      receivedMin = Math.min(receivedMin, item.event.receivedAt);
+      receivedMax = Math.max(receivedMax, item.event.receivedAt);
+      if (item.owed.length === 0) unmatched++;
+    });
+    strings.write(meta);
+    return {
+      seq: this.seq,
+      count: this.#events.length,
+      receivedMin,
+      receivedMax,
+      unmatched,
+      marks: marks.make(),
+      meta: meta.take(),
+      body: this.#bodies(),
+    };
+  }
+
+  /** A directory (offset and length of each body that is there), then the bytes of all. */
+  #bodies(): Uint8Array {
+    const head = new ByteWriter(16 + this.#events.length * 3);
+    let kept = 0;
+    for (const { event } of this.#events) if (event.body !== null) kept++;
+    head.varint(kept);
+    this.#events.forEach(({ event }, index) => {
+      if (event.body === null) return;
+      head.varint(this.#offsets[index] ?? 0);
+      head.varint(event.body.length);
+    });
+    const raw = new Uint8Array(head.length + this.#bodyBytes);
+    raw.set(head.take());
+    let at = head.length;
+    for (const { event } of this.#events) {
+      if (event.body === null) continue;
+      raw.set(event.body, at);
+      at += event.body.length;
+    }
+    return raw;
+  }
+}
+
+interface EventOutput {
+  readonly out: ByteWriter;
+  readonly strings: StringTable;
+  readonly base: number;
+}
+
+function writeEvent({ out, strings, base }: EventOutput, item: ChunkEvent): void {
+  const { event } = item;
+  const optional: (readonly [number, string | null])[] = [
+    [HAS_TENANT, event.tenant],
+    [HAS_DEDUPE_KEY, event.dedupeKey],
+    [HAS_ORDER_KEY, event.orderKey],
+    [HAS_QUERY, event.query === '' ? null : event.query],
+    [HAS_TRACE, event.traceparent],
+    [IS_UNFIT, event.unfit],
+  ];
+  let flags = event.correlationId === event.id ? CORRELATES_ITSELF : 0;
+  if (item.duplicateOf !== null) flags |= IS_DUPLICATE;
+  if (event.body === null) flags |= HAS_NO_BODY;
+  for (const [flag, text] of optional) if (text !== null) flags |= flag;
+  out.varint(flags);
+  out.number(event.receivedAt - base);
+  out.varint(item.bodyBytes);
+  out.varint(strings.number(event.source));
+  out.varint(strings.number(event.type));
+  out.varint(strings.number(event.method));
+  out.varint(strings.number(event.path));
+  if ((flags & CORRELATES_ITSELF) === 0) out.varint(strings.number(event.correlationId));
+  for (const [, text] of optional) if (text !== null) out.varint(strings.number(text));
+  if (item.duplicateOf !== null) out.raw(item.duplicateOf);
+  out.varint(event.headers.length);
+  for (const text of event.headers) out.varint(strings.number(text));
+  out.varint(item.owed.length);
+  for (const destination of item.owed) out.varint(destination);
+}
+
+/** The marks of a chunk's events. Sources, types and tenants repeat, so each is hashed once. */
+class MarkCollector {
+  readonly #hashes: number[] = [];
+  readonly #seen = { source: new Set<string>(), type: new Set<string>(), tenant: new Set<string>() };
+
+  add(event: StoredEvent): void {
+    this.#once('source', event.source);
+    this.#once('type', event.type);
+    if (event.tenant !== null) this.#once('tenant', event.tenant);
+    if (event.dedupeKey !== null) this.#hashes.push(markOf('dedupeKey', event.dedupeKey));
+    this.#hashes.push(markOf('correlationId', event.correlationId));
+  }
+
+  make(): Uint8Array {
+    return makeMarks(this.#hashes);
+  }
+
+  #once(field: 'source' | 'type' | 'tenant', text: string): void {
+    if (this.#seen[field].has(text)) return;
+    this.#seen[field].add(text);
+    this.#hashes.push(markOf(field satisfies MarkField, text));
+  }
+}
+
+/** An event as it is in a chunk, without its body. */
+export interface ChunkEntry {
+  readonly seq: number;
+  readonly idBytes: Uint8Array;
+  readonly receivedAt: number;
+  readonly bodyBytes: number;
+  readonly source: string;
+  readonly type: string;
+  readonly method: string;
+  readonly path: string;
+  readonly tenant: string | null;
+  readonly dedupeKey: string | null;
+  readonly orderKey: string | null;
+  readonly query: string;
+  readonly traceparent: string | null;
+  readonly unfit: string | null;
+  readonly correlationId: string;
+  readonly duplicateOf: Uint8Array | null;
+  readonly headers: HeaderList;
+  readonly owed: readonly number[];
+  /** Committed without a body at all. */
+  readonly bodiless: boolean;
+}
+
+/** Reads the events of a chunk; the bytes are unsealed already. */
+export function readChunk(seq: number, meta: Uint8Array): ChunkEntry[] {
+  const place = `chunk ${seq}`;
+  const from = new ByteReader(meta, place);
+  const version = from.varint();
+  const count = from.varint();
+  if (version !== VERSION || count > from.rest) throw damaged(place);
+  const base = from.number();
+  const ids = Array.from({ length: count }, () => from.raw(ID_BYTES));
+  let before = -1;
+  const drafts = ids.map((idBytes) => {
+    before += from.varint() + 1;
+    return readRefs(from, { seq: seq + before, idBytes, base });
+  });
+  const strings = readStrings(from, place);
+  return drafts.map((draft) => resolve(draft, strings, place));
+}
+
+interface Draft {
+  readonly seq: number;
+  readonly idBytes: Uint8Array;
+  readonly flags: number;
+  readonly receivedAt: number;
+  readonly bodyBytes: number;
+  /** Numbers of strings, in the order written. */
+  readonly refs: readonly number[];
+  readonly duplicateOf: Uint8Array | null;
+  readonly headers: readonly number[];
+  readonly owed: readonly number[];
+}
+
+function readRefs(from: ByteReader, at: { seq: number; idBytes: Uint8Array; base: number }): Draft {
+  const flags = from.varint();
+  const receivedAt = at.base + from.number();
+  const bodyBytes = from.varint();
+  let strings = 4 + ((flags & CORRELATES_ITSELF) === 0 ? 1 : 0);
+  for (let flag = HAS_TENANT; flag <= IS_UNFIT; flag *= 2) if ((flags & flag) !== 0) strings++;
+  const list = (length: number): number[] => Array.from({ length: Math.min(length, from.rest) }, () => from.varint());
+  const refs = list(strings);
+  const duplicateOf = (flags & IS_DUPLICATE) === 0 ? null : from.raw(ID_BYTES);
+  const headers = list(from.varint());
+  const owed = list(from.varint());
+  return { seq: at.seq, idBytes: at.idBytes, flags, receivedAt, bodyBytes, refs, duplicateOf, headers, owed };
+}
+
+function resolve(draft: Draft, strings: readonly string[], place: string): ChunkEntry {
+  const { flags, refs } = draft;
+  const text = (number: number | undefined): string => {
+    const found = number === undefined ? undefined : strings[number];
+    if (found === undefined) throw damaged(place);
+    return found;
+  };
+  let at = (flags & CORRELATES_ITSELF) === 0 ? 5 : 4;
+  const optional = (flag: number): string | null => ((flags & flag) === 0 ? null : text(refs[at++]));
+  return {
+    seq: draft.seq,
+    idBytes: draft.idBytes,
+    receivedAt: draft.receivedAt,
+    bodyBytes: draft.bodyBytes,
+    source: text(refs[0]),
+    type: text(refs[1]),
+    method: text(refs[2]),
+    path: text(refs[3]),
+    correlationId: at === 5 ? text(refs[4]) : formatId('evt', draft.idBytes),
+    // In the order in which writeEvent wrote them.
+    tenant: optional(HAS_TENANT),
+    dedupeKey: optional(HAS_DEDUPE_KEY),
+    orderKey: optional(HAS_ORDER_KEY),
+    query: optional(HAS_QUERY) ?? '',
+    traceparent: optional(HAS_TRACE),
+    unfit: optional(IS_UNFIT),
+    duplicateOf: draft.duplicateOf,
+    headers: draft.headers.map(text),
+    owed: draft.owed,
+    bodiless: (flags & HAS_NO_BODY) !== 0,
+  };
+}
+
+/** The bodies in a body blob, by seq: views of its bytes. */
+export function readBodies(seq: number, raw: Uint8Array): Map<number, Uint8Array> {
+  const place = `body ${seq}`;
+  const from = new ByteReader(raw, place);
+  const count = from.varint();
+  if (count > from.rest) throw damaged(place);
+  const directory = Array.from({ length: count }, () => [from.varint(), from.varint()] as const);
+  return new Map(directory.map(([offset, length]) => [seq + offset, from.raw(length)]));
+}

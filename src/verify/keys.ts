@@ -1,0 +1,81 @@
+/**
+ * Keys that check and make signatures. A scheme says what was signed and where the signature is; keys say whether it
+ * holds. Any key may have made any of the signatures given, so that secrets and senders can rotate.
+ */
+import { Buffer } from 'node:buffer';
+import { createHmac, createSecretKey } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import { HoldfastError } from '../errors.ts';
+import { sameDigestText } from './compare.ts';
+import { decodeStrict } from './encoding.ts';
+import type { Encoding } from './encoding.ts';
+import type { Part } from './verdict.ts';
+
+/** Keys of one kind. */
+export interface Keys {
+  /** Whether any of the signatures was made over the parts with any of the keys. */
+  prove(signatures: readonly string[], parts: readonly Part[]): boolean;
+  /** The signature of the parts, made with the first key; absent where only public keys are known. */
+  sign?(parts: readonly Part[]): string;
+}
+
+/** A header that lists more signatures than this is refused: each may cost a public-key operation. */
+export const SIGNATURES_MAX = 16;
+
+/** Hash functions an HMAC can be made with. */
+export type HmacAlgorithm = 'sha1' | 'sha256' | 'sha384' | 'sha512';
+
+/** How the bytes of a key are written in a setting. */
+export type SecretEncoding = 'utf8' | 'hex' | 'base64';
+
+/** How an HMAC is made and written. */
+export interface HmacForm {
+  readonly algorithm: HmacAlgorithm;
+  readonly encoding: Encoding;
+  readonly secretEncoding: SecretEncoding;
+}
+
+/**
+ * Keys for an HMAC. The key is prepared once; per request there is one pass over the bytes and one comparison.
+ *
+ * @throws HoldfastError `secret_missing` when a secret is not what `secretEncoding` says
+ */
+export function hmacKeys(form: HmacForm, secrets: readonly string[]): Keys {
+  return hmacKeysOf(
+    form,
+    secrets.map((text) => decodeSecret(text, form.secretEncoding)),
+  );
+}
+
+/** Like {@link hmacKeys}, for keys that are already bytes. */
+export function hmacKeysOf(form: Pick<HmacForm, 'algorithm' | 'encoding'>, bytes: readonly Uint8Array[]): Keys {
+  const { algorithm, encoding } = form;
+  const keys = bytes.map((key) => createSecretKey(key));
+  return {
+    prove(signatures, parts) {
+      for (const key of keys) {
+        const expected = mac(algorithm, key, parts).digest(encoding);
+        for (const signature of signatures) if (sameDigestText(expected, signature)) return true;
+      }
+      return false;
+    },
+    sign(parts) {
+      const [key] = keys;
+      if (key === undefined) throw new HoldfastError('secret_missing', { detail: 'There is no secret to sign with.' });
+      return mac(algorithm, key, parts).digest(encoding);
+    },
+  };
+}
+
+function mac(algorithm: HmacAlgorithm, key: KeyObject, parts: readonly Part[]): ReturnType<typeof createHmac> {
+  const hmac = createHmac(algorithm, key);
+  for (const part of parts) hmac.update(part);
+  return hmac;
+}
+
+function decodeSecret(text: string, encoding: SecretEncoding): Uint8Array {
+  if (encoding === 'utf8') return Buffer.from(text, 'utf8');
+  const bytes = decodeStrict(encoding === 'hex' ? text.toLowerCase() : text, encoding);
+  if (bytes === null) throw new HoldfastError('secret_missing', { detail: `A secret is not valid ${encoding}.` });
+  return bytes;
+}

@@ -1,0 +1,106 @@
+/**
+ * Where secrets come from. A verifier takes them as text, as a list while rotating, or as the name of an environment
+ * variable, and refuses to exist without one: an empty HMAC key would let anybody sign.
+ */
+import { HoldfastError } from '../errors.ts';
+import type { SecretReference, SecretSource, Verifier } from './verifier.ts';
+
+/** Reads an environment variable; `undefined` where it is not set. */
+export type Environment = (name: string) => string | undefined;
+
+/**
+ * A secret that is read from an environment variable when the gateway starts (or by `verifier.bind`). Several secrets
+ * are separated by commas while rotating: requests signed with any of them verify. White space around each is cut.
+ *
+ * @param env name of the variable: `'ORDERS_SECRET'`
+ * @throws HoldfastError `config_invalid` when the name is empty
+ */
+export function secret(env: string): SecretReference {
+  if (env.trim() === '')
+    throw new HoldfastError('config_invalid', { detail: 'secret() needs the name of a variable.' });
+  return { kind: 'secret', env };
+}
+
+/** Like {@link secret}, for what a scheme can do without: a missing variable means none, not an error. */
+export function optionalSecret(env: string): SecretReference {
+  return { kind: 'secret', env, optional: true };
+}
+
+/** What of a verifier is known before its secrets are. */
+export type Outline = Pick<
+  Verifier,
+  'name' | 'credentialHeaders' | 'credentialParameters' | 'defaults' | 'notProtected'
+>;
+
+/** What a verifier can do once its secrets are known. */
+export type Opened = Pick<Verifier, 'verify' | 'sign' | 'embed' | 'handshake'>;
+
+/** A verifier to be made: its outline, its secrets by setting, and how it works with them. */
+export interface Definition<Setting extends string> {
+  readonly outline: Outline;
+  readonly sources: Readonly<Record<Setting, SecretSource | undefined>>;
+  open(secrets: Readonly<Record<Setting, readonly string[]>>): Opened;
+}
+
+/**
+ * Makes a verifier that proves something. Where a source names an environment variable the verifier is unbound:
+ * `bind` reads it, and `verify` throws until then.
+ *
+ * @throws HoldfastError `secret_missing` naming the setting, or the variable, that holds nothing
+ */
+export function defineVerifier<Setting extends string>(definition: Definition<Setting>): Verifier {
+  const { outline, sources } = definition;
+  const settings = Object.keys(sources) as Setting[];
+  const openWith = (environment: Environment): Verifier => {
+    const secrets = {} as Record<Setting, readonly string[]>;
+    for (const setting of settings) {
+      secrets[setting] = resolveSecrets(sources[setting], `${setting} of ${outline.name}`, environment);
+    }
+    return { ...outline, proves: true, ...definition.open(secrets) };
+  };
+  const unbound = settings.map((setting) => sources[setting]).find(isReference);
+  if (unbound === undefined) return openWith(() => undefined);
+  return {
+    ...outline,
+    proves: true,
+    bind: openWith,
+    verify() {
+      throw new HoldfastError('secret_missing', {
+        detail: `${outline.name} has not read ${unbound.env} yet: call bind(environment) first.`,
+      });
+    },
+  };
+}
+
+/**
+ * The secrets a source stands for, trimmed; none for `undefined` and for an optional variable that is not set.
+ *
+ * @param setting how an error names the source: `secrets of stripe`
+ * @throws HoldfastError `secret_missing` when there is none, or one of them is empty
+ */
+export function resolveSecrets(
+  source: SecretSource | undefined,
+  setting: string,
+  environment: Environment,
+): readonly string[] {
+  if (source === undefined) return [];
+  if (!isReference(source)) return checkSecrets(typeof source === 'string' ? [source] : source, setting);
+  const value = environment(source.env);
+  if (value === undefined && source.optional === true) return [];
+  if (value === undefined)
+    throw new HoldfastError('secret_missing', { detail: `${source.env} is not set (${setting}).` });
+  return checkSecrets(value.split(','), `${source.env} (${setting})`);
+}
+
+function checkSecrets(values: readonly string[], setting: string): readonly string[] {
+  const secrets = values.map((value) => value.trim());
+  const empty = secrets.indexOf('');
+  if (secrets.length === 0) throw new HoldfastError('secret_missing', { detail: `${setting} holds no secret.` });
+  if (empty < 0) return secrets;
+  const which = secrets.length === 1 ? 'is empty' : `has an empty entry (number ${empty + 1} of ${secrets.length})`;
+  throw new HoldfastError('secret_missing', { detail: `${setting} ${which}.` });
+}
+
+function isReference(source: SecretSource | undefined): source is SecretReference {
+  return typeof source === 'object' && !Array.isArray(source);
+}

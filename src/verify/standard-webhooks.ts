@@ -1,0 +1,165 @@
+/**
+ * Standard Webhooks: three headers, `id`, `timestamp` and `signature`, and a signature over all of them and the body.
+ * The version `v1` is HMAC-SHA256 with a shared secret, `v1a` is Ed25519 with the sender's public key.
+ * Rule: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+ */
+import { Buffer } from 'node:buffer';
+import type { HeaderList } from '../core/event.ts';
+import { HoldfastError } from '../errors.ts';
+import { ed25519Keys } from './ed25519.ts';
+import { decodeStrict } from './encoding.ts';
+import { soleHeader } from './headers.ts';
+import { hmacKeysOf, SIGNATURES_MAX } from './keys.ts';
+import type { Keys } from './keys.ts';
+import { makeSignature } from './mac.ts';
+import { defineVerifier } from './secret.ts';
+import type { Opened, Outline } from './secret.ts';
+import { checkTimestamp, formatTimestamp, TOLERANCE_MS } from './timestamp.ts';
+import { refuse } from './verdict.ts';
+import type { Part } from './verdict.ts';
+import type {
+  SecretSource,
+  SourceDefaults,
+  TypedBody,
+  UnsignedRequest,
+  Verdict,
+  Verifier,
+  VerifyRequest,
+} from './verifier.ts';
+
+/** Options of {@link standardWebhooks}; `secrets`, `publicKeys` or both. */
+export interface StandardWebhooksOptions {
+  /** For `v1`: `whsec_` and base64 of 24 to 64 bytes; the prefix may be missing. Several while rotating. */
+  readonly secrets?: SecretSource;
+  /** For `v1a`: `whpk_` and base64 of an Ed25519 public key. */
+  readonly publicKeys?: SecretSource;
+  /** To sign `v1a` in tests: `whsk_` and base64 of an Ed25519 seed. */
+  readonly privateKeys?: SecretSource;
+  /** Milliseconds the timestamp may lie in the past or the future. Default 300,000; `Infinity` for any. */
+  readonly toleranceMs?: number;
+  /** What the three headers begin with. Default `webhook-`; Svix and Resend write `svix-`. */
+  readonly headerPrefix?: string;
+  /** Type, keys and answers of the source. Default: type from `body.type`, dedupe key from the id header. */
+  readonly defaults?: SourceDefaults;
+}
+
+/** Fewer bytes are refused. The specification says 24; Svix's own documentation shows a secret of 18. */
+const SECRET_BYTES_MIN = 16;
+const SECRET_BYTES_MAX = 64;
+const DAY_MS = 86_400_000;
+
+/**
+ * Requests signed as Standard Webhooks says. Any configured secret or key, and any signature in the header, may match.
+ *
+ * @example standardWebhooks({ secrets: secret('PARTNER_WEBHOOK_SECRET') })
+ * @throws HoldfastError `secret_missing` when there is neither secret nor public key, or one does not decode
+ */
+export function standardWebhooks<Body = unknown>(options: StandardWebhooksOptions): Verifier & TypedBody<Body> {
+  return standardVerifier('standardWebhooks', options);
+}
+
+/** Makes the verifier of a provider that signs as Standard Webhooks says. */
+export function standardVerifier(
+  name: string,
+  options: StandardWebhooksOptions,
+  extra: Partial<Outline> = {},
+): Verifier {
+  const headerPrefix = (options.headerPrefix ?? 'webhook-').toLowerCase();
+  const toleranceMs = options.toleranceMs ?? TOLERANCE_MS;
+  return defineVerifier({
+    outline: {
+      credentialHeaders: [],
+      defaults: options.defaults ?? standardDefaults(headerPrefix),
+      ...extra,
+      name,
+    },
+    sources: { secrets: options.secrets, publicKeys: options.publicKeys, privateKeys: options.privateKeys },
+    open({ secrets, publicKeys, privateKeys }) {
+      if (secrets.length + publicKeys.length === 0) {
+        throw new HoldfastError('secret_missing', { detail: `${name} needs secrets or publicKeys.` });
+      }
+      const shared = hmacKeysOf({ algorithm: 'sha256', encoding: 'base64' }, secrets.map(secretBytes));
+      const asymmetric = ed25519Keys(
+        { keyEncoding: 'base64', signatureEncoding: 'base64' },
+        publicKeys.map((key) => withoutPrefix(key, 'whpk_')),
+        privateKeys.map((key) => withoutPrefix(key, 'whsk_')),
+      );
+      return open({ headerPrefix, toleranceMs, v1: secrets.length > 0 ? shared : null, v1a: asymmetric });
+    },
+  });
+}
+
+/** Type from the body, dedupe key from the signed id, and a window longer than the schedule of retries. */
+export function standardDefaults(headerPrefix = 'webhook-'): SourceDefaults {
+  return { type: 'body.type', dedupeKey: `header.${headerPrefix}id`, deadlineMs: 15_000, dedupeWindowMs: 7 * DAY_MS };
+}
+
+interface Scheme {
+  readonly headerPrefix: string;
+  readonly toleranceMs: number;
+  readonly v1: Keys | null;
+  readonly v1a: Keys;
+}
+
+function open({ headerPrefix, toleranceMs, v1, v1a }: Scheme): Opened {
+  const names = { id: `${headerPrefix}id`, at: `${headerPrefix}timestamp`, signature: `${headerPrefix}signature` };
+
+  function verify(request: VerifyRequest, now: number): Verdict {
+    const id = soleHeader(request.headers, names.id);
+    if (typeof id !== 'string') return id;
+    const at = soleHeader(request.headers, names.at);
+    if (typeof at !== 'string') return at;
+    const list = soleHeader(request.headers, names.signature);
+    if (typeof list !== 'string') return list;
+    const signatures = parseSignatures(list);
+    if (signatures === null) return refuse('header_malformed', `${names.signature} lists too many signatures`);
+    const parts = signedParts(id, at, request.body);
+    const held =
+      (v1 !== null && signatures.v1.length > 0 && v1.prove(signatures.v1, parts)) ||
+      (signatures.v1a.length > 0 && v1a.prove(signatures.v1a, parts));
+    return held ? checkTimestamp(at, 's', { now, toleranceMs }) : refuse('signature_mismatch', names.signature);
+  }
+
+  function sign(request: UnsignedRequest, now: number): HeaderList {
+    const given = soleHeader(request.headers, names.id);
+    const id = typeof given === 'string' ? given : `msg_${now.toString(36)}`;
+    const at = formatTimestamp(now, 's');
+    const parts = signedParts(id, at, request.body);
+    const made: string[] = [];
+    if (v1 !== null) made.push(`v1,${makeSignature(v1, parts)}`);
+    if (v1a.sign !== undefined) made.push(`v1a,${v1a.sign(parts)}`);
+    const headers = [names.at, at, names.signature, made.join(' ')];
+    return typeof given === 'string' ? headers : [names.id, id, ...headers];
+  }
+
+  return v1 === null && v1a.sign === undefined ? { verify } : { verify, sign };
+}
+
+/** Header text stands for one byte a character, so that is how it is hashed. */
+function signedParts(id: string, at: string, body: Uint8Array): readonly Part[] {
+  return [Buffer.from(`${id}.${at}.`, 'latin1'), body];
+}
+
+/** The signatures by version; other versions are ignored. `null` when there are too many. */
+function parseSignatures(list: string): { readonly v1: string[]; readonly v1a: string[] } | null {
+  const found = { v1: [] as string[], v1a: [] as string[] };
+  const items = list.split(' ', SIGNATURES_MAX + 1);
+  if (items.length > SIGNATURES_MAX) return null;
+  for (const item of items) {
+    if (item.startsWith('v1,')) found.v1.push(item.slice(3));
+    else if (item.startsWith('v1a,')) found.v1a.push(item.slice(4));
+  }
+  return found;
+}
+
+function secretBytes(text: string): Uint8Array {
+  const bytes = decodeStrict(withoutPrefix(text, 'whsec_'), 'base64');
+  if (bytes !== null && bytes.length >= SECRET_BYTES_MIN && bytes.length <= SECRET_BYTES_MAX) return bytes;
+  throw new HoldfastError('secret_missing', {
+    detail: `A secret must be whsec_ and base64 of ${SECRET_BYTES_MIN} to ${SECRET_BYTES_MAX} bytes.`,
+  });
+}
+
+function withoutPrefix(text: string, prefix: string): string {
+  return text.startsWith(prefix) ? text.slice(prefix.length) : text;
+}
