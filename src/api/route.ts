@@ -59,7 +59,7 @@ interface Head<Params, Query, Body> {
 }
 
 /** What a route without parameters, query or body takes. */
-type Empty = z.ZodObject<z.core.$ZodLooseShape>;
+type Empty = z.ZodObject;
 
 export interface JsonRoute<Params, Query, Body, Answer> extends Head<Params, Query, Body> {
   /** What is answered, as JSON; `null`: 204 and nothing. */

@@ -7,7 +7,7 @@ import { Child, type ChildMode, handlerOf, type Post, type ToChild } from './chi
 import { describeError } from './outcomes.ts';
 
 const [href = '', mode = 'single'] = process.argv.slice(2);
-const post: Post = parentPort === null ? postToProcess : (said) => parentPort?.postMessage(said);
+const post: Post = parentPort === null ? postToProcess : (said) => parentPort?.postMessage(said, []);
 
 if (parentPort === null) belongToGateway();
 await serve(mode === 'batch' ? 'batch' : 'single');

@@ -104,7 +104,12 @@ class InlineRunner implements Runner {
   }
 
   run(attempt: Attempt): Promise<Attempted> {
-    const call = this.#open(attempt);
+    let call: Call;
+    try {
+      call = this.#open(attempt);
+    } catch (error) {
+      return Promise.resolve(allOf(attempt, resultOfThrown(error)));
+    }
     const result = callResult(call, this.#blame);
     if (!(result instanceof Promise)) return Promise.resolve(call.end(result));
     const pending = new Pending(attempt, call);
@@ -116,6 +121,10 @@ class InlineRunner implements Runner {
   close(): Promise<void> {
     return Promise.resolve();
   }
+}
+
+function allOf(attempt: Attempt, result: Result): Attempted {
+  return { results: attempt.claims.map(() => result), emitted: attempt.claims.map(() => []) };
 }
 
 /** An attempt whose code has not finished: it ends with the code, or with its signal, whichever is first. */

@@ -113,7 +113,7 @@ export class Pool implements IsolatedRunner, SlotOwner {
     this.#backoff?.cancel();
     this.#answerWarm(null);
     for (const one of this.#queue.splice(0)) one.endWith(TIMEOUT);
-    for (const slot of [...this.#slots]) {
+    for (const slot of this.#slots) {
       slot.runs?.endWith(TIMEOUT);
       if (slot.state === 'idle') slot.end();
       else if (slot.state !== 'ending') slot.kill();

@@ -54,13 +54,13 @@ function hold(child: ReturnType<typeof fork>, keepsAlive: boolean): void {
 }
 
 /** Node's own options that belong to this process alone: an inspector's port, and a program given as text. */
-const OWN = /^(?:--inspect.*|--watch.*|--test.*)$/;
-const OWN_WITH_VALUE = /^(?:-e|--eval|-p|--print|-pe|--input-type)$/;
+const OWN = /^(?:--(?:inspect|watch|test|input-type|eval|print)\b.*|-e|-pe?)$/;
+const OWN_WITH_VALUE = /^(?:--input-type|--eval|--print|-e|-pe?)$/;
 
 /** The options this process runs with, so that TypeScript and conditions work alike in the child. */
 function execArgv(memoryBytesMax: number | undefined): string[] {
   const args = process.execArgv.filter(
-    (arg, index, all) => !OWN.test(arg) && !OWN_WITH_VALUE.test(arg) && !OWN_WITH_VALUE.test(all[index - 1] ?? ''),
+    (arg, index, all) => !OWN.test(arg) && !OWN_WITH_VALUE.test(all[index - 1] ?? ''),
   );
   if (memoryBytesMax !== undefined) args.push(`--max-old-space-size=${Math.max(1, Math.round(memoryBytesMax / MIB))}`);
   return args;

@@ -3,6 +3,7 @@
  * its own attempt only. It shares the process, though: a native crash or `process.kill` takes the gateway with it.
  */
 import { Worker } from 'node:worker_threads';
+import type { FromChild, ToChild } from './child.ts';
 import { describeError } from './outcomes.ts';
 import { type IsolatedOptions, type IsolatedRunner, Pool } from './pool.ts';
 import type { ChildEvents, ChildHandle } from './pool-slot.ts';
@@ -22,18 +23,22 @@ function startThread(options: IsolatedOptions, events: ChildEvents): ChildHandle
       ? {}
       : { resourceLimits: { maxOldGenerationSizeMb: Math.max(1, Math.round(options.memoryBytesMax / MIB)) } }),
   });
-  worker.on('message', events.said);
+  worker.on('message', (said: FromChild) => events.said(said));
   worker.on('error', (error: unknown) => events.said({ kind: 'dying', error: describeError(error) }));
   worker.on('exit', (code) => events.exited(`the thread exited with code ${code}`));
   return {
-    send: (asked) =>
-      worker.postMessage(
-        asked,
-        asked.kind === 'run' ? asked.claims.flatMap((claim) => claim.event.body?.buffer ?? []) : [],
-      ),
+    send: (asked) => worker.postMessage(asked, buffersOf(asked)),
     kill: () => void worker.terminate(),
     hold: (keepsAlive) => (keepsAlive ? worker.ref() : worker.unref()),
   };
+}
+
+/** The bodies, to be handed over instead of copied a second time. */
+function buffersOf(asked: ToChild): ArrayBuffer[] {
+  if (asked.kind !== 'run') return [];
+  return asked.claims.flatMap((claim) =>
+    claim.event.body?.buffer instanceof ArrayBuffer ? claim.event.body.buffer : [],
+  );
 }
 
 /** `child-main` as it runs here: TypeScript in the repository, JavaScript when it was built. */

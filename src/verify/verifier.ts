@@ -20,7 +20,10 @@ export interface VerifyRequest {
 /** A request before it is signed. */
 export type UnsignedRequest = Omit<VerifyRequest, 'remoteAddress'>;
 
-/** Why a request did not verify. Shown in the rejection log and by `holdfast verify`, never to the sender. */
+/**
+ * Why a request did not verify. `certificate_unavailable` is the one that can pass by itself: it is answered 503, so
+ * that the provider tries again. Shown in the rejection log and by `holdfast verify`, never to the sender.
+ */
 export type RejectReason =
   | 'header_missing'
   | 'header_malformed'
@@ -56,7 +59,8 @@ export type HandshakeAnswer = HttpAnswer & { readonly forward?: boolean };
 
 /**
  * Where a value is read from, after verification: `header.x-topic`, `body.data.id` (JSON path with dots and [n]),
- * `form.MessageSid`, `query.id`, a fixed text `=text`, several joined by `+`, or a function.
+ * `form.MessageSid`, `query.id`, a fixed text `=text`, several joined by `+`, or a function. Where any of several joined
+ * is missing there is no value: a key made of half its parts would name too much.
  */
 export type Reader = string | ((input: ReadInput) => string | null | undefined);
 
@@ -93,14 +97,12 @@ export interface SourceDefaults {
   readonly retryLaterStatus?: number;
 }
 
-declare const bodyType: unique symbol;
-
 /**
  * Carries the type of a source's body from its verifier to its handlers: `stripe<Stripe.Event>()`. There is nothing of
  * it at run time, and nothing is checked: give the source a schema for that.
  */
 export interface TypedBody<Body> {
-  readonly [bodyType]?: Body;
+  readonly __body?: Body;
 }
 
 export interface Verifier {

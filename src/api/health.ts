@@ -1,0 +1,90 @@
+/** Alive and ready, for load balancers and people; metrics for Prometheus. */
+import { z } from '@hono/zod-openapi';
+import type { StoreReport } from '../store/store.ts';
+import { queuesStatus } from './queues.ts';
+import { jsonRoute, rawRoute, type Route, Status } from './route.ts';
+
+const state = z.enum(['operational', 'degraded', 'unavailable']);
+
+const withToken = { description: 'Only with the token.' };
+
+const health = jsonRoute({
+  method: 'get',
+  path: '/health',
+  group: 'health',
+  summary: 'Alive: answered 200 while the process runs. Without the token it tells states only.',
+  access: 'open',
+  answer: z.object({
+    status: z.enum(['ok', 'degraded', 'unavailable']),
+    services: z.object({ queues: state, store: state }),
+    features: z.record(z.string(), z.union([z.boolean(), z.string()])),
+    queues: z.object({
+      ready: z.boolean(),
+      driver: z.string().nullable(),
+      inMemoryMode: z.boolean(),
+      reason: z.string().nullable().optional().openapi(withToken),
+      destinations: z.record(z.string(), z.string()).optional().openapi(withToken),
+    }),
+    version: z.string().optional().openapi(withToken),
+  }),
+  handle(_given, { port, features, authorized, version }) {
+    const { ready, reason } = port.ready();
+    const report = port.report();
+    const queues = queuesStatus(port);
+    const status = queues === 'operational' ? 'ok' : queues;
+    const destinations = Object.fromEntries(port.destinations().map((live) => [live.name, live.state]));
+    return {
+      status,
+      services: { queues, store: ready ? 'operational' : 'unavailable' },
+      features,
+      queues: { ready, ...driverOf(report), ...(authorized ? { reason, destinations } : {}) },
+      ...(authorized ? { version } : {}),
+    };
+  },
+});
+
+function driverOf(report: StoreReport | null): { readonly driver: string | null; readonly inMemoryMode: boolean } {
+  return { driver: report?.driver ?? null, inMemoryMode: report?.durability === 'none' };
+}
+
+const ready = jsonRoute({
+  method: 'get',
+  path: '/ready',
+  group: 'health',
+  summary: 'Ready: 200 when the store takes commits, else 503. Without the token it tells states only.',
+  access: 'open',
+  answer: z.object({
+    ready: z.boolean(),
+    reason: z.string().nullable().optional().openapi(withToken),
+    driver: z.string().nullable().optional().openapi(withToken),
+    ackMeaning: z.string().nullable().optional().openapi({ description: 'What a 2xx means. Only with the token.' }),
+    durability: z.string().nullable().optional().openapi(withToken),
+    copies: z.number().int().nullable().optional().openapi(withToken),
+    settings: z.record(z.string(), z.union([z.string(), z.number()])).optional().openapi(withToken),
+  }),
+  handle(_given, { port, authorized }) {
+    const { ready, reason } = port.ready();
+    return new Status(ready ? 200 : 503, authorized ? { ready, reason, ...ackOf(port.report()) } : { ready });
+  },
+});
+
+function ackOf(report: StoreReport | null): Partial<StoreReport> {
+  if (report === null) return {};
+  const { driver, ackMeaning, durability, copies, settings } = report;
+  return { driver, ackMeaning, durability, copies, settings };
+}
+
+const metrics = rawRoute({
+  method: 'get',
+  path: '/metrics',
+  group: 'health',
+  summary: 'Metrics in the text format of Prometheus.',
+  media: ['text/plain'],
+  async handle(_given, { port }) {
+    return new Response(await port.metrics(), {
+      headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' },
+    });
+  },
+});
+
+export const healthRoutes: readonly Route[] = [health, ready, metrics];

@@ -1,0 +1,311 @@
+/** Queues: health, figures and facts of each destination; pause, resume, clear. */
+import { z } from '@hono/zod-openapi';
+import type { DestinationCounts, StoreCounts } from '../store/store.ts';
+import type { AdminPort, DestinationLive } from './port.ts';
+import { jsonRoute, type Route } from './route.ts';
+import { isoTimeOrNull, name, time } from './schema.ts';
+
+const params = z.object({ destination: name });
+
+const status = z.enum(['running', 'paused', 'absent', 'stopped']);
+const breaker = z.enum(['closed', 'open', 'half-open', 'none']);
+const count = z.number().int();
+
+const figures = {
+  size: count.openapi({ description: 'Open deliveries.' }),
+  peakSize: count.openapi({ description: 'Most open deliveries seen, over restarts.' }),
+  blocked: count,
+  due: count,
+  ready: count,
+  claimed: count,
+  received: count.openapi({ description: 'Deliveries committed, replays included; totals survive restarts and purges.' }),
+  processed: count.openapi({ description: 'Deliveries that succeeded or were skipped.' }),
+  failed: count.openapi({ description: 'Attempts that failed, retried or not.' }),
+  deadLetters: count.openapi({ description: 'Not resolved.' }),
+  deadLettersTotal: count,
+  successRate: z.number().nullable().openapi({ description: 'Processed ÷ received; null before the first.' }),
+  workersRunning: count,
+  workersTotal: count,
+  processingMsAverage: z.number().nullable().openapi({ description: 'Of attempts of this process.' }),
+  processingMsP95: z.number().nullable(),
+  receivedPerS: z.number().openapi({ description: 'Over the last minute.' }),
+  processedPerS: z.number(),
+  failedPerS: z.number(),
+  oldestReadyAgeMs: z.number().nullable().openapi({ description: 'How long the oldest ready delivery has waited.' }),
+};
+
+type Figures = z.output<z.ZodObject<typeof figures>>;
+
+const destinationStats = z
+  .object({
+    name: z.string(),
+    status,
+    running: z.boolean(),
+    breaker,
+    pausedBy: z.string().nullable(),
+    pausedAt: time.nullable(),
+    ...figures,
+  })
+  .openapi('QueueStats');
+
+const sourceStats = z.object({ name: z.string(), accepted: count, duplicates: count, differing: count });
+
+/** A destination's live side beside its counts; either may be missing. */
+interface Queue {
+  readonly name: string;
+  readonly live: DestinationLive | null;
+  readonly counts: DestinationCounts | null;
+}
+
+function queuesOf(port: AdminPort, counts: StoreCounts): Queue[] {
+  const live = new Map(port.destinations().map((destination) => [destination.name, destination]));
+  const counted = new Map(counts.destinations.map((destination) => [destination.destination, destination]));
+  const names = new Set([...live.keys(), ...counted.keys()]);
+  return [...names]
+    .toSorted()
+    .map((queue) => ({ name: queue, live: live.get(queue) ?? null, counts: counted.get(queue) ?? null }));
+}
+
+const NO_COUNTS = { blocked: 0, due: 0, ready: 0, claimed: 0, dead: 0, oldestReadyAt: null };
+const NO_TOTALS = { received: 0, succeeded: 0, skipped: 0, failed: 0, dead: 0 };
+const NOT_LIVE = {
+  peakOpen: 0,
+  receivedPerS: 0,
+  processedPerS: 0,
+  failedPerS: 0,
+  processingMsAverage: null,
+  processingMsP95: null,
+  running: 0,
+  runningMax: 0,
+};
+
+function figuresOf({ live, counts }: Omit<Queue, 'name'>, now: number): Figures {
+  const { blocked, due, ready, claimed, dead, oldestReadyAt } = counts ?? NO_COUNTS;
+  const totals = counts?.totals ?? NO_TOTALS;
+  const { peakOpen, running, runningMax, ...rates } = live ?? NOT_LIVE;
+  const size = blocked + due + ready + claimed;
+  const processed = totals.succeeded + totals.skipped;
+  return {
+    size,
+    peakSize: Math.max(size, peakOpen),
+    blocked,
+    due,
+    ready,
+    claimed,
+    received: totals.received,
+    processed,
+    failed: totals.failed,
+    deadLetters: dead,
+    deadLettersTotal: totals.dead,
+    successRate: successRate(processed, totals.received),
+    workersRunning: running,
+    workersTotal: runningMax,
+    processingMsAverage: rates.processingMsAverage === null ? null : rounded(rates.processingMsAverage),
+    processingMsP95: rates.processingMsP95 === null ? null : rounded(rates.processingMsP95),
+    receivedPerS: rounded(rates.receivedPerS),
+    processedPerS: rounded(rates.processedPerS),
+    failedPerS: rounded(rates.failedPerS),
+    oldestReadyAgeMs: oldestReadyAt === null ? null : Math.max(0, now - oldestReadyAt),
+  };
+}
+
+function successRate(processed: number, received: number): number | null {
+  return received === 0 ? null : rounded(processed / received);
+}
+
+function rounded(value: number): number {
+  return Math.round(value * 1000) / 1000;
+}
+
+function statsOf({ name, live, counts }: Queue, now: number): z.output<typeof destinationStats> {
+  return {
+    name,
+    status: live?.state ?? 'absent',
+    running: live?.state === 'running',
+    breaker: live?.breaker ?? 'none',
+    pausedBy: live?.pausedBy ?? null,
+    pausedAt: isoTimeOrNull(live?.pausedAt ?? null),
+    ...figuresOf({ live, counts }, now),
+  };
+}
+
+const SUMMED = [
+  'size',
+  'blocked',
+  'due',
+  'ready',
+  'claimed',
+  'received',
+  'processed',
+  'failed',
+  'deadLetters',
+  'deadLettersTotal',
+  'workersRunning',
+  'workersTotal',
+] as const satisfies readonly (keyof Figures)[];
+
+/** All destinations together: counts are sums, live figures are those of the process. */
+function overallOf(port: AdminPort, queues: readonly z.output<typeof destinationStats>[], now: number): Figures {
+  const live = { ...NOT_LIVE, ...port.overall() };
+  const ages = queues.flatMap(({ oldestReadyAgeMs }) => (oldestReadyAgeMs === null ? [] : [oldestReadyAgeMs]));
+  const sums = Object.fromEntries(SUMMED.map((field) => [field, queues.reduce((sum, queue) => sum + queue[field], 0)]));
+  const overall = { ...figuresOf({ live: live as unknown as DestinationLive, counts: null }, now), ...sums };
+  return {
+    ...overall,
+    peakSize: Math.max(overall.size, live.peakOpen),
+    successRate: successRate(overall.processed, overall.received),
+    oldestReadyAgeMs: ages.length === 0 ? null : Math.max(...ages),
+  };
+}
+
+const stats = jsonRoute({
+  method: 'get',
+  path: '/api/queues/stats',
+  group: 'queues',
+  summary: 'Figures in all and of each destination.',
+  answer: z.object({
+    status: z.enum(['operational', 'degraded', 'unavailable']),
+    running: z.boolean(),
+    overall: z.object(figures),
+    destinations: z.array(destinationStats),
+    sources: z.array(sourceStats),
+    events: count,
+    bytesOnDisk: count,
+  }),
+  async handle(_given, { port, now }) {
+    const counts = await port.counts();
+    const destinations = queuesOf(port, counts).map((queue) => statsOf(queue, now()));
+    return {
+      status: queuesStatus(port),
+      running: port.ready().ready,
+      overall: overallOf(port, destinations, now()),
+      destinations,
+      sources: counts.sources.map(({ source, ...totals }) => ({ name: source, ...totals })),
+      events: counts.events,
+      bytesOnDisk: counts.bytesOnDisk,
+    };
+  },
+});
+
+/** In one word: `degraded` when the store works but a destination is held or its breaker is open. */
+export function queuesStatus(port: AdminPort): 'operational' | 'degraded' | 'unavailable' {
+  if (!port.ready().ready) return 'unavailable';
+  const troubled = port.destinations().some(({ state, breaker }) => state !== 'running' || breaker === 'open');
+  return troubled ? 'degraded' : 'operational';
+}
+
+const health = jsonRoute({
+  method: 'get',
+  path: '/api/queues/health',
+  group: 'queues',
+  summary: 'Whether each destination works off what it is owed.',
+  answer: z.object({
+    status: z.enum(['operational', 'degraded', 'unavailable']),
+    ready: z.boolean(),
+    reason: z.string().nullable(),
+    driver: z.string().nullable(),
+    inMemoryMode: z.boolean(),
+    destinations: z.array(
+      z.object({ name: z.string(), status, breaker, size: count, oldestReadyAgeMs: z.number().nullable(), deadLetters: count }),
+    ),
+  }),
+  async handle(_given, { port, now }) {
+    const counts = await port.counts();
+    const report = port.report();
+    return {
+      status: queuesStatus(port),
+      ...port.ready(),
+      driver: report?.driver ?? null,
+      inMemoryMode: report?.durability === 'none',
+      destinations: queuesOf(port, counts).map((queue) => {
+        const { name, status, breaker, size, oldestReadyAgeMs, deadLetters } = statsOf(queue, now());
+        return { name, status, breaker, size, oldestReadyAgeMs, deadLetters };
+      }),
+    };
+  },
+});
+
+const info = jsonRoute({
+  method: 'get',
+  path: '/api/queues/info',
+  group: 'queues',
+  summary: 'What the store is and promises, and how each destination is set.',
+  answer: z.object({
+    store: z
+      .object({
+        driver: z.string(),
+        ackMeaning: z.string().openapi({ description: 'What a 2xx of this gateway means.' }),
+        durability: z.enum(['none', 'process-crash', 'power-cut']),
+        copies: count,
+        settings: z.record(z.string(), z.union([z.string(), z.number()])),
+        unclean: z.boolean(),
+        format: count,
+      })
+      .nullable(),
+    destinations: z.array(
+      z.object({
+        name: z.string(),
+        status,
+        kind: z.enum(['handler', 'batch', 'endpoint', 'absent']),
+        isolation: z.enum(['inline', 'thread', 'process', 'endpoint']).nullable(),
+        from: z.array(z.string()),
+        types: z.array(z.string()).nullable(),
+        priority: z.string(),
+        ordered: z.boolean(),
+        workersTotal: count,
+      }),
+    ),
+  }),
+  handle(_given, { port }) {
+    return {
+      store: port.report(),
+      destinations: port.destinations().map((live) => {
+        const { name, state, kind, isolation, from, types, priority, ordered, runningMax } = live;
+        return { name, status: state, kind, isolation, from, types, priority, ordered, workersTotal: runningMax };
+      }),
+    };
+  },
+});
+
+const pause = jsonRoute({
+  method: 'post',
+  path: '/api/queues/{destination}/pause',
+  group: 'queues',
+  summary: 'Holds a destination: what it is owed waits; ingest goes on.',
+  params,
+  answer: null,
+  errors: ['destination_unknown'],
+  async handle({ params }, { port, by }) {
+    await port.pause(params.destination, by);
+    return null;
+  },
+});
+
+const resume = jsonRoute({
+  method: 'post',
+  path: '/api/queues/{destination}/resume',
+  group: 'queues',
+  summary: 'Lets a paused destination go on.',
+  params,
+  answer: null,
+  errors: ['destination_unknown'],
+  async handle({ params }, { port, by }) {
+    await port.resume(params.destination, by);
+    return null;
+  },
+});
+
+const clear = jsonRoute({
+  method: 'post',
+  path: '/api/queues/{destination}/clear',
+  group: 'queues',
+  summary: 'Makes dead letters of all open deliveries of a destination; they can be replayed.',
+  params,
+  answer: z.object({ cleared: count }),
+  errors: ['destination_unknown'],
+  async handle({ params }, { port, by }) {
+    return { cleared: await port.clear(params.destination, by) };
+  },
+});
+
+export const queueRoutes: readonly Route[] = [health, stats, info, pause, resume, clear];

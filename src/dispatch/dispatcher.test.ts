@@ -1,0 +1,352 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { IdMaker } from '../core/id.ts';
+import { silentObserver } from '../core/observer.ts';
+import { exponential, fixed } from '../core/retry.ts';
+import { type BatchHandler, type Handler, inlineBatchRunner, inlineRunner } from '../deliver/handler.ts';
+import { Reject, RetryLater, Skip, Unavailable } from '../deliver/outcomes.ts';
+import { memoryStore } from '../store/memory.ts';
+import type { DeliveryRecord, DeliveryState } from '../store/store.ts';
+import { TestClock } from '../testing/clock.ts';
+import type { Destination } from './destination.ts';
+import { Dispatcher } from './dispatcher.ts';
+
+const base: Omit<Destination, 'name' | 'runner'> = {
+  formerly: [],
+  from: new Set(['s']),
+  types: null,
+  priority: 'normal',
+  concurrency: { min: 10, max: 10 },
+  batch: null,
+  ratePerS: null,
+  timeoutMs: 30_000,
+  retry: fixed(['1s', '1s']),
+  breaker: { failures: 20, openMs: 10_000, probes: 1 },
+  ordered: true,
+  onDead: 'continue',
+  backlogMax: null,
+  overflow: 'dead',
+};
+
+interface RigOptions {
+  readonly runningMax?: number;
+  readonly handOffBytesMax?: number;
+  readonly store?: ReturnType<typeof memoryStore>;
+  readonly clock?: TestClock;
+}
+
+class Rig {
+  readonly clock: TestClock;
+  readonly ids: IdMaker;
+  readonly store: ReturnType<typeof memoryStore>;
+  readonly dispatcher: Dispatcher;
+
+  constructor(destinations: readonly Destination[], options: RigOptions = {}) {
+    this.clock = options.clock ?? new TestClock();
+    this.ids = new IdMaker({ now: () => this.clock.now(), fill: (bytes) => void crypto.getRandomValues(bytes) });
+    this.store = options.store ?? memoryStore({ clock: this.clock, ids: this.ids });
+    this.dispatcher = new Dispatcher({
+      store: this.store.work,
+      clock: this.clock,
+      ids: this.ids,
+      observer: silentObserver,
+      random: () => 0.5,
+      destinations,
+      runningMax: options.runningMax ?? 100,
+      handOffBytesMax: options.handOffBytesMax ?? 1 << 20,
+      leaseMs: 60_000,
+      release: 'test',
+      committerChanged: () => undefined,
+    });
+  }
+
+  async start(): Promise<this> {
+    const report = await this.store.work.open();
+    this.dispatcher.start(report.unclean, new Map());
+    return this;
+  }
+
+  async send(count: number, overrides: { orderKey?: string; type?: string; body?: string } = {}): Promise<string[]> {
+    const events = Array.from({ length: count }, () => ({
+      id: this.ids.make('evt'),
+      source: 's',
+      type: overrides.type ?? 't',
+      tenant: null,
+      dedupeKey: null,
+      orderKey: overrides.orderKey ?? null,
+      receivedAt: this.clock.now(),
+      method: 'POST',
+      path: '/in/s',
+      query: '',
+      headers: [],
+      body: Buffer.from(overrides.body ?? '{}'),
+      correlationId: 'c',
+      traceparent: null,
+      unfit: null,
+      duplicateOf: null,
+    }));
+    await Promise.all(
+      events.map((event) =>
+        this.dispatcher.append({ events: [{ event, dedupeWindowMs: 0, deliveries: this.dispatcher.route(event) }] }),
+      ),
+    );
+    return events.map(({ id }) => id);
+  }
+
+  async advance(ms: number): Promise<void> {
+    await this.clock.advanceSlowly(ms);
+    await settle();
+  }
+
+  async deliveries(): Promise<readonly DeliveryRecord[]> {
+    return (await this.store.history.deliveries({}, { limit: 1000, oldestFirst: true })).rows;
+  }
+
+  async states(): Promise<DeliveryState[]> {
+    return (await this.deliveries()).map(({ state }) => state);
+  }
+}
+
+function handler(name: string, code: Handler, overrides: Partial<Destination> = {}): Destination {
+  return { ...base, name, runner: inlineRunner(code), ...overrides };
+}
+
+function batchHandler(name: string, code: BatchHandler, overrides: Partial<Destination> = {}): Destination {
+  return { ...base, name, runner: inlineBatchRunner(code), batch: { size: 3, withinMs: 1000 }, ...overrides };
+}
+
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 12; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+describe('dispatch', () => {
+  test('hands a committed event to its handler and commits the outcome', async () => {
+    const seen: string[] = [];
+    const rig = await new Rig([handler('h', (event) => void seen.push(event.id))]).start();
+    const sent = await rig.send(50);
+    await settle();
+    assert.deepEqual(seen, sent);
+    assert.deepEqual(new Set(await rig.states()), new Set(['succeeded']));
+  });
+
+  test('retries by the policy, then buries', async () => {
+    let calls = 0;
+    const rig = await new Rig([handler('h', () => Promise.reject(new Error(`no ${++calls}`)))]).start();
+    await rig.send(1);
+    await settle();
+    assert.equal(calls, 1);
+    await rig.advance(1100);
+    assert.equal(calls, 2);
+    await rig.advance(1100);
+    assert.equal(calls, 3);
+    const [delivery] = await rig.deliveries();
+    assert.equal(delivery?.state, 'dead');
+    assert.equal(delivery.reason, 'exhausted');
+    assert.match(delivery.note ?? '', /no 3/);
+    assert.equal((await rig.store.history.attempts(delivery.id)).length, 3);
+  });
+
+  test('does what a handler says: later, reject, skip', async () => {
+    const said = [new RetryLater('10s'), new Reject('never'), new Skip('not mine')];
+    let next = 0;
+    const rig = await new Rig([
+      handler('h', () => {
+        const outcome = said[next++];
+        if (outcome !== undefined) throw outcome;
+      }),
+    ]).start();
+    await rig.send(3);
+    await settle();
+    assert.deepEqual(await rig.states(), ['due', 'dead', 'skipped']);
+    await rig.advance(9000);
+    assert.equal(next, 3);
+    await rig.advance(1200);
+    assert.deepEqual(await rig.states(), ['succeeded', 'dead', 'skipped']);
+  });
+
+  test('Unavailable opens the breaker, spends no attempt, and everything ends once the world is back', async () => {
+    let down = true;
+    let calls = 0;
+    const rig = await new Rig([
+      handler('h', () => {
+        calls++;
+        if (down) throw new Unavailable('database');
+      }, { concurrency: { min: 1, max: 1 } }),
+    ]).start();
+    await rig.send(20);
+    await settle();
+    const before = calls;
+    await rig.advance(9000);
+    assert.equal(calls, before, 'nothing runs while the breaker is open');
+    down = false;
+    await rig.advance(60_000);
+    assert.deepEqual(new Set(await rig.states()), new Set(['succeeded']));
+    assert.deepEqual(new Set((await rig.deliveries()).map(({ attempts }) => attempts)), new Set([1]));
+  });
+
+  test('keeps the order of a key over retries, and lets other keys go on', async () => {
+    const done: string[] = [];
+    let failures = 2;
+    const rig = await new Rig([
+      handler('h', (event) => {
+        if (event.orderKey === 'a' && failures-- > 0) throw new Error('not yet');
+        done.push(`${event.orderKey}${done.filter((one) => one.startsWith(event.orderKey ?? '')).length}`);
+      }),
+    ]).start();
+    await rig.send(3, { orderKey: 'a' });
+    await rig.send(3, { orderKey: 'b' });
+    await settle();
+    assert.deepEqual(done, ['b0', 'b1', 'b2']);
+    await rig.advance(5000);
+    assert.deepEqual(done, ['b0', 'b1', 'b2', 'a0', 'a1', 'a2']);
+  });
+
+  test('never runs two deliveries of one key at once', async () => {
+    let running = 0;
+    let most = 0;
+    const rig = await new Rig([
+      handler('h', async () => {
+        most = Math.max(most, ++running);
+        await new Promise((resolve) => setImmediate(resolve));
+        running--;
+      }),
+    ]).start();
+    await rig.send(20, { orderKey: 'a' });
+    for (let turn = 0; turn < 40; turn++) await settle();
+    assert.equal(most, 1);
+    assert.deepEqual(new Set(await rig.states()), new Set(['succeeded']));
+  });
+
+  test('works off a backlog that does not fit into memory', async () => {
+    let calls = 0;
+    const rig = await new Rig([handler('h', () => void calls++)], { handOffBytesMax: 10 }).start();
+    await rig.send(500);
+    for (let turn = 0; turn < 20; turn++) await settle();
+    assert.equal(calls, 500);
+  });
+
+  test('aborts an attempt that takes too long, and counts it as failed', async () => {
+    const rig = await new Rig([
+      handler('h', () => new Promise(() => undefined), { timeoutMs: 5000, retry: exponential({ maxAttempts: 1 }) }),
+    ]).start();
+    await rig.send(1);
+    await rig.advance(6000);
+    const [delivery] = await rig.deliveries();
+    assert.equal(delivery?.reason, 'exhausted');
+    assert.equal((await rig.store.history.attempts(delivery.id))[0]?.outcome, 'timeout');
+  });
+
+  test('pause holds, resume goes on, nothing is lost', async () => {
+    let calls = 0;
+    const rig = await new Rig([handler('h', () => void calls++)]).start();
+    rig.dispatcher.lanes.get('h')?.pause();
+    await rig.send(10);
+    await rig.advance(10_000);
+    assert.equal(calls, 0);
+    rig.dispatcher.lanes.get('h')?.resume();
+    await settle();
+    assert.equal(calls, 10);
+  });
+
+  test('fills batches, flushes a part-filled one after its time, and settles events singly', async () => {
+    const sizes: number[] = [];
+    const rig = await new Rig([
+      batchHandler('h', (batch) => {
+        sizes.push(batch.events.length);
+        const [first] = batch.events;
+        if (sizes.length === 1 && first !== undefined) batch.fail(first, new Reject('bad'));
+      }),
+    ]).start();
+    await rig.send(4);
+    await settle();
+    assert.deepEqual(sizes, [3]);
+    await rig.advance(1100);
+    assert.deepEqual(sizes, [3, 1]);
+    assert.deepEqual(await rig.states(), ['dead', 'succeeded', 'succeeded', 'succeeded']);
+  });
+
+  test('a full backlog makes dead letters, or refuses, as configured', async () => {
+    const stuck = (): Promise<never> => new Promise(() => undefined);
+    const dead = await new Rig([handler('h', stuck, { backlogMax: 2 })]).start();
+    await dead.send(3);
+    assert.equal((await dead.states()).filter((state) => state === 'dead').length, 1);
+    const refusing = await new Rig([handler('h', stuck, { backlogMax: 2, overflow: 'refuse' })]).start();
+    await assert.rejects(refusing.send(3), { code: 'backlog_full' });
+  });
+
+  test('gives free slots to higher priorities first without starving the rest', async () => {
+    const order: string[] = [];
+    const code = (event: { source: string }, name: string): Promise<void> => {
+      order.push(name);
+      void event;
+      return new Promise((resolve) => setImmediate(resolve));
+    };
+    const rig = await new Rig(
+      [
+        handler('low', (event) => code(event, 'low'), { priority: 'low' }),
+        handler('critical', (event) => code(event, 'critical'), { priority: 'critical' }),
+      ],
+      { runningMax: 1 },
+    ).start();
+    await rig.send(80);
+    for (let turn = 0; turn < 100; turn++) await settle();
+    assert.equal(order.length, 160);
+    const firstHalf = order.slice(0, 80);
+    assert.ok(firstHalf.filter((name) => name === 'critical').length > 70, 'critical overtakes');
+    assert.ok(firstHalf.includes('low'), 'low is not starved');
+  });
+
+  test('after a crash the delivery that ran is a suspect; three crashes bury it, and its neighbours go on', async () => {
+    const first = new Rig([handler('h', () => new Promise(() => undefined))]);
+    await first.start();
+    await first.send(1, { type: 'poison' });
+    await settle();
+    let crashes = 1;
+    let { clock, store } = first;
+    for (; crashes < 3; crashes++) {
+      store.crash();
+      const again = await new Rig([handler('h', () => new Promise(() => undefined))], { clock, store }).start();
+      await again.advance(100);
+    }
+    store.crash();
+    const last = await new Rig([handler('h', () => undefined)], { clock, store }).start();
+    await last.send(1, { type: 'good' });
+    await last.advance(2000);
+    const rows = await last.deliveries();
+    assert.deepEqual(
+      rows.map(({ state, reason }) => [state, reason]),
+      [
+        ['dead', 'crashed'],
+        ['succeeded', null],
+      ],
+    );
+  });
+
+  test('a stop within the grace lets running attempts end, and gives back what waits', async () => {
+    let finish: () => void = () => undefined;
+    const rig = await new Rig([
+      handler('h', () => new Promise<void>((resolve) => (finish = resolve)), { concurrency: { min: 1, max: 1 } }),
+    ]).start();
+    await rig.send(3);
+    await settle();
+    const stopped = rig.dispatcher.stop(5000);
+    await settle();
+    finish();
+    await rig.advance(100);
+    await stopped;
+    await rig.dispatcher.committer.close();
+    assert.deepEqual(await rig.states(), ['succeeded', 'ready', 'ready']);
+  });
+
+  test('a stop beyond the grace gives the attempt back without spending it', async () => {
+    const rig = await new Rig([handler('h', () => new Promise(() => undefined))]).start();
+    await rig.send(1);
+    await settle();
+    const stopped = rig.dispatcher.stop(1000);
+    await rig.advance(1500);
+    await stopped;
+    await rig.dispatcher.committer.close();
+    const [delivery] = await rig.deliveries();
+    assert.deepEqual([delivery?.state, delivery?.attempts], ['ready', 0]);
+  });
+});
