@@ -5,7 +5,20 @@ import type { DeliveryState } from '../core/delivery.ts';
 import type { DeliveryFilter } from '../store/store.ts';
 import { asHoldfastError } from './problem.ts';
 import { jsonRoute, type Route } from './route.ts';
-import { deadReason, deliveryState, flag, given, idOf, listOf, name, pageOf, pageQuery, text, timeOf, when } from './schema.ts';
+import {
+  deadReason,
+  deliveryState,
+  flag,
+  given,
+  idOf,
+  listOf,
+  name,
+  pageOf,
+  pageQuery,
+  text,
+  timeOf,
+  when,
+} from './schema.ts';
 import { attemptShape, deliveryDetailShape, deliveryShape, showAttempt, showDelivery } from './shapes.ts';
 import { showAttempted } from './timeline.ts';
 
@@ -29,7 +42,10 @@ const common = {
 
 type Common = z.output<z.ZodObject<typeof common>>;
 
-function commonFilter({ destination, source, type, reason, since, until, replayId }: Common, now: number): DeliveryFilter {
+function commonFilter(
+  { destination, source, type, reason, since, until, replayId }: Common,
+  now: number,
+): DeliveryFilter {
   return given({
     destination,
     source,

@@ -131,14 +131,19 @@ const emission = z
       .union([z.iso.datetime({ offset: true }), z.number().int().min(0).max(8.64e15)])
       .optional()
       .openapi({ description: 'Not delivered before: ISO 8601 or milliseconds since 1970. Cancellable until then.' }),
-    correlationId: z.string().regex(/^[\x21-\x7e]{1,256}$/).optional(),
+    correlationId: z
+      .string()
+      .regex(/^[\x21-\x7e]{1,256}$/)
+      .optional(),
   })
   .openapi('Emission');
 
 const emitted = z
   .object({
     id: z.string(),
-    duplicate: z.boolean().openapi({ description: 'true: an event with this dedupe key was there already; the id is its.' }),
+    duplicate: z
+      .boolean()
+      .openapi({ description: 'true: an event with this dedupe key was there already; the id is its.' }),
   })
   .openapi('Emitted');
 

@@ -8,26 +8,28 @@ const state = z.enum(['operational', 'degraded', 'unavailable']);
 
 const withToken = { description: 'Only with the token.' };
 
+const healthShape = z.object({
+  status: z.enum(['ok', 'degraded', 'unavailable']),
+  services: z.object({ queues: state, store: state }),
+  features: z.record(z.string(), z.union([z.boolean(), z.string()])),
+  queues: z.object({
+    ready: z.boolean(),
+    driver: z.string().nullable(),
+    inMemoryMode: z.boolean(),
+    reason: z.string().nullable().optional().openapi(withToken),
+    destinations: z.record(z.string(), z.string()).optional().openapi(withToken),
+  }),
+  version: z.string().optional().openapi(withToken),
+});
+
 const health = jsonRoute({
   method: 'get',
   path: '/health',
   group: 'health',
   summary: 'Alive: answered 200 while the process runs. Without the token it tells states only.',
   access: 'open',
-  answer: z.object({
-    status: z.enum(['ok', 'degraded', 'unavailable']),
-    services: z.object({ queues: state, store: state }),
-    features: z.record(z.string(), z.union([z.boolean(), z.string()])),
-    queues: z.object({
-      ready: z.boolean(),
-      driver: z.string().nullable(),
-      inMemoryMode: z.boolean(),
-      reason: z.string().nullable().optional().openapi(withToken),
-      destinations: z.record(z.string(), z.string()).optional().openapi(withToken),
-    }),
-    version: z.string().optional().openapi(withToken),
-  }),
-  handle(_given, { port, features, authorized, version }) {
+  answer: healthShape,
+  handle(_given, { port, features, authorized, version }): z.output<typeof healthShape> {
     const { ready, reason } = port.ready();
     const report = port.report();
     const queues = queuesStatus(port);
@@ -60,7 +62,10 @@ const ready = jsonRoute({
     ackMeaning: z.string().nullable().optional().openapi({ description: 'What a 2xx means. Only with the token.' }),
     durability: z.string().nullable().optional().openapi(withToken),
     copies: z.number().int().nullable().optional().openapi(withToken),
-    settings: z.record(z.string(), z.union([z.string(), z.number()])).optional().openapi(withToken),
+    settings: z
+      .record(z.string(), z.union([z.string(), z.number()]))
+      .optional()
+      .openapi(withToken),
   }),
   handle(_given, { port, authorized }) {
     const { ready, reason } = port.ready();

@@ -1,5 +1,5 @@
 /** Reads and validates what a request brings: path, query and a bounded JSON body. */
-import type { z } from '@hono/zod-openapi';
+import { z } from '@hono/zod-openapi';
 import { didYouMean } from '../core/suggest.ts';
 import { HoldfastError } from '../errors.ts';
 import { type InputIssue, InputError, inputError } from './problem.ts';
@@ -51,7 +51,8 @@ async function readBody(route: Route, request: Request): Promise<unknown> {
   const bytes = await readBytes(request);
   if (bytes.length === 0 && route.bodyOptional === true) return parse(route.body, {}, 'body');
   const type = request.headers.get('content-type') ?? '';
-  if (!/^application\/json\s*(;|$)/i.test(type)) throw inputError('header', 'content-type', 'expected application/json');
+  if (!/^application\/json\s*(;|$)/i.test(type))
+    throw inputError('header', 'content-type', 'expected application/json');
   return parse(route.body, parseJson(bytes), 'body');
 }
 
@@ -101,6 +102,15 @@ function shownIssue(issue: z.core.$ZodIssue, schema: z.ZodType, where: string): 
   const name = issue.path.map(String).join('.');
   if (issue.code !== 'unrecognized_keys') return { in: where, name, message: issue.message };
   const [first = ''] = issue.keys;
-  const known = issue.path.length === 0 && 'shape' in schema ? Object.keys(schema.shape as object) : [];
-  return { in: where, name: name === '' ? first : `${name}.${first}`, message: `There is no such field.${didYouMean(first, known)}` };
+  const message = `There is no such field.${didYouMean(first, fieldsAt(schema, issue.path))}`;
+  return { in: where, name: name === '' ? first : `${name}.${first}`, message };
+}
+
+/** The fields of the object that stands at a path in a schema. */
+function fieldsAt(schema: unknown, path: readonly PropertyKey[]): string[] {
+  if (schema instanceof z.ZodUnion) return schema.options.flatMap((option) => fieldsAt(option, path));
+  if (schema instanceof z.ZodArray) return fieldsAt(schema.element, path.slice(1));
+  if (!(schema instanceof z.ZodObject)) return [];
+  const [first, ...rest] = path;
+  return first === undefined ? Object.keys(schema.shape) : fieldsAt(schema.shape[String(first)], rest);
 }

@@ -56,7 +56,10 @@ export interface AdminPort {
   readonly history: HistoryStore;
   readonly rejections: RejectionLog;
   /** Tries rejected requests again, as they came, through the normal path. */
-  verifyAgain(filter: { readonly source?: string; readonly ids?: readonly string[] }): Promise<{ readonly accepted: number; readonly refused: number }>;
+  verifyAgain(filter: {
+    readonly source?: string;
+    readonly ids?: readonly string[];
+  }): Promise<{ readonly accepted: number; readonly refused: number }>;
   report(): StoreReport | null;
   /** Whether the store takes commits now; else why not. */
   ready(): { readonly ready: boolean; readonly reason: string | null };

@@ -16,7 +16,9 @@ export class InputError extends HoldfastError {
   readonly issues: readonly InputIssue[];
 
   constructor(issues: readonly InputIssue[]) {
-    super('invalid_input', { detail: issues.map(({ in: where, name, message }) => `${where} ${name}: ${message}`).join('; ') });
+    super('invalid_input', {
+      detail: issues.map(({ in: where, name, message }) => `${where} ${name}: ${message}`).join('; '),
+    });
     this.issues = issues;
   }
 }
@@ -35,7 +37,8 @@ const STORE_CODES: Readonly<Record<StoreFailure, ErrorCode>> = {
 /** The error of the table that anything thrown is. What is not ours is `internal`, and its text stays inside. */
 export function asHoldfastError(error: unknown): HoldfastError {
   if (error instanceof HoldfastError) return error;
-  if (error instanceof StoreError) return new HoldfastError(STORE_CODES[error.failure], { retryAfterS: 5, cause: error });
+  if (error instanceof StoreError)
+    return new HoldfastError(STORE_CODES[error.failure], { retryAfterS: 5, cause: error });
   return new HoldfastError('internal', { cause: error });
 }
 

@@ -18,7 +18,9 @@ const figures = {
   due: count,
   ready: count,
   claimed: count,
-  received: count.openapi({ description: 'Deliveries committed, replays included; totals survive restarts and purges.' }),
+  received: count.openapi({
+    description: 'Deliveries committed, replays included; totals survive restarts and purges.',
+  }),
   processed: count.openapi({ description: 'Deliveries that succeeded or were skipped.' }),
   failed: count.openapi({ description: 'Attempts that failed, retried or not.' }),
   deadLetters: count.openapi({ description: 'Not resolved.' }),
@@ -206,7 +208,14 @@ const health = jsonRoute({
     driver: z.string().nullable(),
     inMemoryMode: z.boolean(),
     destinations: z.array(
-      z.object({ name: z.string(), status, breaker, size: count, oldestReadyAgeMs: z.number().nullable(), deadLetters: count }),
+      z.object({
+        name: z.string(),
+        status,
+        breaker,
+        size: count,
+        oldestReadyAgeMs: z.number().nullable(),
+        deadLetters: count,
+      }),
     ),
   }),
   async handle(_given, { port, now }) {

@@ -14,10 +14,9 @@ const filterInput = z.strictObject({
   type: text.optional(),
   since: when.optional(),
   until: when.optional(),
-  what: z
-    .enum(['dead', 'all', 'unmatched'])
-    .optional()
-    .openapi({ description: 'dead (default): dead letters not resolved; all: every ended delivery; unmatched: events.' }),
+  what: z.enum(['dead', 'all', 'unmatched']).optional().openapi({
+    description: 'dead (default): dead letters not resolved; all: every ended delivery; unmatched: events.',
+  }),
   reason: deadReason.optional(),
   to: name.optional().openapi({ description: 'Another destination than before.' }),
 });
@@ -42,10 +41,16 @@ const start = jsonRoute({
   path: '/api/replays',
   group: 'replays',
   summary: 'Replays by filter; with dryRun it only says what would be replayed.',
-  about: 'It has everything received up to its start and nothing later, survives restarts, and runs after live traffic.',
+  about:
+    'It has everything received up to its start and nothing later, survives restarts, and runs after live traffic.',
   body: z.strictObject({
     filter: filterInput,
-    ratePerS: z.number().min(0.01).max(10_000).optional().openapi({ description: 'Deliveries made per second; default 100.' }),
+    ratePerS: z
+      .number()
+      .min(0.01)
+      .max(10_000)
+      .optional()
+      .openapi({ description: 'Deliveries made per second; default 100.' }),
     dryRun: z.boolean().default(false),
   }),
   answer: z.object({ plan: plan.nullable(), replay: replayShape.nullable() }),
@@ -54,7 +59,10 @@ const start = jsonRoute({
     const filter = filterOf(body.filter, now());
     if (body.dryRun) {
       const { oldestAt, newestAt, ...planned } = await port.planReplay(filter);
-      return { plan: { ...planned, oldestAt: isoTimeOrNull(oldestAt), newestAt: isoTimeOrNull(newestAt) }, replay: null };
+      return {
+        plan: { ...planned, oldestAt: isoTimeOrNull(oldestAt), newestAt: isoTimeOrNull(newestAt) },
+        replay: null,
+      };
     }
     const replay = await port.startReplay({ filter, by, ...given({ ratePerS: body.ratePerS }) });
     return new Status(202, { plan: null, replay: showReplay(replay) });

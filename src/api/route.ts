@@ -6,7 +6,17 @@ import { z } from '@hono/zod-openapi';
 import type { ErrorCode } from '../errors.ts';
 import type { AdminPort } from './port.ts';
 
-export type Group = 'health' | 'queues' | 'events' | 'deliveries' | 'dead letters' | 'replays' | 'sources' | 'rejections' | 'live' | 'docs';
+export type Group =
+  | 'health'
+  | 'queues'
+  | 'events'
+  | 'deliveries'
+  | 'dead letters'
+  | 'replays'
+  | 'sources'
+  | 'rejections'
+  | 'live'
+  | 'docs';
 
 /** What a route works with besides its input. */
 export interface Tools {
@@ -105,12 +115,15 @@ export function jsonRoute<
   return {
     ...route,
     access: route.access ?? 'token',
-    success: answer === null ? { status: 204, content: null } : { status: 200, content: { 'application/json': answer } },
+    success:
+      answer === null ? { status: 204, content: null } : { status: 200, content: { 'application/json': answer } },
     async run(given, tools) {
       // The router validated the input with this very route's schemas.
       const handled: unknown = await route.handle(given, tools);
       if (answer === null) return new Response(null, { status: 204 });
-      return handled instanceof Status ? Response.json(handled.value, { status: handled.status }) : Response.json(handled);
+      return handled instanceof Status
+        ? Response.json(handled.value, { status: handled.status })
+        : Response.json(handled);
     },
   };
 }
@@ -121,7 +134,8 @@ export function rawRoute<
   Query extends z.ZodObject = Empty,
   Body extends z.ZodType = Empty,
 >(route: RawRoute<Params, Query, Body>): Route {
-  const content = Object.fromEntries(route.media.map((media) => [media, z.string()]));
+  const shape = (media: string): z.ZodType => (media === 'application/json' ? z.looseObject({}) : z.string());
+  const content = Object.fromEntries(route.media.map((media) => [media, shape(media)]));
   return {
     ...route,
     access: route.access ?? 'token',

@@ -10,7 +10,9 @@ export const LIMIT_MAX = 200;
 
 /** An id of this kind in a path, a query or a body. */
 export function idOf(kind: IdKind): z.ZodString {
-  return z.string().regex(new RegExp(`^${kind}_[0-7][0-9a-hjkmnp-tv-z]{25}$`), `expected an id: ${kind}_ and 26 characters`);
+  return z
+    .string()
+    .regex(new RegExp(`^${kind}_[0-7][0-9a-hjkmnp-tv-z]{25}$`), `expected an id: ${kind}_ and 26 characters`);
 }
 
 /** A name or a key that something is filtered by. */
@@ -38,7 +40,10 @@ export const when = z
   .transform((given, context): When => {
     const parsed = parseWhen(given.trim());
     if (parsed !== null) return parsed;
-    context.addIssue({ code: 'custom', message: "expected a time (2026-01-01T00:00:00Z, milliseconds) or an age ('1h')" });
+    context.addIssue({
+      code: 'custom',
+      message: "expected a time (2026-01-01T00:00:00Z, milliseconds) or an age ('1h')",
+    });
     return z.NEVER;
   })
   .openapi({ description: 'ISO 8601, milliseconds since 1970, or an age such as 1h.', example: '1h' });
@@ -98,7 +103,9 @@ const STATES = ['blocked', 'due', 'ready', 'claimed', 'succeeded', 'skipped', 'd
 export const deliveryState = z.enum(STATES satisfies readonly DeliveryState[]);
 
 /** What `undefined` values leave: an object for exact optional properties. */
-export function given<Values extends object>(values: Values): { [Name in keyof Values]: Exclude<Values[Name], undefined> } {
+export function given<Values extends object>(
+  values: Values,
+): { [Name in keyof Values]: Exclude<Values[Name], undefined> } {
   // The type says that names are optional where their values were; entries do not keep that.
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never;
 }

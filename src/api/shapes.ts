@@ -19,7 +19,10 @@ export const eventShape = z
     bodyBytes: z.number().int(),
     unfit: z.string().nullable().openapi({ description: 'Why the body does not fit the schema of its source.' }),
     duplicateOf: z.string().nullable().openapi({ description: 'The event it repeats with another body.' }),
-    owed: z.number().int().openapi({ description: 'Deliveries owed when it was committed; 0: no destination matched.' }),
+    owed: z
+      .number()
+      .int()
+      .openapi({ description: 'Deliveries owed when it was committed; 0: no destination matched.' }),
   })
   .openapi('Event');
 
@@ -28,7 +31,8 @@ export function showEvent(event: EventSummary): z.output<typeof eventShape> {
   return { ...event, receivedAt: isoTime(event.receivedAt) };
 }
 
-const headerShape = z.object({ name: z.string(), value: z.string() });
+/** A header as it is shown. */
+export const headerShape = z.object({ name: z.string(), value: z.string() });
 
 export const eventDetailShape = eventShape
   .extend({
@@ -38,7 +42,10 @@ export const eventDetailShape = eventShape
     headers: z.array(headerShape).openapi({ description: 'As received; headers that are credentials are redacted.' }),
     traceparent: z.string().nullable(),
     bodyKept: z.boolean().openapi({ description: 'false: retention has purged the body.' }),
-    bodyText: z.string().nullable().openapi({ description: 'The body, where it is text of at most 64 KiB; else see /body.' }),
+    bodyText: z
+      .string()
+      .nullable()
+      .openapi({ description: 'The body, where it is text of at most 64 KiB; else see /body.' }),
   })
   .openapi('EventDetail');
 
@@ -52,11 +59,12 @@ export function showEventDetail({ event, bodyBytes, owed }: EventRecord): z.outp
     receivedAt: isoTime(receivedAt),
     headers: showHeaders(headers),
     bodyKept: body !== null,
-    bodyText: body === null ? null : bodyText(body),
+    bodyText: body === null ? null : shortText(body),
   };
 }
 
-function showHeaders(headers: HeaderList): z.output<typeof headerShape>[] {
+/** Headers as they are shown: in the order received. */
+export function showHeaders(headers: HeaderList): z.output<typeof headerShape>[] {
   const shown = [];
   for (let index = 0; index + 1 < headers.length; index += 2) {
     shown.push({ name: headers[index] ?? '', value: headers[index + 1] ?? '' });
@@ -66,7 +74,8 @@ function showHeaders(headers: HeaderList): z.output<typeof headerShape>[] {
 
 const BODY_TEXT_BYTES_MAX = 65_536;
 
-function bodyText(body: Uint8Array): string | null {
+/** The text of a body that is text and short enough to be shown; else `null`. */
+export function shortText(body: Uint8Array): string | null {
   return body.length > BODY_TEXT_BYTES_MAX ? null : textOf(body);
 }
 
@@ -143,7 +152,9 @@ export const nextShape = z
 export const deliveryDetailShape = deliveryShape
   .extend({
     attemptList: z.array(attemptShape).openapi({ description: 'The kept attempts, oldest first.' }),
-    next: nextShape.nullable().openapi({ description: 'The next attempt and why it is not now; null when it has ended.' }),
+    next: nextShape
+      .nullable()
+      .openapi({ description: 'The next attempt and why it is not now; null when it has ended.' }),
   })
   .openapi('DeliveryDetail');
 

@@ -72,13 +72,11 @@ function eventEntries({ event, owed, duplicates }: EventRecord): Entry[] {
   return [
     { at, kind: 'accepted', text: `${event.method} ${event.path} accepted from ${event.source}` },
     { at, kind: 'routed', text: routingText(owed, event) },
-    ...duplicates.newest.map(
-      ({ receivedAt, differs }): Entry => ({
-        at: receivedAt,
-        kind: 'duplicate',
-        text: differs ? 'a repeat with another body was received' : 'a repeat was received',
-      }),
-    ),
+    ...duplicates.newest.map(({ receivedAt, differs }): Entry => ({
+      at: receivedAt,
+      kind: 'duplicate',
+      text: differs ? 'a repeat with another body was received' : 'a repeat was received',
+    })),
   ];
 }
 
@@ -96,7 +94,12 @@ function deliveryEntries({ delivery, attempts }: Attempted): Entry[] {
     entries.push({ at: delivery.committedAt, kind: 'replayed', text: `replayed to ${destination}`, delivery });
   }
   for (const attempt of attempts) {
-    entries.push({ at: attempt.startedAt + attempt.durationMs, kind: 'attempt', text: attemptText(attempt, destination), delivery });
+    entries.push({
+      at: attempt.startedAt + attempt.durationMs,
+      kind: 'attempt',
+      text: attemptText(attempt, destination),
+      delivery,
+    });
   }
   const ended = endText(delivery);
   if (ended !== null) entries.push({ at: delivery.endedAt, ...ended, delivery });
@@ -118,7 +121,10 @@ function endText({ state, destination, reason, note }: DeliveryRecord): Pick<Ent
     return { kind: state, text: `${state} at ${destination}${noted}` };
   }
   if (state !== 'dead') return null;
-  return { kind: 'dead', text: `dead letter at ${destination}: ${reason === null ? 'unknown' : deadReasons[reason]}${noted}` };
+  return {
+    kind: 'dead',
+    text: `dead letter at ${destination}: ${reason === null ? 'unknown' : deadReasons[reason]}${noted}`,
+  };
 }
 
 /** When an open delivery is attempted next, and why not now; `null` when it has ended. */
@@ -127,15 +133,23 @@ export function nextOf(
   destinations: readonly DestinationLive[],
 ): { readonly at: number | null; readonly why: string } | null {
   const { state, dueAt, attempts } = delivery;
-  if (delivery.endedAt !== null || state === 'succeeded' || state === 'skipped' || state === 'dead' || state === 'cancelled') {
+  if (
+    delivery.endedAt !== null ||
+    state === 'succeeded' ||
+    state === 'skipped' ||
+    state === 'dead' ||
+    state === 'cancelled'
+  ) {
     return null;
   }
   if (state === 'claimed') return { at: null, why: 'being attempted now' };
   const live = destinations.find(({ name }) => name === delivery.destination);
   const held = heldWhy(live);
   if (held !== null) return { at: null, why: held };
-  if (state === 'blocked') return { at: null, why: `an earlier delivery of order key '${delivery.orderKey ?? ''}' is open` };
-  if (state === 'due') return { at: dueAt, why: attempts === 0 ? 'delayed until then' : `waits after attempt ${attempts}` };
+  if (state === 'blocked')
+    return { at: null, why: `an earlier delivery of order key '${delivery.orderKey ?? ''}' is open` };
+  if (state === 'due')
+    return { at: dueAt, why: attempts === 0 ? 'delayed until then' : `waits after attempt ${attempts}` };
   if (live?.breaker === 'open') return { at: null, why: 'the circuit breaker is open' };
   return { at: null, why: 'ready: waits for a free slot' };
 }

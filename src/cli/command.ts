@@ -45,8 +45,8 @@ export interface Surroundings {
   readonly out: Output;
   readonly environment: Environment;
   readonly cwd: string;
-  /** Aborts at Ctrl-C, for commands that can be interrupted. `start` handles signals itself. */
-  readonly signal: AbortSignal;
+  /** Aborts at Ctrl-C from now on, instead of ending the process. `start` handles signals itself. */
+  interruptible(): AbortSignal;
   /** Asks a question on the terminal; `null` when there is nobody to ask. */
   ask(question: string): Promise<string | null>;
 }

@@ -7,6 +7,7 @@ export const exitCodes = {
   usage: { code: 2, about: 'The command line is wrong: no such command, option or value.' },
   unreachable: { code: 3, about: 'No gateway answers, and the command needs one.' },
   unauthorized: { code: 4, about: 'The gateway did not take the admin token.' },
+  lost: { code: 70, about: 'Of `start`: the store was lost to an I/O error; start again, and it recovers.' },
   interrupted: { code: 130, about: 'Stopped at once by a second Ctrl-C (SIGINT).' },
   terminated: { code: 143, about: 'Stopped at once by a second SIGTERM.' },
 } as const;
@@ -14,11 +15,6 @@ export const exitCodes = {
 /** A command line that cannot be understood. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
-}
-
-/** A failure whose explanation is already on the screen. */
-export class QuietFailure extends Error {
-  override readonly name = 'QuietFailure';
 }
 
 const byErrorCode: Partial<Record<ErrorCode, number>> = {

@@ -9,7 +9,7 @@ import type { Environment } from '../ingest/source.ts';
 export interface Sink {
   readonly isTTY?: boolean;
   readonly columns?: number;
-  write(text: string): unknown;
+  write(text: string | Uint8Array): unknown;
 }
 
 export interface OutputOptions {
@@ -46,10 +46,10 @@ export class Output {
     this.#stdout.write(`${text}\n`);
   }
 
-  /** Text of what was asked for, as it is. */
-  write(text: string): void {
+  /** Bytes of what was asked for. */
+  bytes(bytes: Uint8Array): void {
     this.#clearProgress();
-    this.#stdout.write(text);
+    this.#stdout.write(bytes);
   }
 
   /** One JSON value on a line of its own. */

@@ -78,7 +78,7 @@ class SingleCall implements Call {
 export function callResult(call: Call, blame: LoopBlame | null): Result | Promise<Result> {
   const entered = blame === null ? 0 : blame.enter(call.destination);
   try {
-    const returned = call.start();
+    const returned = blame === null ? call.start() : blame.follow(call);
     return isThenable(returned) ? Promise.resolve(returned).then(resultOf, resultOfThrown) : resultOf(returned);
   } catch (error) {
     return resultOfThrown(error);

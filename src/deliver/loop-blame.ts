@@ -1,11 +1,13 @@
 /**
  * The event loop's delay, measured, and the part of it that a destination's inline code caused. Every inline call is
- * timed while it runs synchronously (about 0.1 µs); the delay as a whole comes from the runtime's own histogram.
- * One object per gateway, passed to its inline runners.
+ * timed while it runs synchronously (about 0.1 µs); the delay as a whole comes from the runtime's own histogram. A delay
+ * that no such call explains, as of code that goes on after an `await`, is reported without a name, and for a while the
+ * loop is watched closely: then the next one has a name. One object per gateway, passed to its inline runners.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Clock, Timer } from '../core/clock.ts';
 import type { Observer } from '../core/observer.ts';
+import { LoopLook } from './loop-look.ts';
 
 export interface LoopBlameOptions {
   readonly clock: Clock;
@@ -27,6 +29,9 @@ type Histogram = ReturnType<typeof monitorEventLoopDelay>;
 const RESOLUTION_MS = 20;
 /** How often unexplained delays are looked for. */
 const CHECK_MS = 1000;
+/** How long a close look is, and how long none is taken after it. */
+const LOOK_MS = 10_000;
+const REST_MS = 60_000;
 const NS_PER_MS = 1e6;
 
 export class LoopBlame {
@@ -39,6 +44,9 @@ export class LoopBlame {
   #current: string | null = null;
   /** The longest stretch since the last check that was put down to a destination. */
   #explainedMs = 0;
+  #look: LoopLook | null = null;
+  /** While looking: until when. Else: not before when. */
+  #lookTurn = 0;
 
   constructor(options: LoopBlameOptions) {
     this.#clock = options.clock;
@@ -61,10 +69,12 @@ export class LoopBlame {
   leave(entered: number): void {
     const destination = this.#current;
     this.#current = null;
-    const ms = this.#clock.monotonic() - entered;
-    if (ms < this.#thresholdMs) return;
-    if (ms > this.#explainedMs) this.#explainedMs = ms;
-    this.#observer.loopBlocked(ms, destination);
+    this.#took(this.#clock.monotonic() - entered, destination);
+  }
+
+  /** Calls the code of a destination so that what it does after an `await` can be told, while that is looked at. */
+  follow(call: { readonly destination: string; start(): unknown }): unknown {
+    return this.#look === null ? call.start() : this.#look.run(call.destination, () => call.start());
   }
 
   /** Begins to measure the delay as a whole. Safe twice. */
@@ -80,7 +90,8 @@ export class LoopBlame {
     this.#timer?.cancel();
     this.#delay?.disable();
     this.#checked?.disable();
-    this.#timer = this.#delay = this.#checked = null;
+    this.#look?.stop();
+    this.#timer = this.#delay = this.#checked = this.#look = null;
   }
 
   [Symbol.dispose](): void {
@@ -111,7 +122,31 @@ export class LoopBlame {
     const explainedMs = this.#explainedMs;
     checked.reset();
     this.#explainedMs = 0;
-    if (ms >= this.#thresholdMs && ms > explainedMs + RESOLUTION_MS) this.#observer.loopBlocked(ms, null);
+    const unexplained = ms >= this.#thresholdMs && ms > explainedMs + RESOLUTION_MS;
+    if (unexplained) this.#observer.loopBlocked(ms, null);
+    this.#lookOrRest(unexplained);
+  }
+
+  #lookOrRest(unexplained: boolean): void {
+    const now = this.#clock.monotonic();
+    if (now < this.#lookTurn) return;
+    if (this.#look !== null) {
+      this.#look.stop();
+      this.#look = null;
+      this.#lookTurn = now + REST_MS;
+    } else if (unexplained) {
+      this.#look = new LoopLook({
+        monotonic: () => this.#clock.monotonic(),
+        took: (ms, destination) => this.#took(ms, destination),
+      });
+      this.#lookTurn = now + LOOK_MS;
+    }
+  }
+
+  #took(ms: number, destination: string | null): void {
+    if (ms < this.#thresholdMs) return;
+    if (ms > this.#explainedMs) this.#explainedMs = ms;
+    this.#observer.loopBlocked(ms, destination);
   }
 }
 

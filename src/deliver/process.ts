@@ -4,11 +4,9 @@
  */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { childExecArgv, childProgram, wholeMiB } from './child-program.ts';
 import { type IsolatedOptions, type IsolatedRunner, Pool } from './pool.ts';
 import type { ChildEvents, ChildHandle } from './pool-slot.ts';
-import { childProgram } from './thread.ts';
-
-const MIB = 1_048_576;
 
 /** Runs the handler of a module in a pool of processes. Nothing starts before the first attempt, or `warm()`. */
 export function processRunner(options: IsolatedOptions): IsolatedRunner {
@@ -53,15 +51,8 @@ function hold(child: ReturnType<typeof fork>, keepsAlive: boolean): void {
   }
 }
 
-/** Node's own options that belong to this process alone: an inspector's port, and a program given as text. */
-const OWN = /^(?:--(?:inspect|watch|test|input-type|eval|print)\b.*|-e|-pe?)$/;
-const OWN_WITH_VALUE = /^(?:--input-type|--eval|--print|-e|-pe?)$/;
-
-/** The options this process runs with, so that TypeScript and conditions work alike in the child. */
+/** Those of this process, with the child's own heap limit. */
 function execArgv(memoryBytesMax: number | undefined): string[] {
-  const args = process.execArgv.filter(
-    (arg, index, all) => !OWN.test(arg) && !OWN_WITH_VALUE.test(all[index - 1] ?? ''),
-  );
-  if (memoryBytesMax !== undefined) args.push(`--max-old-space-size=${Math.max(1, Math.round(memoryBytesMax / MIB))}`);
-  return args;
+  const limit = memoryBytesMax === undefined ? [] : [`--max-old-space-size=${wholeMiB(memoryBytesMax)}`];
+  return [...childExecArgv(process.execArgv), ...limit];
 }

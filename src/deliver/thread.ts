@@ -3,12 +3,11 @@
  * its own attempt only. It shares the process, though: a native crash or `process.kill` takes the gateway with it.
  */
 import { Worker } from 'node:worker_threads';
+import { childExecArgv, childProgram, wholeMiB } from './child-program.ts';
 import type { FromChild, ToChild } from './child.ts';
 import { describeError } from './outcomes.ts';
 import { type IsolatedOptions, type IsolatedRunner, Pool } from './pool.ts';
 import type { ChildEvents, ChildHandle } from './pool-slot.ts';
-
-const MIB = 1_048_576;
 
 /** Runs the handler of a module in a pool of threads. Nothing starts before the first attempt, or `warm()`. */
 export function threadRunner(options: IsolatedOptions): IsolatedRunner {
@@ -19,9 +18,13 @@ function startThread(options: IsolatedOptions, events: ChildEvents): ChildHandle
   const worker = new Worker(childProgram(), {
     argv: [options.module.href, options.batch === true ? 'batch' : 'single'],
     name: options.name,
+    // Inherited, but for a program given as text: its options do not fit a file, and only then are they named.
+    ...(process.execArgv.some((arg) => arg.startsWith('--input-type'))
+      ? { execArgv: childExecArgv(process.execArgv) }
+      : {}),
     ...(options.memoryBytesMax === undefined
       ? {}
-      : { resourceLimits: { maxOldGenerationSizeMb: Math.max(1, Math.round(options.memoryBytesMax / MIB)) } }),
+      : { resourceLimits: { maxOldGenerationSizeMb: wholeMiB(options.memoryBytesMax) } }),
   });
   worker.on('message', (said: FromChild) => events.said(said));
   worker.on('error', (error: unknown) => events.said({ kind: 'dying', error: describeError(error) }));
@@ -39,9 +42,4 @@ function buffersOf(asked: ToChild): ArrayBuffer[] {
   return asked.claims.flatMap((claim) =>
     claim.event.body?.buffer instanceof ArrayBuffer ? claim.event.body.buffer : [],
   );
-}
-
-/** `child-main` as it runs here: TypeScript in the repository, JavaScript when it was built. */
-export function childProgram(): URL {
-  return new URL(import.meta.url.endsWith('.ts') ? './child-main.ts' : './child-main.js', import.meta.url);
 }

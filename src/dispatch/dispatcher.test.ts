@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { DeliveryState } from '../core/delivery.ts';
 import { IdMaker } from '../core/id.ts';
 import { silentObserver } from '../core/observer.ts';
 import { exponential, fixed } from '../core/retry.ts';
 import { type BatchHandler, type Handler, inlineBatchRunner, inlineRunner } from '../deliver/handler.ts';
 import { Reject, RetryLater, Skip, Unavailable } from '../deliver/outcomes.ts';
 import { memoryStore } from '../store/memory.ts';
-import type { DeliveryRecord, DeliveryState } from '../store/store.ts';
+import type { DeliveryRecord } from '../store/store.ts';
 import { TestClock } from '../testing/clock.ts';
 import type { Destination } from './destination.ts';
 import { Dispatcher } from './dispatcher.ts';

@@ -47,6 +47,7 @@ export function adminPort(parts: AdminParts): AdminPort {
     },
     counts: () => countsOf(parts),
     sources: () => parts.sources.map(sourceInfo),
+    overall: () => parts.stats.overall(),
     destinations: () => [...dispatcher.lanes.values()].map((lane) => liveOf(parts, lane)),
     pause: (destination, by) => holds.pause(destination, by),
     resume: (destination, by) => holds.resume(destination, by),

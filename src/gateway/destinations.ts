@@ -1,13 +1,15 @@
 /** Handlers as users register them, and the destinations they become. */
 import { type Duration, durationMs } from '../core/duration.ts';
+import type { Observer } from '../core/observer.ts';
 import { exponential, type RetryPolicy } from '../core/retry.ts';
 import { type BatchHandler, type Handler, inlineBatchRunner, inlineRunner } from '../deliver/handler.ts';
 import type { LoopBlame } from '../deliver/loop-blame.ts';
 import { processRunner } from '../deliver/process.ts';
 import type { Runner } from '../deliver/runner.ts';
 import { threadRunner } from '../deliver/thread.ts';
-import type { BreakerPolicy, Destination, Priority } from '../dispatch/destination.ts';
+import type { BreakerPolicy, Concurrency, Destination, Priority } from '../dispatch/destination.ts';
 import { HoldfastError } from '../errors.ts';
+import { systemClock } from './clock.ts';
 
 /** How a handler is fed and paced. Everything but `from` has a default. */
 export interface HandlerOptions<From extends string = string, Type extends string = string> {
@@ -62,8 +64,15 @@ export interface Registration {
   readonly batch: boolean;
 }
 
+/** What destinations are made with. */
+export interface Known {
+  readonly sources: ReadonlySet<string>;
+  readonly blame: LoopBlame;
+  readonly observer: Observer;
+}
+
 /** @throws HoldfastError config_invalid; TypeError for a duration or a retry policy that is none */
-export function destinationOf(registration: Registration, known: { sources: ReadonlySet<string>; blame: LoopBlame }): Destination {
+export function destinationOf(registration: Registration, known: Known): Destination {
   const { name, options, batch } = registration;
   const from = typeof options.from === 'string' ? [options.from] : options.from;
   const concurrency = typeof options.concurrency === 'object' ? options.concurrency : range(options.concurrency ?? CONCURRENCY);
@@ -85,7 +94,7 @@ export function destinationOf(registration: Registration, known: { sources: Read
     onDead: options.onDead ?? 'continue',
     backlogMax: options.backlogMax ?? null,
     overflow: options.overflow ?? 'dead',
-    runner: runnerOf(registration, concurrency.max, known.blame),
+    runner: runnerOf(registration, concurrency, known),
   };
 }
 
@@ -111,10 +120,11 @@ function problemOf({ name, options, handler, batch }: Registration, from: readon
   return null;
 }
 
-function runnerOf({ options, handler, batch }: Registration, size: number, blame: LoopBlame): Runner {
-  if (options.run !== undefined && options.run !== 'inline' && options.module !== undefined) {
-    const make = options.run === 'thread' ? threadRunner : processRunner;
-    return make({ module: options.module, size, batch });
+function runnerOf({ name, options, handler, batch }: Registration, concurrency: Concurrency, { blame, observer }: Known): Runner {
+  const { run = 'inline', module } = options;
+  if (run !== 'inline' && module !== undefined) {
+    const make = run === 'thread' ? threadRunner : processRunner;
+    return make({ module, name, batch, concurrency, clock: systemClock, observer });
   }
   // `problemOf` has seen that there is one, of the kind that `handle` or `handleBatch` was given.
   return batch ? inlineBatchRunner(handler as BatchHandler, { blame }) : inlineRunner(handler as Handler, { blame });

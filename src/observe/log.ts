@@ -115,7 +115,12 @@ export class Log {
     event: StoredEvent | null,
     { reason, note }: { readonly reason: DeadReason; readonly note: string | null },
   ): void {
-    const fields = { ...(event === null ? {} : about(event)), destination, reason, note: note === null ? null : cut(note) };
+    const fields = {
+      ...(event === null ? {} : about(event)),
+      destination,
+      reason,
+      note: note === null ? null : cut(note),
+    };
     this.#limited(`died ${destination} ${reason}`, fields, `dead letter: ${deadReasons[reason]}`);
   }
 
@@ -182,7 +187,10 @@ const DEPTH_MAX = 4;
 /** A copy of fields in which values under names that sound like a secret are redacted, down to four levels. */
 export function redactFields(fields: Readonly<Record<string, unknown>>, depth = 0): Record<string, unknown> {
   return Object.fromEntries(
-    Object.entries(fields).map(([name, value]) => [name, SECRET_NAME.test(name) ? REDACTED : redactValue(value, depth)]),
+    Object.entries(fields).map(([name, value]) => [
+      name,
+      SECRET_NAME.test(name) ? REDACTED : redactValue(value, depth),
+    ]),
   );
 }
 

@@ -28,7 +28,11 @@ type MetricKind = 'counter' | 'gauge' | 'histogram';
 export const metricTable = {
   webhook_received_total: ['counter', 'source', 'Requests that reached a source.'],
   webhook_queued_total: ['counter', 'source,type', 'Events committed.'],
-  webhook_processed_total: ['counter', 'source,destination,outcome', 'Deliveries that ended: succeeded, skipped or dead.'],
+  webhook_processed_total: [
+    'counter',
+    'source,destination,outcome',
+    'Deliveries that ended: succeeded, skipped or dead.',
+  ],
   webhook_response_duration_seconds: ['histogram', 'source', 'From a request to its answer.'],
   webhook_responses_total: ['counter', 'source,status', 'Answers by HTTP status.'],
   webhook_rejections_total: ['counter', 'source,step,reason', 'Requests refused before acceptance.'],
@@ -39,14 +43,22 @@ export const metricTable = {
   webhook_batch_size: ['histogram', 'destination', 'Deliveries in an attempt.'],
   webhook_dead_letters_total: ['counter', 'destination,reason', 'Deliveries that became dead letters.'],
   webhook_queue_depth: ['gauge', 'destination,state', 'Open deliveries by state, and dead letters not resolved.'],
-  webhook_processing_lag_seconds: ['gauge', 'destination', 'Age of the oldest delivery that is ready and not processed.'],
+  webhook_processing_lag_seconds: [
+    'gauge',
+    'destination',
+    'Age of the oldest delivery that is ready and not processed.',
+  ],
   webhook_breaker_state: ['gauge', 'destination', 'Circuit breaker: 0 closed, 1 half-open, 2 open.'],
   webhook_workers: ['gauge', 'destination,state', 'Attempts running, and the most that may.'],
   webhook_commit_rows: ['histogram', '', 'Rows in a commit.'],
   webhook_commit_duration_seconds: ['histogram', '', 'Duration of a commit.'],
   webhook_commit_failures_total: ['counter', 'failure', 'Commits that failed.'],
   webhook_event_loop_delay_seconds: ['gauge', 'quantile', 'How late the event loop was, since the last scrape.'],
-  webhook_event_loop_blocked_seconds_total: ['counter', 'destination', 'Time the event loop stood still, by whose code ran.'],
+  webhook_event_loop_blocked_seconds_total: [
+    'counter',
+    'destination',
+    'Time the event loop stood still, by whose code ran.',
+  ],
   process_cpu_seconds_total: ['counter', '', 'CPU time of the process.'],
   process_resident_memory_bytes: ['gauge', '', 'Resident memory of the process.'],
 } as const satisfies Record<string, readonly [kind: MetricKind, labels: string, help: string]>;
@@ -154,7 +166,10 @@ export class Metrics {
     },
     died: (destination, event, reason) => {
       this.#tallies.dead.at(destination).at(reason).count++;
-      this.#tallies.processed.at(event?.source ?? '').at(destination).at('dead').count++;
+      this.#tallies.processed
+        .at(event?.source ?? '')
+        .at(destination)
+        .at('dead').count++;
     },
     loopBlocked: (ms, destination) => {
       this.#tallies.blockedMs.at(destination ?? '').count += ms;
@@ -164,8 +179,14 @@ export class Metrics {
   /** Where each metric of the table is read from; the compiler sees that none is left out. */
   #reads(): Readonly<Record<MetricName, Read>> {
     const tallies = this.#tallies;
-    const tally = (name: MetricName, from: Tally, unit = 1): Read => () => tallySamples(name, from, unit);
-    const buckets = (name: MetricName, from: BucketsByLabel): Read => () => bucketSamples(name, from);
+    const tally =
+      (name: MetricName, from: Tally, unit = 1): Read =>
+      () =>
+        tallySamples(name, from, unit);
+    const buckets =
+      (name: MetricName, from: BucketsByLabel): Read =>
+      () =>
+        bucketSamples(name, from);
     return {
       webhook_received_total: tally('webhook_received_total', tallies.received),
       webhook_queued_total: tally('webhook_queued_total', tallies.queued),
@@ -187,7 +208,11 @@ export class Metrics {
       webhook_commit_duration_seconds: buckets('webhook_commit_duration_seconds', this.#commitS),
       webhook_commit_failures_total: tally('webhook_commit_failures_total', tallies.commitFailures),
       webhook_event_loop_delay_seconds: () => this.#loopSamples(),
-      webhook_event_loop_blocked_seconds_total: tally('webhook_event_loop_blocked_seconds_total', tallies.blockedMs, 1000),
+      webhook_event_loop_blocked_seconds_total: tally(
+        'webhook_event_loop_blocked_seconds_total',
+        tallies.blockedMs,
+        1000,
+      ),
       process_cpu_seconds_total: cpuSamples,
       process_resident_memory_bytes: () => [{ labels: {}, value: process.memoryUsage.rss() }],
     };
@@ -233,7 +258,10 @@ function* tallySamples(name: MetricName, from: Tally, unit: number): Generator<S
   const names = labelNames(name);
   for (const [values, count] of from.leaves()) {
     if (values.length !== names.length) continue; // Nothing was counted yet.
-    yield { labels: Object.fromEntries(names.map((label, index) => [label, values[index] ?? ''])), value: count / unit };
+    yield {
+      labels: Object.fromEntries(names.map((label, index) => [label, values[index] ?? ''])),
+      value: count / unit,
+    };
   }
 }
 

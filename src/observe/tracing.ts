@@ -29,11 +29,15 @@ export async function tracingObserver(
   return {
     accepted: (event, owed) => {
       const attributes = { 'holdfast.owed': owed, ...about(event) };
-      span('holdfast accept', { attributes, startTime: event.receivedAt, kind: api.SpanKind.CONSUMER }, {
-        parent: parentOf(api, event),
-        endTime: clock.now(),
-        failed: null,
-      });
+      span(
+        'holdfast accept',
+        { attributes, startTime: event.receivedAt, kind: api.SpanKind.CONSUMER },
+        {
+          parent: parentOf(api, event),
+          endTime: clock.now(),
+          failed: null,
+        },
+      );
     },
     attemptEnded: (destination, event, attempt) => {
       const attributes = {
@@ -42,11 +46,15 @@ export async function tracingObserver(
         'holdfast.attempt': attempt.number,
         'holdfast.outcome': attempt.outcome,
       };
-      span(`holdfast attempt ${destination}`, { attributes, startTime: attempt.startedAt }, {
-        parent: parentOf(api, event),
-        endTime: attempt.startedAt + attempt.durationMs,
-        failed: attempt.outcome === 'succeeded' || attempt.outcome === 'skipped' ? null : attempt.error,
-      });
+      span(
+        `holdfast attempt ${destination}`,
+        { attributes, startTime: attempt.startedAt },
+        {
+          parent: parentOf(api, event),
+          endTime: attempt.startedAt + attempt.durationMs,
+          failed: attempt.outcome === 'succeeded' || attempt.outcome === 'skipped' ? null : attempt.error,
+        },
+      );
     },
     committed: (rows, durationMs) => {
       const endTime = clock.now();

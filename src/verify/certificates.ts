@@ -4,6 +4,7 @@
  */
 import { createPublicKey } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
+import { HoldfastError } from '../errors.ts';
 import { fetchText } from './fetch.ts';
 import { refuse } from './verdict.ts';
 import type { Refusal } from './verdict.ts';
@@ -85,8 +86,16 @@ export function certificateCache(options: CertificateOptions): CertificateCache 
 
 /** Certificates given by the user; nothing is fetched. */
 function pinned(certificates: Readonly<Record<string, string>>): CertificateCache {
-  const keys = new Map(Object.entries(certificates).map(([url, pem]) => [url, createPublicKey(pem)]));
+  const keys = new Map(Object.entries(certificates).map(([url, pem]) => [url, readPinned(url, pem)]));
   return { get: (url) => keys.get(url) ?? refuse('certificate_refused', `${url} is not among the given certificates`) };
+}
+
+function readPinned(url: string, pem: string): KeyObject {
+  try {
+    return createPublicKey(pem);
+  } catch (cause) {
+    throw new HoldfastError('config_invalid', { detail: `certificates: no PEM certificate or key for ${url}`, cause });
+  }
 }
 
 /**

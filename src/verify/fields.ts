@@ -7,7 +7,7 @@ import { soleHeader } from './headers.ts';
 import { SIGNATURES_MAX } from './keys.ts';
 import type { Keys } from './keys.ts';
 import { makeSignature } from './mac.ts';
-import type { Opened } from './secret.ts';
+import type { SyncOpened } from './secret.ts';
 import { checkTimestamp, formatTimestamp } from './timestamp.ts';
 import { refuse } from './verdict.ts';
 import type { Refusal } from './verdict.ts';
@@ -46,7 +46,7 @@ export function parseFields(value: string, separator: string): Fields | Refusal 
 }
 
 /** Verifies and signs requests of a {@link FieldScheme} with the given keys. */
-export function openFieldScheme(scheme: FieldScheme, keys: Keys): Opened {
+export function openFieldScheme(scheme: FieldScheme, keys: Keys): SyncOpened {
   const { separator, timestampField, signatureField, joiner, toleranceMs } = scheme;
   const header = scheme.header.toLowerCase();
 

@@ -3,6 +3,7 @@
  * than expected is no field: nothing is converted on the way to a comparison.
  */
 import { Buffer } from 'node:buffer';
+import { createHash } from 'node:crypto';
 
 /** A JSON object. */
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -30,4 +31,17 @@ export function asArray(value: unknown): readonly unknown[] {
 export function textOf(object: JsonObject, name: string): string | null {
   const value = object[name];
   return typeof value === 'string' && value !== '' ? value : null;
+}
+
+/** SHA-256 in hex, for keys made of more than a key should hold. Text is taken as UTF-8. */
+export function digestOf(data: string | Uint8Array): string {
+  return createHash('sha256').update(data).digest('hex');
+}
+
+/** JSON with the keys of every object in order, so that equal values give equal text. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_, item: unknown) => {
+    if (typeof item !== 'object' || item === null || Array.isArray(item)) return item;
+    return Object.fromEntries(Object.entries(item).toSorted(([left], [right]) => (left < right ? -1 : 1)));
+  });
 }

@@ -5,7 +5,7 @@
 import type { HeaderList } from '../core/event.ts';
 import { soleHeader } from './headers.ts';
 import type { Keys } from './keys.ts';
-import type { Opened } from './secret.ts';
+import type { SyncOpened } from './secret.ts';
 import { checkTimestamp, formatTimestamp } from './timestamp.ts';
 import type { TimestampUnit } from './timestamp.ts';
 import { HELD, refuse } from './verdict.ts';
@@ -32,7 +32,7 @@ export interface HeaderScheme {
 }
 
 /** Verifies and signs requests of a {@link HeaderScheme} with the given keys. */
-export function openHeaderScheme(scheme: HeaderScheme, keys: Keys): Opened {
+export function openHeaderScheme(scheme: HeaderScheme, keys: Keys): SyncOpened {
   const header = scheme.header.toLowerCase();
   const prefix = scheme.prefix ?? '';
   const { timestamp } = scheme;

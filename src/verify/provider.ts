@@ -45,11 +45,7 @@ export interface PublicUrlOptions {
 
 /** Every setting any provider takes: what `make` of a row is given. */
 export interface ProviderSettings
-  extends SecretOptions,
-    ToleranceOptions,
-    PublicKeyOptions,
-    PublicUrlOptions,
-    CertificateOptions {
+  extends SecretOptions, ToleranceOptions, PublicKeyOptions, PublicUrlOptions, CertificateOptions {
   readonly tokens?: SecretSource;
   readonly credentials?: SecretSource | Credentials | readonly Credentials[];
   readonly header?: string;
@@ -106,7 +102,9 @@ export interface Provider {
 }
 
 /** Sources of secrets by setting; those not given come from the provider's variables. */
-export type Given<Setting extends keyof ProviderSettings> = Readonly<Partial<Record<Setting, SecretSource | undefined>>>;
+export type Given<Setting extends keyof ProviderSettings> = Readonly<
+  Partial<Record<Setting, SecretSource | undefined>>
+>;
 
 /** What a provider's verifier is made of besides its row. */
 export interface ProviderParts<Setting extends keyof ProviderSettings> {

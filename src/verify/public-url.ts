@@ -33,7 +33,9 @@ export function publicUrl(name: string, options: PublicUrlOptions, base: string 
     });
   }
   if (!ABSOLUTE.test(configured)) {
-    throw new HoldfastError('config_invalid', { detail: `publicUrl of ${name} is no http or https URL: ${configured}` });
+    throw new HoldfastError('config_invalid', {
+      detail: `publicUrl of ${name} is no http or https URL: ${configured}`,
+    });
   }
   if (options.publicUrl === undefined || ORIGIN.test(configured)) {
     const origin = configured.replace(/\/$/, '');

@@ -3,7 +3,7 @@
  * variable, and refuses to exist without one: an empty HMAC key would let anybody sign.
  */
 import { HoldfastError } from '../errors.ts';
-import type { SecretReference, SecretSource, Verifier } from './verifier.ts';
+import type { SecretReference, SecretSource, Verdict, Verifier, VerifyRequest } from './verifier.ts';
 
 /** Reads an environment variable; `undefined` where it is not set. */
 export type Environment = (name: string) => string | undefined;
@@ -34,6 +34,11 @@ export type Outline = Pick<
 
 /** What a verifier can do once its secrets are known. */
 export type Opened = Pick<Verifier, 'verify' | 'sign' | 'embed' | 'handshake'>;
+
+/** The same, where the verdict never needs a promise. */
+export interface SyncOpened extends Opened {
+  verify(request: VerifyRequest, now: number): Verdict;
+}
 
 /** A verifier to be made: its outline, its secrets by setting, and how it works with them. */
 export interface Definition<Setting extends string> {

@@ -13,7 +13,7 @@ import { hmacKeysOf, SIGNATURES_MAX } from './keys.ts';
 import type { Keys } from './keys.ts';
 import { makeSignature } from './mac.ts';
 import { defineVerifier } from './secret.ts';
-import type { Opened, Outline } from './secret.ts';
+import type { Opened } from './secret.ts';
 import { checkTimestamp, formatTimestamp, TOLERANCE_MS } from './timestamp.ts';
 import { refuse } from './verdict.ts';
 import type { Part } from './verdict.ts';
@@ -55,37 +55,49 @@ const DAY_MS = 86_400_000;
  * @throws HoldfastError `secret_missing` when there is neither secret nor public key, or one does not decode
  */
 export function standardWebhooks<Body = unknown>(options: StandardWebhooksOptions): Verifier & TypedBody<Body> {
-  return standardVerifier('standardWebhooks', options);
-}
-
-/** Makes the verifier of a provider that signs as Standard Webhooks says. */
-export function standardVerifier(
-  name: string,
-  options: StandardWebhooksOptions,
-  extra: Partial<Outline> = {},
-): Verifier {
   const headerPrefix = (options.headerPrefix ?? 'webhook-').toLowerCase();
-  const toleranceMs = options.toleranceMs ?? TOLERANCE_MS;
   return defineVerifier({
     outline: {
+      name: 'standardWebhooks',
       credentialHeaders: [],
       defaults: options.defaults ?? standardDefaults(headerPrefix),
-      ...extra,
-      name,
+      notProtected: 'The URL and every header but the three of the signature; id, body and time are covered.',
     },
     sources: { secrets: options.secrets, publicKeys: options.publicKeys, privateKeys: options.privateKeys },
-    open({ secrets, publicKeys, privateKeys }) {
-      if (secrets.length + publicKeys.length === 0) {
-        throw new HoldfastError('secret_missing', { detail: `${name} needs secrets or publicKeys.` });
-      }
-      const shared = hmacKeysOf({ algorithm: 'sha256', encoding: 'base64' }, secrets.map(secretBytes));
-      const asymmetric = ed25519Keys(
-        { keyEncoding: 'base64', signatureEncoding: 'base64' },
-        publicKeys.map((key) => withoutPrefix(key, 'whpk_')),
-        privateKeys.map((key) => withoutPrefix(key, 'whsk_')),
-      );
-      return open({ headerPrefix, toleranceMs, v1: secrets.length > 0 ? shared : null, v1a: asymmetric });
-    },
+    open: (keys) => openStandard('standardWebhooks', { ...options, headerPrefix }, keys),
+  });
+}
+
+/** The keys of a sender, as text. */
+export interface StandardKeys {
+  readonly secrets: readonly string[];
+  readonly publicKeys: readonly string[];
+  readonly privateKeys: readonly string[];
+}
+
+/**
+ * Verifies and signs as Standard Webhooks says.
+ *
+ * @throws HoldfastError `secret_missing` when there is no key, or one does not decode
+ */
+export function openStandard(
+  name: string,
+  options: Pick<StandardWebhooksOptions, 'toleranceMs'> & { readonly headerPrefix: string },
+  { secrets, publicKeys, privateKeys }: StandardKeys,
+): Opened {
+  if (secrets.length + publicKeys.length === 0) {
+    throw new HoldfastError('secret_missing', { detail: `${name} needs secrets or publicKeys.` });
+  }
+  const form = { algorithm: 'sha256', encoding: 'base64' } as const;
+  return open({
+    headerPrefix: options.headerPrefix,
+    toleranceMs: options.toleranceMs ?? TOLERANCE_MS,
+    v1: secrets.length > 0 ? hmacKeysOf(form, secrets.map(secretBytes)) : null,
+    v1a: ed25519Keys(
+      { keyEncoding: 'base64', signatureEncoding: 'base64' },
+      publicKeys.map((key) => withoutPrefix(key, 'whpk_')),
+      privateKeys.map((key) => withoutPrefix(key, 'whsk_')),
+    ),
   });
 }
 

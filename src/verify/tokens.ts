@@ -9,6 +9,7 @@ import { decodeStrict } from './encoding.ts';
 import { soleHeader } from './headers.ts';
 import { parametersOf, withParameter } from './query.ts';
 import { defineVerifier } from './secret.ts';
+import type { SyncOpened } from './secret.ts';
 import { HELD, refuse } from './verdict.ts';
 import type { SecretSource, SourceDefaults, TypedBody, Verifier } from './verifier.ts';
 
@@ -45,18 +46,22 @@ export function headerToken<Body = unknown>(options: HeaderTokenOptions): Verifi
       notProtected: NOTHING_SIGNED,
     },
     sources: { tokens: options.tokens },
-    open({ tokens }) {
-      const known = new TokenSet(tokens);
-      return {
-        verify(request) {
-          const value = soleHeader(request.headers, header);
-          if (typeof value !== 'string') return value;
-          return known.hasHeader(value) ? HELD : refuse('token_mismatch', header);
-        },
-        sign: () => [options.header, tokens[0] ?? ''],
-      };
-    },
+    open: ({ tokens }) => openHeaderToken(options.header, tokens),
   });
+}
+
+/** Compares a header as a whole with the tokens. */
+export function openHeaderToken(header: string, tokens: readonly string[]): SyncOpened {
+  const lowerHeader = header.toLowerCase();
+  const known = new TokenSet(tokens);
+  return {
+    verify(request) {
+      const value = soleHeader(request.headers, lowerHeader);
+      if (typeof value !== 'string') return value;
+      return known.hasHeader(value) ? HELD : refuse('token_mismatch', lowerHeader);
+    },
+    sign: () => [header, tokens[0] ?? ''],
+  };
 }
 
 /**
@@ -74,20 +79,23 @@ export function bearer<Body = unknown>(options: TokenSettings): Verifier & Typed
       notProtected: NOTHING_SIGNED,
     },
     sources: { tokens: options.tokens },
-    open({ tokens }) {
-      const known = new TokenSet(tokens);
-      return {
-        verify(request) {
-          const value = soleHeader(request.headers, 'authorization');
-          if (typeof value !== 'string') return value;
-          const token = afterScheme(value, 'bearer');
-          if (token === null) return refuse('header_malformed', 'authorization is not Bearer');
-          return known.hasHeader(token) ? HELD : refuse('token_mismatch', 'authorization');
-        },
-        sign: () => ['Authorization', `Bearer ${tokens[0] ?? ''}`],
-      };
-    },
+    open: ({ tokens }) => openBearer(tokens),
   });
+}
+
+/** Compares what follows `Bearer` with the tokens. */
+export function openBearer(tokens: readonly string[]): SyncOpened {
+  const known = new TokenSet(tokens);
+  return {
+    verify(request) {
+      const value = soleHeader(request.headers, 'authorization');
+      if (typeof value !== 'string') return value;
+      const token = afterScheme(value, 'bearer');
+      if (token === null) return refuse('header_malformed', 'authorization is not Bearer');
+      return known.hasHeader(token) ? HELD : refuse('token_mismatch', 'authorization');
+    },
+    sign: () => ['Authorization', `Bearer ${tokens[0] ?? ''}`],
+  };
 }
 
 /** Options of {@link queryToken}. */
@@ -114,21 +122,24 @@ export function queryToken<Body = unknown>(options: QueryTokenOptions): Verifier
       notProtected: NOTHING_SIGNED,
     },
     sources: { tokens: options.tokens },
-    open({ tokens }) {
-      const known = new TokenSet(tokens);
-      return {
-        verify(request) {
-          const values = parametersOf(request.url).getAll(parameter);
-          const [value = ''] = values;
-          if (value === '') return refuse('parameter_missing', `the query has no ${parameter}`);
-          if (values.length > 1) return refuse('token_mismatch', `${parameter} was sent more than once`);
-          return known.has(Buffer.from(value, 'utf8')) ? HELD : refuse('token_mismatch', parameter);
-        },
-        sign: () => [],
-        embed: (request) => ({ ...request, url: withParameter(request.url, parameter, tokens[0] ?? '') }),
-      };
-    },
+    open: ({ tokens }) => openQueryToken(parameter, tokens),
   });
+}
+
+/** Compares a query parameter, which must be there once, with the tokens. */
+export function openQueryToken(parameter: string, tokens: readonly string[]): SyncOpened {
+  const known = new TokenSet(tokens);
+  return {
+    verify(request) {
+      const values = parametersOf(request.url).getAll(parameter);
+      const [value = ''] = values;
+      if (value === '') return refuse('parameter_missing', `the query has no ${parameter}`);
+      if (values.length > 1) return refuse('token_mismatch', `${parameter} was sent more than once`);
+      return known.has(Buffer.from(value, 'utf8')) ? HELD : refuse('token_mismatch', parameter);
+    },
+    sign: () => [],
+    embed: (request) => ({ ...request, url: withParameter(request.url, parameter, tokens[0] ?? '') }),
+  };
 }
 
 /** A user and a password. */
@@ -161,24 +172,30 @@ export function basic<Body = unknown>(options: BasicOptions): Verifier & TypedBo
       notProtected: NOTHING_SIGNED,
     },
     sources: { credentials: credentialText(options.credentials) },
-    open({ credentials }) {
-      for (const pair of credentials) {
-        if (pair.includes(':')) continue;
-        throw new HoldfastError('secret_missing', { detail: 'Basic credentials must be written user:password.' });
-      }
-      const known = new TokenSet(credentials);
-      return {
-        verify(request) {
-          const value = soleHeader(request.headers, 'authorization');
-          if (typeof value !== 'string') return value;
-          const given = decodeStrict(afterScheme(value, 'basic') ?? '', 'base64');
-          if (given === null) return refuse('header_malformed', 'authorization is not Basic with base64');
-          return known.has(given) ? HELD : refuse('credentials_mismatch', 'authorization');
-        },
-        sign: () => ['Authorization', `Basic ${Buffer.from(credentials[0] ?? '', 'utf8').toString('base64')}`],
-      };
-    },
+    open: ({ credentials }) => openBasic(credentials),
   });
+}
+
+/**
+ * Compares user and password of a `Basic` header with the credentials, each `user:password`.
+ *
+ * @throws HoldfastError `secret_missing` when one has no colon
+ */
+export function openBasic(credentials: readonly string[]): SyncOpened {
+  if (!credentials.every((pair) => pair.includes(':'))) {
+    throw new HoldfastError('secret_missing', { detail: 'Basic credentials must be written user:password.' });
+  }
+  const known = new TokenSet(credentials);
+  return {
+    verify(request) {
+      const value = soleHeader(request.headers, 'authorization');
+      if (typeof value !== 'string') return value;
+      const given = decodeStrict(afterScheme(value, 'basic') ?? '', 'base64');
+      if (given === null) return refuse('header_malformed', 'authorization is not Basic with base64');
+      return known.has(given) ? HELD : refuse('credentials_mismatch', 'authorization');
+    },
+    sign: () => ['Authorization', `Basic ${Buffer.from(credentials[0] ?? '', 'utf8').toString('base64')}`],
+  };
 }
 
 /** What follows the scheme of an `Authorization` header, whose name is in any case; `null` where it is another. */
@@ -188,7 +205,8 @@ function afterScheme(value: string, lowerScheme: string): string | null {
   return value.slice(space + 1).trim();
 }
 
-function credentialText(credentials: BasicOptions['credentials']): SecretSource {
+/** Credentials as text, however they are given. */
+export function credentialText(credentials: BasicOptions['credentials']): SecretSource {
   if (typeof credentials === 'string') return credentials;
   if ('username' in credentials) return pairText(credentials);
   if (!isList(credentials)) return credentials;

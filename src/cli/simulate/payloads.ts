@@ -6,7 +6,8 @@
 export interface Payload {
   readonly contentType: string;
   readonly headers?: readonly string[];
-  readonly body: string;
+  /** Text that is laid out where the source reads its values, or bytes that are sent as they are. */
+  readonly body: string | Uint8Array;
 }
 
 /** The payloads of one provider, and the order in which `simulate` without a type sends them. */

@@ -66,6 +66,6 @@ export class Heap<Item> {
   }
 }
 
-function before<Item>(a: Entry<Item>, b: Entry<Item>): boolean {
+function before(a: Entry<unknown>, b: Entry<unknown>): boolean {
   return a.key < b.key || (a.key === b.key && a.turn < b.turn);
 }

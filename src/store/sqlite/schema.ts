@@ -118,8 +118,9 @@ export const migrations: readonly string[] = [
   CREATE TABLE run_block (place INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
   CREATE TABLE run_filter (place INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
 
-  -- Chunks that retention has looked at and that keep something: when to look again.
-  CREATE TABLE kept (seq INTEGER PRIMARY KEY, look_at REAL NOT NULL) STRICT;
-  CREATE INDEX kept_by_time ON kept (look_at);
+  -- Retention goes through chunks in order. Apart from that order, chunks it has seen and that keep something (look_at:
+  -- when something of them may go), and fresh ones whose events were received before their turn (look_at: when).
+  CREATE TABLE kept (seq INTEGER PRIMARY KEY, fresh INTEGER NOT NULL, look_at REAL NOT NULL) STRICT;
+  CREATE INDEX kept_by_time ON kept (fresh, look_at);
   `,
 ];

@@ -9,6 +9,8 @@ import { damaged } from './failure.ts';
 const PLAIN = 1;
 const ZSTD = 2;
 const HEAD = 9;
+/** Digests and filters are noise: trying to compress them is wasted. */
+const COMPRESSED: ReadonlySet<SealKind> = new Set(['chunk', 'body', 'page']);
 
 /**
  * A zstd call costs 30 to 45 µs however little it compresses. Below this size that is more than 2 µs an event, and a
@@ -27,7 +29,7 @@ const KIND_SEEDS: Readonly<Record<SealKind, number>> = { chunk: 1, body: 2, page
 
 /** The blob to store for `raw`, belonging to row `key` (or a pair of numbers that names it). */
 export function seal(kind: SealKind, key: number, raw: Uint8Array): Uint8Array {
-  if (raw.length >= COMPRESS_FROM && kind !== 'run' && kind !== 'recent') {
+  if (raw.length >= COMPRESS_FROM && COMPRESSED.has(kind)) {
     const packed = zstdCompressSync(raw, ZSTD_OPTIONS);
     if (packed.length < raw.length * 0.9) return framed(ZSTD, raw.length, { kind, key, data: packed });
   }

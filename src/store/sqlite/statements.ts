@@ -7,6 +7,7 @@ export const statements = {
   insertChunk: `INSERT INTO chunk (seq, count, committed_at, received_min, received_max, unmatched, high_id, marks, meta)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   insertBody: 'INSERT INTO body (seq, data) VALUES (?, ?)',
+  noteEarly: 'INSERT OR REPLACE INTO kept (seq, fresh, look_at) VALUES (?, 1, ?)',
   insertStray: 'INSERT INTO stray (id, seq) VALUES (?, ?)',
   writePage: 'INSERT OR REPLACE INTO page (destination, seq, open, started, data) VALUES (?, ?, ?, ?, ?)',
   insertRecent: 'INSERT INTO recent (turn, bucket, data) VALUES (?, ?, ?)',
@@ -24,7 +25,7 @@ export const statements = {
   insertRow: `INSERT INTO delivery (position, event, event_id, destination, state, blocked, due, queue, place, order_key,
       source, type, tenant, received_at, committed_at, attempts, crashes, started, ended_at, reason, note, last_error,
       replay_of, replay_id)
-    VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?)`,
   /** Whatever is first in a queue is free, or nothing is, while a dead letter holds the key from an earlier place. */
   freeHead: `UPDATE delivery SET blocked = 0
     WHERE position = (SELECT position FROM delivery WHERE queue = ?1 AND state = 0 ORDER BY place, position LIMIT 1)
@@ -32,9 +33,8 @@ export const statements = {
       AND place = (SELECT place FROM delivery WHERE queue = ?1 ORDER BY place, position LIMIT 1)
     RETURNING position, destination, due`,
   blockRest: `UPDATE delivery SET blocked = 1
-    WHERE position = ?2 AND state = 0 AND EXISTS (SELECT 1 FROM delivery WHERE queue = ?1 AND (place < (SELECT place
-      FROM delivery WHERE position = ?2) OR (state = 0 AND place = (SELECT place FROM delivery WHERE position = ?2)
-      AND position < ?2)))
+    WHERE position = ?2 AND state = 0 AND EXISTS (SELECT 1 FROM delivery
+      WHERE queue = ?1 AND (place < ?3 OR (place = ?3 AND position < ?2 AND state = 0)))
     RETURNING position`,
   startRow: 'UPDATE delivery SET started = 1 WHERE position = ?',
   endRow: `UPDATE delivery SET state = ?2, attempts = ?3, started = 0, blocked = 0, ended_at = ?4, reason = ?5,
@@ -61,13 +61,14 @@ export const statements = {
   leaveQueue: 'UPDATE delivery SET queue = NULL WHERE position = ?',
 
   // -- claims
-  pagesFrom: `SELECT seq, data FROM page WHERE destination = ? AND seq >= ? AND open > 0 ORDER BY seq LIMIT 8`,
+  openPages: `SELECT seq FROM page WHERE destination = ? AND seq > ? AND seq < ? AND open > 0 ORDER BY seq LIMIT ?`,
   page: 'SELECT data FROM page WHERE destination = ? AND seq = ?',
-  rowsAtOnce: `SELECT position FROM delivery WHERE destination = ? AND due = 0 AND position > ? AND ${OPEN_ROW}
+  rowsAtOnce: `SELECT position FROM delivery WHERE destination = ? AND due = 0 AND position > ? AND position < ? AND ${OPEN_ROW}
     ORDER BY position LIMIT ?`,
   rowsDue: `SELECT due, position FROM delivery WHERE destination = ?1 AND ${OPEN_ROW}
     AND (due, position) > (?2, ?3) AND due <= ?4 ORDER BY due, position LIMIT ?5`,
-  nextDue: `SELECT due FROM delivery WHERE destination = ?1 AND ${OPEN_ROW} AND due > ?2 ORDER BY due LIMIT 1`,
+  nextDue: `SELECT due FROM delivery WHERE destination = ?1 AND ${OPEN_ROW} AND (due, position) > (?2, ?3)
+    ORDER BY due, position LIMIT 1`,
   row: 'SELECT * FROM delivery WHERE position = ?',
   lastAttemptTurn: 'SELECT max(turn) AS turn FROM attempt WHERE position = ?',
   answerExists: 'SELECT 1 FROM answer WHERE event_id = ?',

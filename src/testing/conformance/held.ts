@@ -23,15 +23,19 @@ async function replayed(world: World, id: string): Promise<string> {
 
 /** The cases of the promise `ordered` about held keys and replays. */
 export const heldCases: readonly ConformanceCase[] = [
-  promise('a dead letter that holds its key blocks it until it is resolved', 'ordered/resolve/normal', async (world) => {
-    const { dead, behind } = await held(world);
-    assert.deepEqual(await bodies(world), []);
-    assert.equal(await world.state(behind), 'blocked');
-    const resolve = { kind: 'resolve', deliveryIds: [dead], note: 'by hand', by: 'ada' } as const;
-    const { ready } = await world.commit({ actions: [resolve] });
-    assert.deepEqual(ready, ['till']);
-    assert.deepEqual(await bodies(world), ['b']);
-  }),
+  promise(
+    'a dead letter that holds its key blocks it until it is resolved',
+    'ordered/resolve/normal',
+    async (world) => {
+      const { dead, behind } = await held(world);
+      assert.deepEqual(await bodies(world), []);
+      assert.equal(await world.state(behind), 'blocked');
+      const resolve = { kind: 'resolve', deliveryIds: [dead], note: 'by hand', by: 'ada' } as const;
+      const { ready } = await world.commit({ actions: [resolve] });
+      assert.deepEqual(ready, ['till']);
+      assert.deepEqual(await bodies(world), ['b']);
+    },
+  ),
   promise('a held key does not hold others', 'ordered/settle/normal', async (world) => {
     await held(world);
     await world.accept({ text: 'c', orderKey: 'l' }, 'till');

@@ -35,7 +35,10 @@ const inOrder: readonly ConformanceCase[] = [
         claims.map((claim) => new TextDecoder().decode(claim.event.body ?? undefined)),
         [expected],
       );
-      assert.equal((await world.states('till')).filter((state) => state === 'blocked').length, 'c'.charCodeAt(0) - expected.charCodeAt(0));
+      assert.equal(
+        (await world.states('till')).filter((state) => state === 'blocked').length,
+        'c'.charCodeAt(0) - expected.charCodeAt(0),
+      );
       await world.settle(first(claims), world.build.succeeded());
     }
   }),
@@ -80,13 +83,17 @@ const inOrder: readonly ConformanceCase[] = [
     await world.advance(1_000);
     assert.deepEqual(await drain(world), ['a', 'b']);
   }),
-  promise('a delivery that was given back is still before those of its key', 'ordered/release/normal', async (world) => {
-    await queue(world, 'a', 'b');
-    await world.release(await world.claimOne('till'), 1_000);
-    assert.deepEqual(await world.claim('till'), []);
-    await world.advance(1_000);
-    assert.deepEqual(await drain(world), ['a', 'b']);
-  }),
+  promise(
+    'a delivery that was given back is still before those of its key',
+    'ordered/release/normal',
+    async (world) => {
+      await queue(world, 'a', 'b');
+      await world.release(await world.claimOne('till'), 1_000);
+      assert.deepEqual(await world.claim('till'), []);
+      await world.advance(1_000);
+      assert.deepEqual(await drain(world), ['a', 'b']);
+    },
+  ),
   promise('while its lease has not ended a claim keeps its key blocked', 'ordered/claim/stale claim', async (world) => {
     await queue(world, 'a', 'b');
     await world.claim('till', 1, 1_000);
@@ -162,13 +169,17 @@ const lasting: readonly ConformanceCase[] = [
     await world.settle(claim, world.build.succeeded());
     assert.deepEqual(await world.states('till'), ['ready', 'blocked']);
   }),
-  promise('a dead letter that holds its key holds it after a crash', 'ordered/settle/crash after commit', async (world) => {
-    await queue(world, 'a', 'b');
-    await world.finish('till', world.build.dead('exhausted', true));
-    await world.reopen('crashed');
-    assert.deepEqual(await world.states('till'), ['dead', 'blocked']);
-    assert.deepEqual(await world.claim('till'), []);
-  }),
+  promise(
+    'a dead letter that holds its key holds it after a crash',
+    'ordered/settle/crash after commit',
+    async (world) => {
+      await queue(world, 'a', 'b');
+      await world.finish('till', world.build.dead('exhausted', true));
+      await world.reopen('crashed');
+      assert.deepEqual(await world.states('till'), ['dead', 'blocked']);
+      assert.deepEqual(await world.claim('till'), []);
+    },
+  ),
 ];
 
 const freed: readonly ConformanceCase[] = [

@@ -22,6 +22,7 @@ import type {
   WakeUps,
 } from '../../store/store.ts';
 import { Builder, type DeliveryParts, type EventParts, LEASE_MS, settlement } from './build.ts';
+import { plain } from './plain.ts';
 import type { ConformanceCase, Capability, Condition, Operation, Promised, StoreHarness } from './harness.ts';
 
 /** Above any number of rows that a case makes. */
@@ -163,14 +164,14 @@ export class World {
   async everything(): Promise<unknown> {
     const events = await this.store.history.events({}, { limit: ALL, oldestFirst: true });
     const deliveries = await this.deliveries();
-    return {
+    return plain({
       events: await Promise.all(events.rows.map((row) => this.store.history.event(row.id))),
       summaries: events.rows,
       deliveries,
       attempts: await Promise.all(deliveries.map((row) => this.store.history.attempts(row.id))),
       counts: { ...(await this.store.history.counts()), bytesOnDisk: 0 },
       documents: await this.store.registry.list('note'),
-    };
+    });
   }
 }
 

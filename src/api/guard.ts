@@ -1,0 +1,92 @@
+/**
+ * What every request passes: the token, the origin of changes, and the headers of every answer. It denies by default:
+ * a route is open only when its path is in the list that was made from the routes themselves.
+ */
+import type { MiddlewareHandler } from 'hono';
+import { HoldfastError } from '../errors.ts';
+import { problemResponse } from './problem.ts';
+import type { Access } from './route.ts';
+
+export interface GuardOptions {
+  /** Whether this is the admin token. Constant-time. */
+  readonly authorize: (token: string) => boolean;
+  /** Access of paths that are not for the token's bearer only. */
+  readonly access: ReadonlyMap<string, Access>;
+  /** Origins besides its own from which a browser may change something: `https://ops.example.com`. */
+  readonly origins: readonly string[];
+}
+
+/** On every answer; a route may set its own policy. No CORS header is ever sent. */
+const HEADERS: Readonly<Record<string, string>> = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+};
+
+/** The middleware in front of all routes. Sets the variable `authorized`. */
+export function guard(options: GuardOptions): MiddlewareHandler<{ Variables: { authorized: boolean } }> {
+  return async (context, next) => {
+    const { method, headers } = context.req.raw;
+    const access = options.access.get(context.req.path) ?? 'token';
+    const authorized = isAuthorized(options, headers, access);
+    const refused = refuse(access, authorized) ?? refuseOrigin(method, context.req.raw, options.origins);
+    context.set('authorized', authorized);
+    if (refused === null) await next();
+    else context.res = refused;
+    for (const [name, value] of Object.entries(HEADERS)) {
+      if (!context.res.headers.has(name)) context.res.headers.set(name, value);
+    }
+  };
+}
+
+function isAuthorized({ authorize }: GuardOptions, headers: Headers, access: Access): boolean {
+  const token = bearerToken(headers.get('authorization')) ?? (access === 'browser' ? basicPassword(headers) : null);
+  return token !== null && authorize(token);
+}
+
+/** The token of `Authorization: Bearer …`; `null` when there is none. */
+export function bearerToken(authorization: string | null | undefined): string | null {
+  return /^bearer +([\u0021-\u007e]{1,1024})$/i.exec(authorization ?? '')?.[1] ?? null;
+}
+
+/** A browser cannot send a bearer token by itself, but it asks for a password. Only pages that show and never change. */
+function basicPassword(headers: Headers): string | null {
+  const encoded = /^basic +([A-Za-z0-9+/=]{1,2048})$/i.exec(headers.get('authorization') ?? '')?.[1];
+  if (encoded === undefined) return null;
+  const pair = Buffer.from(encoded, 'base64').toString();
+  return pair.includes(':') ? pair.slice(pair.indexOf(':') + 1) : null;
+}
+
+function refuse(access: Access, authorized: boolean): Response | null {
+  if (authorized || access === 'open') return null;
+  const challenge = access === 'browser' ? { 'www-authenticate': 'Basic realm="holdfast", charset="UTF-8"' } : {};
+  return problemResponse(new HoldfastError('unauthorized'), challenge);
+}
+
+function refuseOrigin(method: string, request: Request, origins: readonly string[]): Response | null {
+  if (method === 'GET' || method === 'HEAD') return null;
+  const { host } = new URL(request.url);
+  const reason = foreignOrigin({ headers: request.headers, host, origins });
+  return reason === null ? null : problemResponse(new HoldfastError('forbidden', { detail: reason }));
+}
+
+/**
+ * Why a request is from a page of another site, as its browser says; `null` when it is not, or is from no browser.
+ * https://www.w3.org/TR/fetch-metadata/
+ */
+export function foreignOrigin(request: {
+  readonly headers: Pick<Headers, 'get'>;
+  readonly host: string;
+  readonly origins: readonly string[];
+}): string | null {
+  const { headers, host, origins } = request;
+  const origin = headers.get('origin');
+  if (origin !== null && origins.includes(origin)) return null;
+  const site = headers.get('sec-fetch-site');
+  if (site !== null && site !== 'same-origin' && site !== 'none') return `A page of another origin asked (${site}).`;
+  if (origin === null) return null;
+  return URL.canParse(origin) && new URL(origin).host === host ? null : 'The Origin header names another origin.';
+}

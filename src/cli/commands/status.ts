@@ -1,0 +1,69 @@
+import { formatBytes, formatDuration } from '../../core/duration.ts';
+import { defineCommand, gatewayOptions, jsonOption } from '../command.ts';
+import { withReader } from '../connect.ts';
+import { type Output, plain } from '../output.ts';
+import { amount, stateText } from '../text.ts';
+
+/** What is shown of `GET /api/queues/stats`. */
+interface Stats {
+  readonly destinations: readonly {
+    readonly name: string;
+    readonly status: string;
+    readonly breaker: string;
+    readonly size: number;
+    readonly processed: number;
+    readonly failed: number;
+    readonly deadLetters: number;
+    readonly processedPerS: number;
+    readonly oldestReadyAgeMs: number | null;
+  }[];
+  readonly sources: readonly { readonly name: string; readonly accepted: number; readonly duplicates: number }[];
+  readonly events: number;
+  readonly bytesOnDisk: number;
+}
+
+/** What is shown of `GET /ready`. */
+interface Ready {
+  readonly ackMeaning?: string | null;
+}
+
+export const status = defineCommand({
+  name: 'status',
+  summary: 'Shows what an acknowledgement means, the sources, and the figures of each destination.',
+  options: { json: jsonOption, ...gatewayOptions },
+  examples: ['holdfast status', 'holdfast status --json'],
+  run: (invocation) =>
+    withReader(invocation, async ({ client, address }) => {
+      const { out, options } = invocation;
+      const stats = await client.get<Stats>('/api/queues/stats');
+      const { store } = await client.get<{ store: Ready | null }>('/api/queues/info');
+      if (options.json) out.json({ gateway: address === null ? null : { url: address.url, adminUrl: address.adminUrl }, store, ...stats });
+      else showStatus(out, stats, store?.ackMeaning ?? null);
+      return 0;
+    }),
+});
+
+function showStatus(out: Output, stats: Stats, ackMeaning: string | null): void {
+  if (ackMeaning !== null) out.line(`A 2xx means: ${ackMeaning}`);
+  out.line(`${amount(stats.events, 'event')} kept, ${formatBytes(stats.bytesOnDisk)} on disk`);
+  out.line();
+  if (stats.sources.length > 0) {
+    const rows = stats.sources.map(({ name, accepted, duplicates }) => [plain(name), String(accepted), String(duplicates)]);
+    out.table(['SOURCE', 'ACCEPTED', 'DUPLICATES'], rows);
+    out.line();
+  }
+  out.table(
+    ['DESTINATION', 'STATE', 'BREAKER', 'OPEN', 'PROCESSED', 'FAILED TRIES', 'DEAD', 'PER S', 'OLDEST READY'],
+    stats.destinations.map((row) => [
+      plain(row.name),
+      stateText(out, row.status),
+      stateText(out, row.breaker),
+      String(row.size),
+      String(row.processed),
+      String(row.failed),
+      row.deadLetters === 0 ? '0' : out.paint('red', String(row.deadLetters)),
+      row.processedPerS.toFixed(1),
+      row.oldestReadyAgeMs === null ? '-' : formatDuration(row.oldestReadyAgeMs),
+    ]),
+  );
+}

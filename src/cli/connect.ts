@@ -1,0 +1,50 @@
+/** Gets a client of the gateway a command is about or, for commands that only read, of its store. */
+import { existsSync } from 'node:fs';
+import { HoldfastError } from '../errors.ts';
+import { Client, httpSend } from './client.ts';
+import type { Surroundings } from './command.ts';
+import { type Address, type AddressOptions, findAddress, findSetup, type Setup } from './locate.ts';
+import { openOffline } from './offline.ts';
+
+export interface ConnectOptions extends AddressOptions {
+  readonly config?: string | undefined;
+}
+
+/** What a command works with. */
+export interface Connection {
+  readonly client: Client;
+  readonly setup: Setup;
+  /** `null`: no gateway runs, and the store was opened instead. */
+  readonly address: Address | null;
+}
+
+interface Asking extends Surroundings {
+  readonly options: ConnectOptions;
+}
+
+/**
+ * Calls `use` with a running gateway.
+ * @throws HoldfastError gateway_unreachable when none runs
+ */
+export async function withGateway<Answer>(invocation: Asking, use: (connection: Connection) => Promise<Answer>): Promise<Answer> {
+  const setup = await findSetup(invocation, invocation.options.config);
+  const address = findAddress(setup, invocation, invocation.options);
+  if (address === null) throw notRunning(setup);
+  return use({ client: new Client(httpSend(address.adminUrl), address.token), setup, address });
+}
+
+/** Calls `use` with a running gateway, else with the store itself, which it opens and closes again. */
+export async function withReader<Answer>(invocation: Asking, use: (connection: Connection) => Promise<Answer>): Promise<Answer> {
+  const setup = await findSetup(invocation, invocation.options.config);
+  const address = findAddress(setup, invocation, invocation.options);
+  if (address !== null) return use({ client: new Client(httpSend(address.adminUrl), address.token), setup, address });
+  if (setup.storePath === null || !existsSync(setup.storePath)) throw notRunning(setup);
+  invocation.out.note(invocation.out.paintNote('dim', `No gateway runs here: reading ${setup.storePath} itself.`));
+  await using offline = await openOffline(setup, invocation.environment);
+  return await use({ client: offline.client, setup, address: null });
+}
+
+function notRunning(setup: Setup): HoldfastError {
+  const where = setup.storePath === null ? '' : ` None owns ${setup.storePath}.`;
+  return new HoldfastError('gateway_unreachable', { detail: `No gateway runs here.${where}` });
+}

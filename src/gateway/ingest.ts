@@ -1,0 +1,20 @@
+/** What ingest is given of the settings. */
+import type { Settings } from '../config.ts';
+import type { Clock } from '../core/clock.ts';
+import type { IngestLimits } from '../ingest/ports.ts';
+import { MemoryRejections, type RejectionBounds, type RejectionLog } from '../ingest/rejections.ts';
+import { SqliteRejections } from '../ingest/rejections-sqlite.ts';
+import { storePath } from './token.ts';
+
+/** The log of refused requests: beside the embedded store in a file of its own, else in memory. */
+export function rejectionLog(settings: Settings, directory: string, clock: Clock): RejectionLog {
+  const { rejectionsMax: countMax, rejectionBytesMax: bytesMax, rejectionsPerS: perS } = settings;
+  const bounds: RejectionBounds = { countMax, bytesMax, perS, clock };
+  const path = storePath(settings.store, directory);
+  return path === null ? new MemoryRejections(bounds) : new SqliteRejections(`${path}.rejections`, bounds);
+}
+
+export function limitsOf(settings: Settings): IngestLimits {
+  const { bodyBytesMax, headerBytesMax, headerLinesMax, headerDeadlineMs, requestDeadlineMs, connectionsMax, unverifiedBytesMax } = settings;
+  return { bodyBytesMax, headerBytesMax, headerLinesMax, headerDeadlineMs, requestDeadlineMs, connectionsMax, unverifiedBytesMax };
+}

@@ -1,0 +1,72 @@
+/** The sockets of a gateway that runs as a server: ingest, and the admin API on the same port or on one of its own. */
+import { rm, writeFile } from 'node:fs/promises';
+import type { AdminApi } from '../api/admin.ts';
+import { adminListener, isLoopback, nodeHandler } from '../api/listener.ts';
+import type { Settings } from '../config.ts';
+import { runtimeFile } from '../core/files.ts';
+import type { Acceptor } from '../ingest/accept.ts';
+import { createListener } from '../ingest/listener.ts';
+import { storePath } from './token.ts';
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface Listeners {
+  readonly ingest: Address;
+  /** The same as `ingest` when both share a port. */
+  readonly admin: Address;
+  /** Takes no new connections, answers what was read, closes. Safe twice. */
+  close(): Promise<void>;
+}
+
+export interface ListenParts {
+  readonly settings: Settings;
+  readonly directory: string;
+  readonly acceptor: Acceptor;
+  readonly admin: AdminApi;
+  readonly token: string | null;
+}
+
+/** @throws HoldfastError address_in_use, public_admin_refused */
+export async function listen(parts: ListenParts): Promise<Listeners> {
+  const { settings, acceptor, admin } = parts;
+  // On an address that others can reach, the admin API never shares the port: it stays on loopback unless told otherwise.
+  const shared = settings.adminPort === null && isLoopback(settings.host);
+  const ingest = createListener(acceptor, shared ? { handles: (path) => admin.handles(path), handler: nodeHandler(admin), upgrade: admin.stream } : null);
+  const own = shared ? null : adminListener(admin, { host: settings.adminHost, port: settings.adminPort ?? settings.port + 1, token: parts.token });
+  try {
+    const ingestAddress = await ingest.listen(settings.host, settings.port);
+    const adminAddress = own === null ? ingestAddress : await own.start();
+    const file = await writeRuntime(parts, { ingest: ingestAddress, admin: adminAddress });
+    return {
+      ingest: ingestAddress,
+      admin: adminAddress,
+      close: async () => {
+        if (file !== null) await rm(file, { force: true });
+        await ingest.close();
+        await own?.stop();
+      },
+    };
+  } catch (error) {
+    await ingest.close();
+    await own?.stop();
+    throw error;
+  }
+}
+
+/** Where the running gateway is, for the CLI on this machine. */
+async function writeRuntime({ settings, directory }: ListenParts, at: { ingest: Address; admin: Address }): Promise<string | null> {
+  const path = storePath(settings.store, directory);
+  if (path === null) return null;
+  const file = runtimeFile(path);
+  const runtime = { pid: process.pid, url: urlOf(at.ingest), adminUrl: urlOf(at.admin) };
+  await writeFile(file, `${JSON.stringify(runtime)}\n`, { mode: 0o600 });
+  return file;
+}
+
+function urlOf({ host, port }: Address): string {
+  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+  return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
+}

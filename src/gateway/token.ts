@@ -1,0 +1,33 @@
+/** The admin token: given by a setting, or made at first start and kept beside the store, readable by its owner only. */
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import type { Settings } from '../config.ts';
+import { tokenFile } from '../core/files.ts';
+
+const TOKEN_BYTES = 24;
+
+/** The file of the embedded store; `null` when there is none. */
+export function storePath(store: string, directory: string): string | null {
+  return store.startsWith('sqlite:') ? resolve(directory, store.slice('sqlite:'.length)) : null;
+}
+
+/** The directory whose free space counts. */
+export function storeDirectory(store: string, directory: string): string {
+  const path = storePath(store, directory);
+  return path === null ? directory : dirname(path);
+}
+
+/** The token in force. Without a store to keep it beside, one that is set, or none. */
+export async function adminToken(settings: Settings, directory: string): Promise<string | null> {
+  if (settings.adminToken !== null) return settings.adminToken;
+  const path = storePath(settings.store, directory);
+  if (path === null) return null;
+  const file = tokenFile(path);
+  const kept = await readFile(file, 'utf8').catch(() => '');
+  if (kept.trim() !== '') return kept.trim();
+  const token = `hf_${randomBytes(TOKEN_BYTES).toString('base64url')}`;
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  await writeFile(file, `${token}\n`, { mode: 0o600 });
+  return token;
+}

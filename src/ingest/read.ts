@@ -1,0 +1,161 @@
+/**
+ * Reading type, keys and tenant from a request that has been verified. A {@link Reader} is compiled once; what it needs
+ * (the parsed JSON, the form, the query) is made when it is first asked for and then shared by all of a source's readers.
+ */
+import { createHash } from 'node:crypto';
+import { type HeaderList, headerValue } from '../core/event.ts';
+import { HoldfastError } from '../errors.ts';
+import type { Reader, ReadInput } from '../verify/verifier.ts';
+import { findValue, hasMark, type JsonPath } from './scan.ts';
+
+/** Finds a value, or `null` where there is none. */
+export type Read = (input: RequestInput) => string | null;
+
+/** Longer values are replaced by their digest: equal stays equal, different stays different. */
+const VALUE_CHARS_MAX = 512;
+
+const UNREAD = Symbol('unread');
+
+/** What readers see of a request, or of one element of a split body. */
+export class RequestInput implements ReadInput {
+  readonly headers: HeaderList;
+  readonly query: string;
+  readonly body: Uint8Array;
+  #json: unknown;
+  #form: URLSearchParams | undefined | null = null;
+  #parameters: URLSearchParams | null = null;
+
+  /** @param json The parsed body, where it is known already. */
+  constructor(request: Pick<ReadInput, 'headers' | 'query' | 'body'>, ...json: [unknown?]) {
+    this.headers = request.headers;
+    this.query = request.query;
+    this.body = request.body;
+    this.#json = json.length === 0 ? UNREAD : json[0];
+  }
+
+  get json(): unknown {
+    if (this.#json === UNREAD) this.#json = parseJson(this.body);
+    return this.#json;
+  }
+
+  get form(): URLSearchParams | undefined {
+    if (this.#form === null) this.#form = isForm(this.headers) ? new URLSearchParams(textOf(this.body)) : undefined;
+    return this.#form;
+  }
+
+  get parameters(): URLSearchParams {
+    this.#parameters ??= new URLSearchParams(this.query);
+    return this.#parameters;
+  }
+}
+
+/** The parsed body; `undefined` when it is not JSON in UTF-8. Deeper than the stack goes is no JSON either. */
+export function parseJson(body: Uint8Array): unknown {
+  if (body.length === 0) return undefined;
+  try {
+    return JSON.parse(textOf(hasMark(body) ? body.subarray(3) : body));
+  } catch {
+    return undefined;
+  }
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
+}
+
+function isForm(headers: HeaderList): boolean {
+  return /^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(headerValue(headers, 'content-type') ?? '');
+}
+
+/**
+ * @param setting Where it is written, for the message.
+ * @throws HoldfastError config_invalid
+ */
+export function compileReader(reader: Reader, setting: string): Read {
+  if (typeof reader === 'function') return (input) => tidy(reader(input) ?? null);
+  const parts = reader.split('+').map((part) => compilePart(part.trim(), setting));
+  const [only] = parts;
+  if (only !== undefined && parts.length === 1) return (input) => tidy(only(input));
+  return (input) => tidy(joined(parts, input));
+}
+
+/** Where any of several is missing there is no value: a key made of half its parts would name too much. */
+function joined(parts: readonly Read[], input: RequestInput): string | null {
+  let text = '';
+  for (const part of parts) {
+    const value = part(input);
+    if (value === null) return null;
+    text += value;
+  }
+  return text;
+}
+
+function compilePart(part: string, setting: string): Read {
+  if (part.startsWith('=')) return () => part.slice(1);
+  const [kind = ''] = part.split(/[.[]/, 1);
+  const rest = part.slice(kind.length + 1);
+  if (kind === 'body' && part !== kind) return readJson(parsePath(part.slice(kind.length), setting));
+  if (rest !== '' && part[kind.length] === '.') {
+    if (kind === 'header') return readHeader(rest.toLowerCase());
+    if (kind === 'form') return (input) => input.form?.get(rest) ?? null;
+    if (kind === 'query') return (input) => input.parameters.get(rest);
+  }
+  throw new HoldfastError('config_invalid', {
+    detail: `${setting}: expected header.NAME, body.PATH, form.NAME, query.NAME, =TEXT or several joined by +, got '${part}'.`,
+  });
+}
+
+function readHeader(lowerName: string): Read {
+  return ({ headers }) => headerValue(headers, lowerName) ?? null;
+}
+
+const STEP = /\.([^.[\]]+)|\[(\d+)\]|\["([^"\]]+)"\]/y;
+
+/** The steps of `.data.items[0].id`; a name with a dot is written `["a.b"]`. @throws HoldfastError config_invalid */
+export function parsePath(text: string, setting: string): JsonPath {
+  const path: (string | number)[] = [];
+  STEP.lastIndex = 0;
+  while (STEP.lastIndex < text.length) {
+    const step = STEP.exec(text);
+    if (step === null) {
+      throw new HoldfastError('config_invalid', { detail: `${setting}: expected a path like body.data[0].id, got 'body${text}'.` });
+    }
+    path.push(step[2] === undefined ? (step[1] ?? step[3] ?? '') : Number(step[2]));
+  }
+  return path;
+}
+
+function readJson(path: JsonPath): Read {
+  return (input) => {
+    const value = valueAt(input.json, path);
+    if (typeof value === 'string') return value;
+    if (typeof value === 'boolean') return String(value);
+    if (typeof value !== 'number') return null;
+    // Other numbers may have lost digits on the way through JavaScript: two ids could become one.
+    return Number.isSafeInteger(value) ? String(value) : asWritten(input.body, path);
+  };
+}
+
+/** The value at the path. Only what the sender wrote counts: nothing of a prototype. */
+export function valueAt(json: unknown, path: JsonPath): unknown {
+  let value = json;
+  for (const step of path) {
+    if (typeof value !== 'object' || value === null) return undefined;
+    if (Array.isArray(value) !== (typeof step === 'number') || !Object.hasOwn(value, step)) return undefined;
+    value = (value as Readonly<Record<string | number, unknown>>)[step];
+  }
+  return value;
+}
+
+function asWritten(body: Uint8Array, path: JsonPath): string | null {
+  const span = findValue(body, path);
+  return span === null ? null : textOf(body.subarray(span[0], span[1]));
+}
+
+/** No value where it is empty; its digest where it is too long, or holds what some databases do not take. */
+function tidy(value: string | null): string | null {
+  if (value === null || value === '') return null;
+  if (typeof value !== 'string') throw new TypeError(`expected text or null, got ${typeof value}`);
+  if (value.length <= VALUE_CHARS_MAX && value.isWellFormed() && !value.includes('\0')) return value;
+  return `sha256:${createHash('sha256').update(value, 'utf16le').digest('hex')}`;
+}

@@ -1,0 +1,111 @@
+/** The dedupe keys of one bucket, in memory: a table that is appended to until it is full, then frozen into a run. */
+import { type DedupeEntry, type Digest, ENTRY_BYTES, expiryAt, isAt, readEntry, writeEntry } from './dedupe-entry.ts';
+
+export class Bucket {
+  readonly number: number;
+  readonly capacity: number;
+  #count = 0;
+  #entries: DataView<ArrayBuffer>;
+  /** Open addressing: entry + 1 at the first free slot from the digest's top bits on. At most half full. */
+  #slots: Uint32Array;
+  #shift: number;
+  #newestExpiry = 0;
+
+  constructor(number: number, capacity: number) {
+    this.number = number;
+    this.capacity = capacity;
+    const bits = 10;
+    this.#slots = new Uint32Array(1 << bits);
+    this.#shift = 32 - bits;
+    this.#entries = new DataView(new ArrayBuffer((1 << (bits - 1)) * ENTRY_BYTES));
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get isFull(): boolean {
+    return this.#count >= this.capacity;
+  }
+
+  /** When the last of its keys is new again. */
+  get newestExpiry(): number {
+    return this.#newestExpiry;
+  }
+
+  /** The entry of this key that still counts at `at`; `null`: the key is new. */
+  find(digest: Digest, at: number): DedupeEntry | null {
+    const mask = this.#slots.length - 1;
+    for (let slot = digest.a >>> this.#shift; ; slot = (slot + 1) & mask) {
+      const index = this.#slots[slot] ?? 0;
+      if (index === 0) return null;
+      const start = (index - 1) * ENTRY_BYTES;
+      if (isAt(this.#entries, start, digest) && at < expiryAt(this.#entries, start)) {
+        return readEntry(this.#entries, start);
+      }
+    }
+  }
+
+  add(entry: DedupeEntry): void {
+    this.#grow();
+    const index = this.#count++;
+    writeEntry(this.#entries, index * ENTRY_BYTES, entry);
+    this.#newestExpiry = Math.max(this.#newestExpiry, entry.expiresAt);
+    this.#place(index);
+  }
+
+  /** Entries as they were written together, on opening. */
+  addAll(bytes: Uint8Array): void {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    for (let at = 0; at + ENTRY_BYTES <= bytes.length; at += ENTRY_BYTES) this.add(readEntry(view, at));
+  }
+
+  /** How many keys no longer count. */
+  expired(now: number): number {
+    let count = 0;
+    for (let index = 0; index < this.#count; index++) {
+      if (expiryAt(this.#entries, index * ENTRY_BYTES) <= now) count++;
+    }
+    return count;
+  }
+
+  /** The entries, in blocks by the top bits of their digests: what a run is made of. */
+  blocks(bits: number): { readonly bytes: Uint8Array; readonly starts: Uint32Array } {
+    const starts = new Uint32Array((1 << bits) + 1);
+    const blockOf = (index: number): number => Math.floor(this.#entries.getUint32(index * ENTRY_BYTES) / 2 ** (32 - bits));
+    for (let index = 0; index < this.#count; index++) bump(starts, blockOf(index) + 1);
+    for (let block = 1; block < starts.length; block++) starts[block] = (starts[block] ?? 0) + (starts[block - 1] ?? 0);
+    const next = starts.slice();
+    const bytes = new Uint8Array(this.#count * ENTRY_BYTES);
+    const source = new Uint8Array(this.#entries.buffer);
+    for (let index = 0; index < this.#count; index++) {
+      const to = bump(next, blockOf(index));
+      bytes.set(source.subarray(index * ENTRY_BYTES, (index + 1) * ENTRY_BYTES), to * ENTRY_BYTES);
+    }
+    return { bytes, starts };
+  }
+
+  #place(index: number): void {
+    const mask = this.#slots.length - 1;
+    let slot = this.#entries.getUint32(index * ENTRY_BYTES) >>> this.#shift;
+    while (this.#slots[slot] !== 0) slot = (slot + 1) & mask;
+    this.#slots[slot] = index + 1;
+  }
+
+  #grow(): void {
+    if ((this.#count + 1) * 2 <= this.#slots.length) return;
+    const bits = 33 - this.#shift;
+    const entries = new ArrayBuffer((1 << (bits - 1)) * ENTRY_BYTES);
+    new Uint8Array(entries).set(new Uint8Array(this.#entries.buffer));
+    this.#entries = new DataView(entries);
+    this.#slots = new Uint32Array(1 << bits);
+    this.#shift = 32 - bits;
+    for (let index = 0; index < this.#count; index++) this.#place(index);
+  }
+}
+
+function bump(counts: Uint32Array, at: number): number {
+  const before = counts[at] ?? 0;
+  counts[at] = before + 1;
+  return before;
+}

@@ -1,0 +1,91 @@
+/** Puts the events of a transaction into chunks, and the short-way deliveries they owe into pages. */
+import { idBytes } from '../../core/id.ts';
+import { ChunkBuilder, type ChunkEvent } from './chunk.ts';
+import { Page } from './page.ts';
+import type { Txn } from './txn.ts';
+
+/** The entries of a page while its chunk grows. */
+interface PageDraft {
+  readonly offsets: number[];
+  readonly marks: number[];
+}
+
+export class ChunkWriter {
+  readonly #txn: Txn;
+  #builder: ChunkBuilder | null = null;
+  #pages = new Map<number, PageDraft>();
+  #receivedHigh: number;
+  /** The events of this transaction by id, once somebody asked: seq and what was committed. */
+  readonly #added: { readonly seq: number; readonly item: ChunkEvent }[] = [];
+
+  constructor(txn: Txn) {
+    this.#txn = txn;
+    this.#receivedHigh = txn.state.receivedHigh;
+    txn.beforeEnd(() => this.close());
+  }
+
+  /** Adds an event and answers its seq. */
+  add(item: ChunkEvent): number {
+    const txn = this.#txn;
+    if (this.#builder?.isFullFor(item.event.body?.length ?? 0) === true) this.close();
+    this.#builder ??= new ChunkBuilder(txn.nextSeq);
+    const seq = txn.nextSeq++;
+    this.#builder.add(item);
+    this.#added.push({ seq, item });
+    if (item.event.id > txn.highId) txn.highId = item.event.id;
+    else txn.step({ statement: 'insertStray', params: [item.id, seq] });
+    return seq;
+  }
+
+  /** Adds a delivery of the event added last to the page of its destination. */
+  page(destination: number, at: { seq: number; ordinal: number; state: number }): { seq: number; index: number } {
+    const seq = this.#builder?.seq ?? at.seq;
+    let draft = this.#pages.get(destination);
+    if (draft === undefined) this.#pages.set(destination, (draft = { offsets: [], marks: [] }));
+    draft.marks.push(at.ordinal * 4 + at.state);
+    return { seq, index: draft.offsets.push(at.seq - seq) - 1 };
+  }
+
+  /** Whether an event of this transaction has this id. */
+  has(id: string): boolean {
+    return this.find(id) !== null;
+  }
+
+  find(id: string): { readonly seq: number; readonly item: ChunkEvent } | null {
+    return this.#added.find(({ item }) => item.event.id === id) ?? null;
+  }
+
+  /** Writes the chunk that is open. Before anything else takes a seq. */
+  close(): void {
+    const builder = this.#builder;
+    if (builder === null) return;
+    const txn = this.#txn;
+    const { seq, count, receivedMin, receivedMax, unmatched, marks, meta, body } = builder.finish();
+    const high = idBytes(txn.highId) ?? new Uint8Array(16);
+    txn.step({
+      statement: 'insertChunk',
+      params: [seq, count, txn.now, receivedMin, receivedMax, unmatched, high, marks, { kind: 'chunk', key: seq, raw: meta }],
+    });
+    txn.step({ statement: 'insertBody', params: [seq, { kind: 'body', key: seq, raw: body }] });
+    this.#noteDisorder(seq, receivedMin);
+    for (const [destination, { offsets, marks }] of this.#pages) {
+      const entries = { offsets: Uint16Array.from(offsets), marks: Uint16Array.from(marks) };
+      const page = new Page({ destination, seq }, txn.now, entries);
+      page.recount();
+      txn.putPage(page);
+    }
+    this.#builder = null;
+    this.#pages = new Map();
+  }
+
+  /** Retention goes through chunks in order; one that was received before its turn is noted apart. */
+  #noteDisorder(seq: number, receivedMin: number): void {
+    const { state } = this.#txn;
+    if (receivedMin < this.#receivedHigh) {
+      this.#txn.step({ statement: 'noteEarly', params: [seq, receivedMin] });
+      return;
+    }
+    this.#receivedHigh = receivedMin;
+    this.#txn.afterwards(() => void (state.receivedHigh = receivedMin));
+  }
+}

@@ -1,0 +1,239 @@
+/**
+ * One transaction: statements to run, what to do with the rows they return, and what holds in memory once all of it is
+ * durable. Nothing in memory changes before; a transaction that fails leaves no trace.
+ */
+import { StoreError } from '../store.ts';
+import { type Counter, counters, type Counts, noCounts } from './destinations.ts';
+import { toStoreError } from './failure.ts';
+import { ScriptError } from './executor.ts';
+import type { Page, PageKey } from './page.ts';
+import type { Row, Script, Step } from './script.ts';
+import type { Slot } from './slots.ts';
+import type { State } from './state.ts';
+import type { Writer } from './writer.ts';
+
+/** Called at labelled points, for tests that end the process there. */
+export type Failpoint = (label: 'after-append' | 'before-commit' | 'after-commit') => void;
+
+export interface SourceCounts {
+  accepted: number;
+  duplicates: number;
+  differing: number;
+  kept: number;
+}
+
+export interface TxnOptions {
+  readonly state: State;
+  readonly writer: Writer;
+  readonly now: number;
+  readonly leaseMs: number;
+  readonly failpoint: Failpoint | undefined;
+}
+
+interface Pending {
+  readonly step: Step;
+  readonly then: ((rows: readonly Row[]) => void) | null;
+}
+
+export class Txn {
+  readonly state: State;
+  readonly now: number;
+  readonly leaseMs: number;
+  nextSeq: number;
+  highId: string;
+  /** Positions whose claim this transaction ends, and those it claims at birth. */
+  readonly released = new Set<number>();
+  readonly born = new Set<number>();
+  /** Numbers of destinations that came to have ready work. */
+  readonly ready = new Set<number>();
+  readonly #options: TxnOptions;
+  #pending: Pending[] = [];
+  #begun = false;
+  readonly #after: (() => void)[] = [];
+  readonly #beforeEnd: (() => void)[] = [];
+  readonly #counts = new Map<number, Counts>();
+  readonly #sources = new Map<string, SourceCounts>();
+  readonly #named = new Map<string, number>();
+  readonly #drafts = new Map<number, Map<number, Page>>();
+  readonly #pinned: Slot[] = [];
+
+  constructor(options: TxnOptions) {
+    this.#options = options;
+    this.state = options.state;
+    this.now = options.now;
+    this.leaseMs = options.leaseMs;
+    this.nextSeq = options.state.nextSeq;
+    this.highId = options.state.highId;
+  }
+
+  /** Adds a statement; `then` sees the rows it returns and may add more. */
+  step(step: Step, then: ((rows: readonly Row[]) => void) | null = null): void {
+    this.#pending.push({ step, then });
+  }
+
+  /** To be done in memory once everything is durable. */
+  afterwards(run: () => void): void {
+    this.#after.push(run);
+  }
+
+  /** To be done last, before the statements that sum up. */
+  beforeEnd(run: () => void): void {
+    this.#beforeEnd.push(run);
+  }
+
+  count(destination: number, counter: Counter, by = 1): void {
+    let counts = this.#counts.get(destination);
+    if (counts === undefined) this.#counts.set(destination, (counts = noCounts()));
+    counts[counter] += by;
+  }
+
+  countSource(source: string, counter: keyof SourceCounts, by = 1): void {
+    let counts = this.#sources.get(source);
+    if (counts === undefined) {
+      counts = { accepted: 0, duplicates: 0, differing: 0, kept: 0 };
+      this.#sources.set(source, counts);
+    }
+    counts[counter] += by;
+  }
+
+  /** The number of a destination; a new one when nothing was ever owed to it. */
+  destination(name: string): number {
+    const known = this.state.destinations.head(name) ?? this.#named.get(name);
+    if (known !== undefined) return known;
+    const number = this.state.destinations.next + this.#named.size;
+    this.#named.set(name, number);
+    this.step({ statement: 'insertDestination', params: [number, name] });
+    this.afterwards(() => this.state.destinations.add(number, name));
+    return number;
+  }
+
+  /** The page as this transaction leaves it so far; `null`: there is none. */
+  page(key: PageKey): Page | null {
+    return this.#drafts.get(key.destination)?.get(key.seq) ?? this.state.pages.get(key);
+  }
+
+  /** The page to change. */
+  draft(key: PageKey): Page | null {
+    const known = this.#drafts.get(key.destination)?.get(key.seq);
+    if (known !== undefined) return known;
+    const page = this.state.pages.get(key)?.copy() ?? null;
+    if (page !== null) this.putPage(page);
+    return page;
+  }
+
+  /** A page that is to be written at the end. */
+  putPage(page: Page): void {
+    let drafts = this.#drafts.get(page.key.destination);
+    if (drafts === undefined) this.#drafts.set(page.key.destination, (drafts = new Map<number, Page>()));
+    drafts.set(page.key.seq, page);
+  }
+
+  /** Keeps the lease of a claim this transaction decides about. */
+  pin(slot: Slot): void {
+    slot.pinned = true;
+    this.#pinned.push(slot);
+  }
+
+  /** Ends a claim with this transaction. */
+  release(slot: Slot): void {
+    this.released.add(slot.position);
+    this.afterwards(() => this.state.slots.end(slot));
+  }
+
+  isClaimed(position: number): boolean {
+    return (this.state.slots.has(position) && !this.released.has(position)) || this.born.has(position);
+  }
+
+  /** Runs what was added so far, pages included, inside the transaction, and all that follows from it. */
+  async flush(): Promise<void> {
+    this.#writePages(true);
+    while (this.#pending.length > 0) await this.#run(false);
+  }
+
+  /** Asks inside the transaction: sees everything this transaction did. */
+  async query(sql: string, ...params: Step['params']): Promise<readonly Row[]> {
+    await this.flush();
+    let found: readonly Row[] = [];
+    this.step({ statement: { sql }, params }, (rows) => void (found = rows));
+    await this.flush();
+    return found;
+  }
+
+  /**
+   * Makes it durable and then true in memory.
+   * @throws StoreError, HoldfastError
+   */
+  async commit(): Promise<void> {
+    this.#options.failpoint?.('after-append');
+    while (this.#pending.some(({ then }) => then !== null)) await this.#run(false);
+    for (const run of this.#beforeEnd) run();
+    this.#writePages(false);
+    this.#writeCounts();
+    if (this.#options.failpoint !== undefined) {
+      await this.#run(false);
+      this.#options.failpoint('before-commit');
+    }
+    await this.#run(true);
+    this.#options.failpoint?.('after-commit');
+    this.#apply();
+  }
+
+  /** Takes everything back. Safe after a failed commit. */
+  async rollBack(): Promise<void> {
+    for (const slot of this.#pinned) slot.pinned = false;
+    if (this.#begun) await this.#options.writer.rollBack();
+  }
+
+  async #run(commit: boolean): Promise<void> {
+    const pending = this.#pending;
+    this.#pending = [];
+    const script: Script = { begin: !this.#begun, steps: pending.map(({ step }) => step), commit };
+    this.#begun = true;
+    try {
+      const { rows } = await this.#options.writer.run(script);
+      pending.forEach(({ then }, index) => then?.(rows[index] ?? []));
+    } catch (error) {
+      if (!(error instanceof ScriptError)) throw error;
+      this.#begun = !error.failure.rolledBack;
+      throw failed(error);
+    }
+  }
+
+  #writePages(early: boolean): void {
+    for (const drafts of this.#drafts.values()) {
+      for (const page of drafts.values()) {
+        const { destination, seq } = page.key;
+        this.step({ statement: 'writePage', params: [destination, seq, page.open, page.started, page.encode()] });
+        if (!early) this.afterwards(() => this.state.pages.put(page));
+      }
+    }
+  }
+
+  #writeCounts(): void {
+    for (const [number, counts] of this.#counts) {
+      const params = [number, ...counters.map((counter) => counts[counter])];
+      this.step({ statement: 'countDestination', params });
+      this.afterwards(() => {
+        const sums = this.state.destinations.counts(number);
+        for (const counter of counters) sums[counter] += counts[counter];
+      });
+    }
+    for (const [source, { accepted, duplicates, differing, kept }] of this.#sources) {
+      this.step({ statement: 'countSource', params: [source, accepted, duplicates, differing, kept] });
+    }
+  }
+
+  #apply(): void {
+    this.state.nextSeq = this.nextSeq;
+    this.state.highId = this.highId;
+    for (const slot of this.#pinned) slot.pinned = false;
+    for (const run of this.#after) run();
+  }
+}
+
+/** The error that a failed script means, from its code alone. */
+function failed(error: ScriptError): Error {
+  const { code, message, rolledBack } = error.failure;
+  if (code === null) return error.cause instanceof Error ? error.cause : new StoreError('fatal', message, error);
+  return toStoreError(Object.assign(new Error(message, { cause: error }), { errcode: code }), rolledBack);
+}
