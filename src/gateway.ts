@@ -25,11 +25,12 @@ import { adminPort, hashToken } from './gateway/admin.ts';
 import { systemClock } from './gateway/clock.ts';
 import { type BatchOptions, destinationOf, type HandlerOptions, type Registration } from './gateway/destinations.ts';
 import { DiskWatch } from './gateway/disk.ts';
-import { limitsOf, rejectionLog } from './gateway/ingest.ts';
+import { limitsOf, rejectionLog, retentionOf } from './gateway/parts.ts';
 import { type Listeners, listen } from './gateway/listeners.ts';
 import { type Observing, observe } from './gateway/observing.ts';
 import { peaksOf, savePeaks } from './gateway/peaks.ts';
 import { RELEASE } from './gateway/release.ts';
+import { makeStore } from './gateway/stores.ts';
 import { adminToken, storeDirectory } from './gateway/token.ts';
 import type { BodyOf, Registry, SourceName } from './gateway/types.ts';
 import { Acceptor } from './ingest/accept.ts';
@@ -40,7 +41,7 @@ import type { IngestPorts } from './ingest/ports.ts';
 import type { RejectionLog } from './ingest/rejections.ts';
 import { type RouteHandlers, routes, type RoutesOptions } from './ingest/routes.ts';
 import { verifyAgain } from './ingest/verify-again.ts';
-import type { Retention as Clocks, Store, StoreReport } from './store/store.ts';
+import type { Store, StoreReport } from './store/store.ts';
 
 /** What a host may give a gateway besides its config. */
 export interface GatewayOptions {
@@ -67,7 +68,10 @@ export interface StopOptions {
   readonly graceMs?: number;
 }
 
-/** EX_SOFTWARE of sysexits: a supervisor starts the process again. */
+/**
+ * EX_SOFTWARE of sysexits: a supervisor starts the process again. A failed fsync is never retried: what was
+ * acknowledged is in the file, and the restart recovers it.
+ */
 const FATAL_EXIT = 70;
 const LEASE_MS = 60_000;
 const SEEN_MS = 3_600_000;
@@ -173,7 +177,8 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
     const { settings } = this.#config;
     await this.#loadHandlers();
     this.#sealed = true;
-    const store = await this.#makeStore(settings);
+    const parts = { clock: this.#clock, ids: this.#ids };
+    const store = this.#options.store?.(parts) ?? (await makeStore(settings, this.#directory, parts));
     const report = await store.work.open();
     const { observer } = this.#observing;
     const blame = new LoopBlame({ clock: this.#clock, observer });
@@ -181,7 +186,7 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
     const shared = { ...store, clock: this.#clock, observer, committer: dispatcher.committer, lanes: dispatcher.lanes };
     const holds = new Holds(shared);
     const replays = new Replays({ ...shared, ids: this.#ids, takers: (source, type) => this.#takers(dispatcher, source, type) });
-    const retention = new Retention({ ...shared, store: store.work, holds, clocks: retentionOf(settings), heldMaxMs: settings.heldMaxMs });
+    const retention = new Retention({ ...shared, store: store.work, holds, ...retentionOf(settings) });
     const disk = new DiskWatch(storeDirectory(settings.store, this.#directory), settings.diskReserveBytes, this.#clock);
     const token = await adminToken(settings, this.#directory);
     await this.#rejections.open();
@@ -358,23 +363,6 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
     };
   }
 
-  async #makeStore({ store, durability }: Settings): Promise<Store> {
-    if (this.#options.store !== undefined) return this.#options.store({ clock: this.#clock, ids: this.#ids });
-    const [scheme = '', ...rest] = store.split(':');
-    if (scheme === 'memory') {
-      const { memoryStore } = await import('./store/memory.ts');
-      return memoryStore({ clock: this.#clock, ids: this.#ids });
-    }
-    if (scheme !== 'sqlite') {
-      throw new HoldfastError('config_invalid', { detail: `store: expected sqlite:PATH or memory:, got '${scheme}:…'.` });
-    }
-    const { sqliteStore } = await import('./store/sqlite/index.ts');
-    const synchronous = { full: 'FULL', normal: 'NORMAL', off: 'OFF' } as const;
-    const level = Object.entries(synchronous).find(([name]) => name === durability)?.[1];
-    if (level === undefined) throw new HoldfastError('config_invalid', { detail: `durability: expected full, normal or off, got '${durability}'.` });
-    return sqliteStore({ path: resolve(this.#directory, rest.join(':')), clock: this.#clock, ids: this.#ids, synchronous: level });
-  }
-
   #makeDispatcher(store: Store, blame: LoopBlame): Dispatcher {
     const { observer } = this.#observing;
     const sources = new Set([...this.#config.sources.map(({ name }) => name), EMITTED]);
@@ -398,7 +386,7 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
       release: RELEASE,
       committerChanged: (state) => {
         observer.note(state === 'open' ? 'info' : 'error', `store: ${state}`);
-        if (state === 'fatal') (this.#options.onFatal ?? exitFatal)();
+        if (state === 'fatal') (this.#options.onFatal ?? (() => process.exit(FATAL_EXIT)))();
       },
     });
   }
@@ -417,18 +405,4 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
     }
     await loaded.default(this);
   }
-}
-
-function retentionOf(settings: Settings): Clocks {
-  return {
-    bodiesMs: settings.retainBodiesMs,
-    eventsMs: settings.retainEventsMs,
-    unmatchedMs: settings.retainUnmatchedMs,
-    deadLettersMs: settings.retainDeadLettersMs,
-  };
-}
-
-function exitFatal(): void {
-  // A failed fsync is never retried: what was acknowledged is in the file, and a restart recovers it.
-  process.exit(FATAL_EXIT);
 }

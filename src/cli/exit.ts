@@ -8,8 +8,8 @@ export const exitCodes = {
   unreachable: { code: 3, about: 'No gateway answers, and the command needs one.' },
   unauthorized: { code: 4, about: 'The gateway did not take the admin token.' },
   lost: { code: 70, about: 'Of `start`: the store was lost to an I/O error; start again, and it recovers.' },
-  interrupted: { code: 130, about: 'Stopped at once by a second Ctrl-C (SIGINT).' },
-  terminated: { code: 143, about: 'Stopped at once by a second SIGTERM.' },
+  interrupted: { code: 130, about: 'Interrupted by Ctrl-C (SIGINT); of `start`: by a second one.' },
+  terminated: { code: 143, about: 'Ended by SIGTERM; of `start`: by a second one.' },
 } as const;
 
 /** A command line that cannot be understood. */

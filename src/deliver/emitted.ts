@@ -4,7 +4,7 @@ import type { EmitOptions } from './emit.ts';
 import type { Emitted } from './runner.ts';
 
 /** Most bytes of one emitted body: the default limit of bodies that come in. */
-export const EMITTED_BODY_BYTES_MAX = 1_048_576;
+const EMITTED_BODY_BYTES_MAX = 1_048_576;
 /** Most events, and most bytes of bodies in all, that one attempt emits: they are one commit. */
 export const EMITS_MAX = 10_000;
 export const EMITS_BYTES_MAX = 16 * EMITTED_BODY_BYTES_MAX;

@@ -156,9 +156,9 @@ for (const kind of kinds) {
       await shared.warm();
       const delay = monitorEventLoopDelay({ resolution: 10 });
       delay.enable();
-      assert.equal((await act(shared, 'burn', 500)).kind, 'succeeded');
+      assert.equal((await act(shared, 'burn', 400)).kind, 'succeeded');
       delay.disable();
-      assert.ok(delay.max < 250e6, `the loop stood still for ${delay.max / 1e6} ms`);
+      assert.ok(delay.max < 200e6, `the loop stood still for ${delay.max / 1e6} ms`);
     });
 
     it('may return what cannot leave it: it succeeded all the same', async () => {
@@ -196,13 +196,11 @@ for (const kind of kinds) {
     it('whose module cannot be loaded crashes with the reason, and is tried again after a while', async () => {
       const notes = new Notes();
       await using pool = open(kind, { file: 'throws-at-load', observer: notes.observer });
-      for (let times = 0; times < 2; times++) {
-        const crashed = await act(pool, 'who');
-        assert.ok(
-          crashed.kind === 'crashed' && crashed.error.includes('this module cannot be loaded'),
-          JSON.stringify(crashed),
-        );
-      }
+      const crashed = await act(pool, 'who');
+      assert.ok(
+        crashed.kind === 'crashed' && crashed.error.includes('this module cannot be loaded'),
+        JSON.stringify(crashed),
+      );
       assert.match(notes.texts[0] ?? '', new RegExp(`the ${kind} of billing could not load its module`));
       assert.match((await pool.warm()) ?? '', /this module cannot be loaded/);
     });
@@ -220,11 +218,11 @@ for (const kind of kinds) {
 
   describe(`a pool of ${kind === 'thread' ? 'threads' : 'processes'}`, { concurrency: false }, () => {
     it('grows to its maximum, and shrinks to its minimum when idle', async () => {
-      await using pool = open(kind, { concurrency: { min: 1, max: 3 }, idleMs: 20 });
+      await using pool = open(kind, { concurrency: { min: 1, max: 2 }, idleMs: 20 });
       assert.equal(pool.size, 0, 'nothing starts before it is needed');
-      const attempts = [1, 2, 3, 4].map(() => attemptAt({ act: 'untilAborted' }));
+      const attempts = [1, 2, 3].map(() => attemptAt({ act: 'untilAborted' }));
       const running = attempts.map((attempt) => pool.run(attempt));
-      assert.equal(pool.size, 3);
+      assert.equal(pool.size, 2);
       for (const attempt of attempts) attempt.abort();
       for (const { results } of await Promise.all(running)) assert.equal(results[0]?.kind, 'timeout');
       await who(pool);

@@ -1,6 +1,7 @@
 /**
  * Handlers in threads (`run: 'thread'`): for code that burns CPU. A thread that throws, exits or runs out of memory ends
- * its own attempt only. It shares the process, though: a native crash or `process.kill` takes the gateway with it.
+ * its own attempt only. It shares the process, though: a native crash or `process.kill` takes the gateway with
+ * it. Costs some 35 MB and 120 ms a thread, and 0.06 ms an attempt.
  */
 import { Worker } from 'node:worker_threads';
 import { childExecArgv, childProgram, wholeMiB } from './child-program.ts';

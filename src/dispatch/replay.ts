@@ -87,6 +87,14 @@ interface Chunk {
   readonly cursor: string | null;
 }
 
+/** Where a chunk begins, and what is not in it: deliveries made after the replay began, its own above all. */
+interface ChunkBounds {
+  readonly cursor: string | undefined;
+  readonly limit: number;
+  readonly madeBefore: number;
+  readonly replayId: string | null;
+}
+
 const KIND = 'replay';
 const CHUNK = 100;
 const PLAN_MAX = 100_000;
@@ -123,7 +131,7 @@ export class Replays {
     let newestAt: number | null = null;
     let cursor: string | undefined;
     do {
-      const chunk = await this.#chunk(filter, cursor, 1000);
+      const chunk = await this.#chunk(filter, { cursor, limit: 1000, madeBefore: this.#options.clock.now(), replayId: null });
       for (const candidate of chunk.candidates) {
         count++;
         byDestination.set(candidate.destination, (byDestination.get(candidate.destination) ?? 0) + 1);
@@ -240,7 +248,9 @@ export class Replays {
     if (document === null) return false;
     const status = statusOf(document);
     if (status.state !== 'running') return false;
-    const chunk = await this.#chunk(status.filter, cursorOf(document) ?? undefined, Math.min(CHUNK, Math.max(1, status.ratePerS)));
+    const limit = Math.min(CHUNK, Math.max(1, status.ratePerS));
+    const bounds = { cursor: cursorOf(document) ?? undefined, limit, madeBefore: status.startedAt, replayId: id };
+    const chunk = await this.#chunk(status.filter, bounds);
     const known = chunk.candidates.filter(({ destination }) => this.#options.lanes.has(destination));
     await this.#yieldToLive(known);
     const done = chunk.cursor === null;
@@ -282,7 +292,8 @@ export class Replays {
     }
   }
 
-  async #chunk(filter: ReplayFilter, cursor: string | undefined, limit: number): Promise<Chunk> {
+  async #chunk(filter: ReplayFilter, bounds: ChunkBounds): Promise<Chunk> {
+    const { cursor, limit } = bounds;
     const page = { limit, oldestFirst: true, ...(cursor === undefined ? {} : { cursor }) };
     const { what = 'dead', to, reason, destination, ...common } = filter;
     if (what === 'unmatched') {
@@ -300,7 +311,8 @@ export class Replays {
       },
       page,
     );
-    const candidates = listed.rows.map((row): Candidate => {
+    const old = listed.rows.filter((row) => row.committedAt <= bounds.madeBefore && (bounds.replayId === null || row.replayId !== bounds.replayId));
+    const candidates = old.map((row): Candidate => {
       const name = to ?? row.destination;
       return { eventId: row.eventId, receivedAt: row.receivedAt, destination: name, of: name === row.destination ? row.id : null };
     });

@@ -103,6 +103,7 @@ class Run {
     await this.#pair.compare(true);
     await this.#advance(120_000);
     await this.#pair.compare(true);
+    for (const { state, reason } of await this.#pair.deliveries()) this.#pair.note(`ends ${reason ?? state}`);
   }
 
   async #deed(name: CommandName, dice: Dice): Promise<void> {
@@ -116,13 +117,13 @@ class Run {
       case 'purge':
         return this.#purge(dice);
       case 'advance':
-        return this.#advance(dice.of(500, 1, 999, 5_000, 60_000));
+        return this.#advance(dice.of(500, 1, 999, 500, 1, 999, 5_000, 60_000));
       case 'again':
         return this.#again();
       case 'interrupt':
         return this.#interrupt();
       case 'crash':
-        return this.#reopen('crashed');
+        return this.#crash(dice);
       default:
         return this.#reopen('closed');
     }
@@ -166,7 +167,7 @@ class Run {
     const want = { destination, slots: dice.of(1, 2, 100), bytesMax: dice.of(1_000_000, 5) };
     const wants =
       dice.roll(4) === 3 ? [want, { ...want, destination: 'ledger' }].slice(destination === 'ledger' ? 1 : 0) : [want];
-    const request = { now: this.#pair.now, leaseMs: dice.of(LEASE_MS, 1_000), wants };
+    const request = { now: this.#pair.now, leaseMs: dice.of(LEASE_MS, LEASE_MS, 1_000), wants };
     const { model, other } = await this.#pair.both((store) => store.work.claim(request));
     this.#pair.addClaims(model.claims, other.claims);
     assert.deepEqual([...other.more].toSorted(), [...model.more].toSorted(), 'more differs');
@@ -213,6 +214,19 @@ class Run {
   async #advance(ms: number): Promise<void> {
     await this.#pair.harness.model.advance(ms);
     await this.#pair.harness.other.advance(ms);
+  }
+
+  /** Dies, often in the midst of the first work of every destination. */
+  async #crash(dice: Dice): Promise<void> {
+    if (dice.roll(3) > 0) {
+      const wants = [...DESTINATIONS, 'office'].map((destination) => ({ destination, slots: 1, bytesMax: 1 }));
+      const request = { now: this.#pair.now, leaseMs: LEASE_MS, wants };
+      const { model, other } = await this.#pair.both((store) => store.work.claim(request));
+      this.#pair.addClaims(model.claims, other.claims);
+      this.#rows.starts.push(...this.#pair.claims.current);
+      await this.#commit();
+    }
+    await this.#reopen('crashed');
   }
 
   async #reopen(how: 'crashed' | 'closed'): Promise<void> {

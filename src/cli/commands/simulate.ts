@@ -59,13 +59,15 @@ export const simulate = defineCommand({
     const progress = out.progress();
     let answered = 0;
     const total = options.count * (1 + options.duplicate);
+    const signal = invocation.interruptible();
     const report = await sendLoad({
       ...{ origin, verifier: source.verifier, count: options.count, repeats: options.duplicate },
       ...{ concurrency: options.concurrency, ratePerS: options.rate ?? null, burst: options.burst },
-      signal: invocation.interruptible(),
+      signal,
       make: makerOf({ source, path, type, payload, headers: headersOf(options.header), run: randomBytes(6).toString('hex') }),
       answered: (_index, answer) => {
-        progress.update(() => `sent ${++answered} of ${total}`);
+        answered++;
+        progress.update(() => `${answered} of ${total} answered`);
         if (answer.status < 300 && ids.size < IDS_MAX) for (const id of idsOf(answer.body)) ids.add(id);
       },
     });
@@ -73,6 +75,7 @@ export const simulate = defineCommand({
     refuseUnreachable(report, origin);
     if (options.json) out.json({ ...report, events: ids.size });
     else show(out, { report, ids, source: name, self: selfCommand(invocation.environment) });
+    if (signal.aborted) return exitCodes.interrupted.code;
     return succeeded(report) ? exitCodes.ok.code : exitCodes.failed.code;
   },
 });

@@ -8,9 +8,6 @@ import { type DeliveryRow, queueOf, rowStates } from './rows.ts';
 import type { Slot } from './slots.ts';
 import type { Txn } from './txn.ts';
 
-/** Texts that are kept of an error or a note. */
-const TEXT_MAX = 4096;
-
 type Given = Pick<DeliveryRow, 'position' | 'event' | 'destination' | 'order_key' | 'committed_at'> & Partial<DeliveryRow>;
 
 /** A row for an event, with what is usual where nothing is given. */
@@ -121,7 +118,7 @@ export interface RowEnd {
 /** Ends an open row; `wasBlocked` says what it was counted as. */
 export function endRow(txn: Txn, row: DeliveryRow, end: RowEnd): void {
   const { position, destination, queue } = row;
-  const texts = [end.reason, cut(end.note), cut(end.lastError)];
+  const texts = [end.reason, end.note, end.lastError];
   const params = [position, end.state, end.attempts, txn.now, ...texts, Number(end.holdKey)];
   txn.step({ statement: 'endRow', params });
   txn.count(destination, 'open_rows', -1);
@@ -139,8 +136,4 @@ export function keepAttempt(txn: Txn, position: number, attempt: AttemptRecord):
   const params = [position, number, startedAt, durationMs, outcome, status, error, worker];
   txn.step({ statement: 'insertAttempt', params });
   if (number > 50) txn.step({ statement: 'dropOldAttempts', params: [position] });
-}
-
-function cut(text: string | null): string | null {
-  return text === null || text.length <= TEXT_MAX ? text : text.slice(0, TEXT_MAX);
 }

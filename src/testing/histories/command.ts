@@ -32,7 +32,7 @@ export interface HistoryCommand {
 
 const weights: Readonly<Record<CommandName, number>> = {
   append: 14,
-  claim: 10,
+  claim: 16,
   settle: 14,
   advance: 7,
   start: 4,

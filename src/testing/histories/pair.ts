@@ -41,8 +41,8 @@ export interface Rows {
 export class Pair {
   readonly harness: Readonly<Record<Side, StoreHarness>>;
   readonly build: Builder;
-  /** Every pair of claims made so far, stale ones too; the newest last. */
-  readonly claims: ClaimPair[] = [];
+  /** Claims that may be current still, and those that surely are stale; the newest last. */
+  readonly claims = { current: new Set<ClaimPair>(), stale: new Set<ClaimPair>() };
   /** How often each answer was seen: a history in which nothing happens proves nothing. */
   readonly seen = new Map<string, number>();
   readonly #stores: Record<Side, Store>;
@@ -80,9 +80,17 @@ export class Pair {
     if (!crash || this.harness.other.capabilities.embedded)
       this.#stores.model = await this.harness.model.reopen({ crash });
     this.#stores.other = await this.harness.other.reopen({ crash });
+    for (const claim of this.claims.current) this.outlive(claim);
     this.note(how);
   }
 
+  /** A claim that was settled, given back or ended with its process. */
+  outlive(claim: ClaimPair): void {
+    this.claims.current.delete(claim);
+    this.claims.stale.add(claim);
+  }
+
+  /** Counts that something happened. */
   note(what: string): void {
     this.seen.set(what, (this.seen.get(what) ?? 0) + 1);
   }
@@ -117,6 +125,7 @@ export class Pair {
     assert.deepEqual(this.#rowAnswers(other, 'other'), this.#rowAnswers(model, 'model'), 'the answers differ');
     const handedOff = [...pairHandOffs(rows, answers)];
     const declined = handedOff.filter((item) => item.model !== null && item.other === null);
+    for (const { claim } of [...rows.settlements, ...rows.releases]) this.outlive(claim);
     this.#compareReady(answers, new Set(declined.map((item) => item.destination)));
     for (const item of handedOff) {
       if (item.model === null) assert.equal(item.other, null, 'it handed off what was not ready');
@@ -200,7 +209,7 @@ export class Pair {
       assert.ok(claim > (this.#numbers.get(name) ?? 0), `the number of a claim did not rise (${side})`);
       this.#numbers.set(name, claim);
     }
-    this.claims.push(pair);
+    this.claims.current.add(pair);
     this.note(pair.model.crashes > 0 ? 'claimed suspect' : 'claimed');
   }
 

@@ -79,22 +79,24 @@ async function addReplay(pair: Pair, dice: Dice, rows: Rows): Promise<void> {
   else rows.replays.push({ replayId, eventId, destination: row.destination, of: row.id, ordered });
 }
 
-/** A claim, mostly one of the newest: stale ones are among them. */
+/** One of the newest claims: mostly one that may be current, now and then a stale one. */
 export function pickClaim(pair: Pair, dice: Dice): ClaimPair | undefined {
-  return dice.pick(pair.claims.slice(-6).toReversed());
+  const { current, stale } = pair.claims;
+  const claims = dice.roll(5) === 4 ? stale : current;
+  return dice.pick([...claims].slice(-6).toReversed());
 }
 
 function newEvent(pair: Pair, dice: Dice): NewEvent {
   const dedupeKey = dice.of(null, 'd1', 'd1', 'd2');
   const orderKey = dice.of(null, 'k', 'k', 'l');
-  const text = dice.of('body', 'body', 'other body');
+  const body = dice.of(new Uint8Array([0, 255, 10]), new Uint8Array([0, 255, 10]), new Uint8Array([254, 255, 10, 1]));
   const source = dice.of('shop', 'shop', 'shop', 'stall');
   const tenant = dice.of(null, null, null, 'acme');
   const dedupeWindowMs = dice.of(60_000, 2_000, 0);
   const deliveries = newDeliveries(pair, dice);
   const receivedAt = pair.now - dice.of(0, 0, 700);
   return {
-    ...pair.build.event({ dedupeKey, orderKey, text, source, tenant, dedupeWindowMs, receivedAt }),
+    ...pair.build.event({ dedupeKey, orderKey, body, source, tenant, dedupeWindowMs, receivedAt }),
     deliveries: deliveries.map((delivery) => ({ ...delivery, orderKey })),
   };
 }

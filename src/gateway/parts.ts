@@ -1,6 +1,7 @@
-/** What ingest is given of the settings. */
+/** What the parts of a gateway are given of its settings. */
 import type { Settings } from '../config.ts';
 import type { Clock } from '../core/clock.ts';
+import type { RetentionOptions } from '../dispatch/retention.ts';
 import type { IngestLimits } from '../ingest/ports.ts';
 import { MemoryRejections, type RejectionBounds, type RejectionLog } from '../ingest/rejections.ts';
 import { SqliteRejections } from '../ingest/rejections-sqlite.ts';
@@ -17,4 +18,10 @@ export function rejectionLog(settings: Settings, directory: string, clock: Clock
 export function limitsOf(settings: Settings): IngestLimits {
   const { bodyBytesMax, headerBytesMax, headerLinesMax, headerDeadlineMs, requestDeadlineMs, connectionsMax, unverifiedBytesMax } = settings;
   return { bodyBytesMax, headerBytesMax, headerLinesMax, headerDeadlineMs, requestDeadlineMs, connectionsMax, unverifiedBytesMax };
+}
+
+export function retentionOf(settings: Settings): Pick<RetentionOptions, 'clocks' | 'heldMaxMs'> {
+  const { retainBodiesMs, retainEventsMs, retainUnmatchedMs, retainDeadLettersMs, heldMaxMs } = settings;
+  const clocks = { bodiesMs: retainBodiesMs, eventsMs: retainEventsMs, unmatchedMs: retainUnmatchedMs, deadLettersMs: retainDeadLettersMs };
+  return { clocks, heldMaxMs };
 }

@@ -1,0 +1,82 @@
+import { resolve } from 'node:path';
+import type { Gateway } from '../../gateway.ts';
+import { defineCommand, gatewayOptions, type Surroundings } from '../command.ts';
+import { importFile } from '../config-file.ts';
+import { exitCodes } from '../exit.ts';
+import { findSetup, overlay, type Setup } from '../locate.ts';
+import { demoHandler, demoOptions, setupEnvironment } from '../playground.ts';
+import { Story } from '../story.ts';
+import { welcome } from '../welcome.ts';
+
+/** After a graceful stop, what still keeps the process alive (a handler's own timers) gets this long. */
+const LINGER_MS = 1000;
+
+export const start = defineCommand({
+  name: 'start',
+  summary: 'Runs the gateway; without a config a playground on loopback with a demo source.',
+  details:
+    'Ctrl-C or SIGTERM stops it gracefully: it takes no more, lets running attempts end within the grace, and exits with 0. A second one ends it at once; nothing acknowledged is lost either way.',
+  options: {
+    config: gatewayOptions.config,
+    host: { type: 'text', value: 'ADDRESS', about: 'Address the ingest listener binds to, instead of the setting `host`.' },
+    port: { type: 'integer', short: 'p', value: 'PORT', about: 'Its port, instead of the setting `port`; 0 picks a free one.' },
+    'admin-port': { type: 'integer', value: 'PORT', about: 'Port of its own for the admin API, instead of the setting `adminPort`.' },
+    store: { type: 'text', value: 'STORE', about: 'sqlite:PATH or memory:, instead of the setting `store`.' },
+    'log-level': { type: 'text', value: 'LEVEL', about: 'Instead of the setting `logLevel`.' },
+    drain: { type: 'flag', about: 'At the stop, works off what is ready first, within the grace.' },
+  },
+  examples: ['holdfast start', 'holdfast start --config ops/holdfast.config.ts --port 8080'],
+  async run(invocation) {
+    const { options } = invocation;
+    const environment = overlay(invocation.environment, {
+      HOLDFAST_HOST: options.host,
+      HOLDFAST_PORT: options.port?.toString(),
+      HOLDFAST_ADMIN_PORT: options['admin-port']?.toString(),
+      HOLDFAST_STORE: options.store,
+      HOLDFAST_LOG_LEVEL: options['log-level'],
+    });
+    const setup = await findSetup({ ...invocation, environment }, options.config);
+    const surroundings = { ...invocation, environment };
+    const lost = Promise.withResolvers<number>();
+    const gateway = await build(setup, surroundings, () => lost.resolve(exitCodes.lost.code));
+    const listeners = await gateway.listen();
+    welcome({ gateway, listeners, setup, surroundings });
+    const code = await Promise.race([untilSignal(gateway, surroundings, options.drain), lost.promise]);
+    setTimeout(() => process.exit(code), LINGER_MS).unref();
+    return code;
+  },
+});
+
+async function build(setup: Setup, surroundings: Surroundings, onFatal: () => void): Promise<Gateway> {
+  const { Gateway } = await import('../../gateway.ts');
+  const environment = setupEnvironment(setup, surroundings.environment, true);
+  const { config, directory, file } = setup;
+  if (file !== null) {
+    // Imported here first, for an error that says which file is meant; the gateway finds it loaded.
+    if (config.handlers !== undefined) await importFile(resolve(directory, config.handlers));
+    return new Gateway(config, { directory, environment, onFatal });
+  }
+  const { StreamHub } = await import('../../observe/stream.ts');
+  const { systemClock } = await import('../../gateway/clock.ts');
+  const story = new Story(surroundings.out);
+  const hub = new StreamHub(systemClock);
+  hub.watch((occurrence) => story.tell(occurrence));
+  const gateway = new Gateway(config, { directory, environment, onFatal, observer: hub.observer });
+  gateway.handle('demo-handler', demoOptions, demoHandler());
+  return gateway;
+}
+
+/** Resolves with the exit code once a signal has stopped the gateway; a second one ends the process. */
+function untilSignal(gateway: Gateway, { out }: Surroundings, drain: boolean): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let stopping = false;
+    const stop = (code: number): void => {
+      if (stopping) process.exit(code);
+      stopping = true;
+      out.note('Stopping; once more ends it at once.');
+      gateway.stop({ drain }).then(() => resolve(exitCodes.ok.code), reject);
+    };
+    process.on('SIGINT', () => stop(exitCodes.interrupted.code));
+    process.on('SIGTERM', () => stop(exitCodes.terminated.code));
+  });
+}

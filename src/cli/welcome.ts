@@ -1,0 +1,70 @@
+/** What `start` says: where it listens, what an acknowledgement means, and in a playground what to try. */
+import { relative } from 'node:path';
+import type { Gateway } from '../gateway.ts';
+import { tokenFile } from '../core/files.ts';
+import type { Surroundings } from './command.ts';
+import { type Setup } from './locate.ts';
+import { ownVersion, selfCommand } from './self.ts';
+
+interface Welcome {
+  readonly gateway: Gateway;
+  readonly listeners: Awaited<ReturnType<Gateway['listen']>>;
+  readonly setup: Setup;
+  readonly surroundings: Surroundings;
+}
+
+/** To standard output in a playground; else to standard error, for standard output has the log. */
+export function welcome(given: Welcome): void {
+  const { out } = given.surroundings;
+  const playground = given.setup.file === null;
+  const say = (text: string): void => (playground ? out.line(text) : out.note(text));
+  const bold = (text: string): string => (playground ? out.paint('bold', text) : out.paintNote('bold', text));
+  say(bold(`Holdfast ${ownVersion()}`) + (playground ? ' playground: no holdfast.config.ts here, so this is a demo' : ''));
+  say('');
+  for (const [name, text] of facts(given)) say(`  ${name.padEnd(13)} ${text}`);
+  say('');
+  if (playground) for (const line of tour(given)) say(line);
+}
+
+function facts({ gateway, listeners, setup, surroundings }: Welcome): [string, string][] {
+  const { ingest, admin } = listeners;
+  const base = urlOf(ingest);
+  const here = (path: string): string => relative(surroundings.cwd, path) || '.';
+  const sources = gateway.sources.map(({ name, path, verifier, proves }): [string, string] => [
+    name,
+    `POST ${base}${path}  (${verifier}${proves ? '' : ': PROVES NOTHING, anybody may send'})`,
+  ]);
+  const store = setup.storePath === null ? [] : [['store', here(setup.storePath)] as [string, string]];
+  const token = setup.settings.adminToken === null && setup.storePath !== null ? `  (token in ${here(tokenFile(setup.storePath))})` : '';
+  return [
+    ...(setup.file === null ? [] : [['config', here(setup.file)] as [string, string]]),
+    ...sources,
+    ['a 2xx means', gateway.report?.ackMeaning ?? 'unknown'],
+    ...store,
+    ['admin API', `${urlOf(admin)}/api${token}`],
+  ];
+}
+
+function tour({ surroundings: { environment, out } }: Welcome): string[] {
+  const self = selfCommand(environment);
+  return [
+    'Paste this into another terminal; it sends 50 signed webhooks:',
+    '',
+    `  ${out.paint('green', `${self} simulate demo --count 50`)}`,
+    '',
+    'Every tenth fails at first and is tried again after 2 seconds. Two of the 50 are poison: after three attempts, within',
+    'ten seconds, they are dead letters. Then look at them:',
+    '',
+    `  ${self} status`,
+    `  ${self} events`,
+    `  ${self} dead-letters`,
+    `  ${self} show ID`,
+    '',
+    'Ctrl-C stops it; what was accepted is still there at the next start.',
+    '',
+  ];
+}
+
+function urlOf({ host, port }: { readonly host: string; readonly port: number }): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}

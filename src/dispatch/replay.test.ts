@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { EMITTED } from '../core/event.ts';
+import { IdMaker } from '../core/id.ts';
+import { silentObserver } from '../core/observer.ts';
+import { never } from '../core/retry.ts';
+import { inlineRunner } from '../deliver/handler.ts';
+import { makeEmitted } from '../deliver/emitted.ts';
+import { memoryStore } from '../store/memory.ts';
+import type { Store } from '../store/store.ts';
+import { TestClock } from '../testing/clock.ts';
+import type { Destination } from './destination.ts';
+import { Dispatcher } from './dispatcher.ts';
+import { Replays } from './replay.ts';
+
+/** Two starts of the same rig share clock and store: the second is the restart. */
+class Rig {
+  readonly clock: TestClock;
+  readonly store: Store;
+  readonly dispatcher: Dispatcher;
+  readonly replays: Replays;
+  broken = true;
+  handled = 0;
+
+  constructor(before?: Rig, destinations: readonly string[] = ['h']) {
+    this.clock = before?.clock ?? new TestClock();
+    const ids = new IdMaker({ now: () => this.clock.now(), fill: (bytes) => void crypto.getRandomValues(bytes) });
+    this.store = before?.store ?? memoryStore({ clock: this.clock, ids });
+    const shared = { clock: this.clock, ids, observer: silentObserver };
+    this.dispatcher = new Dispatcher({
+      ...shared,
+      store: this.store.work,
+      random: () => 0.5,
+      destinations: destinations.map((name) => this.#destination(name)),
+      runningMax: 100,
+      handOffBytesMax: 1 << 20,
+      leaseMs: 60_000,
+      release: 'test',
+      committerChanged: () => undefined,
+    });
+    const { committer, lanes } = this.dispatcher;
+    const takers = (): string[] => [...lanes.keys()];
+    this.replays = new Replays({ ...shared, ...this.store, committer, lanes, takers });
+  }
+
+  #destination(name: string): Destination {
+    const runner = inlineRunner(() => {
+      this.handled++;
+      if (this.broken) throw new Error('broken');
+    });
+    return {
+      name,
+      formerly: [],
+      from: new Set([EMITTED]),
+      types: null,
+      priority: 'normal',
+      concurrency: { min: 10, max: 10 },
+      batch: null,
+      ratePerS: null,
+      timeoutMs: 30_000,
+      retry: never(),
+      breaker: null,
+      ordered: true,
+      onDead: 'continue',
+      backlogMax: null,
+      overflow: 'dead',
+      runner,
+    };
+  }
+
+  async start(): Promise<this> {
+    await this.store.work.open();
+    this.dispatcher.start(false, new Map());
+    return this;
+  }
+
+  async dead(count: number): Promise<void> {
+    for (let index = 0; index < count; index++) {
+      await this.dispatcher.append({ events: [this.dispatcher.emitted(makeEmitted('t', { index }, {}), null)] });
+    }
+    await settle();
+    assert.equal((await this.deadLetters()).length, count);
+    this.broken = false;
+    this.handled = 0;
+  }
+
+  async deadLetters(): Promise<readonly unknown[]> {
+    return (await this.store.history.deliveries({ states: ['dead'], resolved: false }, { limit: 1000 })).rows;
+  }
+
+  async advance(ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += 100) {
+      await this.clock.advanceSlowly(100);
+      await settle();
+    }
+  }
+}
+
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 12; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+describe('a bulk replay', () => {
+  test('plans first, then makes each delivery once, and resolves the dead letters that succeed', async () => {
+    const rig = await new Rig().start();
+    await rig.dead(25);
+    assert.deepEqual((await rig.replays.plan({})).byDestination, { h: 25 });
+    const { id } = await rig.replays.start({ filter: {}, ratePerS: 10, by: 'test' });
+    await rig.advance(5000);
+    const status = await rig.replays.get(id);
+    assert.deepEqual([status?.state, status?.planned, status?.made, status?.refused], ['done', 25, 25, 0]);
+    assert.equal(rig.handled, 25);
+    assert.equal((await rig.deadLetters()).length, 0);
+  });
+
+  test('goes on after a restart midway, and makes none twice', async () => {
+    const before = await new Rig().start();
+    await before.dead(25);
+    const { id } = await before.replays.start({ filter: {}, ratePerS: 10, by: 'test' });
+    await before.advance(500);
+    before.replays.stop();
+    await before.dispatcher.stop(0);
+    await before.dispatcher.committer.close();
+    const made = (await before.replays.get(id))?.made ?? 0;
+    assert.ok(made > 0 && made < 25, `midway: ${made}`);
+    await before.store.work.close();
+    const after = await new Rig(before).start();
+    after.broken = false;
+    await after.replays.resume();
+    await after.advance(5000);
+    assert.equal((await after.replays.get(id))?.state, 'done');
+    assert.equal(before.handled + after.handled, 25);
+  });
+
+  test('takes nothing that died after it began', async () => {
+    const rig = await new Rig().start();
+    await rig.dead(5);
+    const { id } = await rig.replays.start({ filter: {}, ratePerS: 1, by: 'test' });
+    rig.broken = true;
+    await rig.advance(500);
+    await rig.dispatcher.append({ events: [rig.dispatcher.emitted(makeEmitted('t', {}, {}), null)] });
+    await rig.advance(10_000);
+    assert.equal((await rig.replays.get(id))?.made, 5);
+  });
+
+  test('stops when cancelled; what was made is delivered', async () => {
+    const rig = await new Rig().start();
+    await rig.dead(20);
+    const { id } = await rig.replays.start({ filter: {}, ratePerS: 5, by: 'test' });
+    await rig.advance(300);
+    assert.equal((await rig.replays.cancel(id))?.state, 'cancelled');
+    await rig.advance(10_000);
+    const status = await rig.replays.get(id);
+    assert.equal(status?.state, 'cancelled');
+    assert.equal(rig.handled, status.made);
+    assert.ok(rig.handled < 20);
+  });
+
+  test('refuses a second replay of a delivery while the first is open', async () => {
+    const rig = await new Rig().start();
+    await rig.dead(1);
+    rig.dispatcher.lanes.get('h')?.pause();
+    const [letter] = (await rig.store.history.deliveries({}, { limit: 1 })).rows;
+    await rig.replays.delivery(letter?.id ?? '');
+    await assert.rejects(rig.replays.delivery(letter?.id ?? ''), { code: 'replay_open' });
+  });
+
+  test('refuses a destination that does not exist, and says so', async () => {
+    const rig = await new Rig().start();
+    await assert.rejects(rig.replays.start({ filter: { to: 'nobody' }, by: 'test' }), { code: 'destination_unknown' });
+  });
+});

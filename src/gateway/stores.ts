@@ -1,0 +1,35 @@
+/** The one place that picks a store. Drivers load when they are picked, so that their clients are optional. */
+import { resolve } from 'node:path';
+import type { Settings } from '../config.ts';
+import type { Clock } from '../core/clock.ts';
+import type { IdMaker } from '../core/id.ts';
+import { HoldfastError } from '../errors.ts';
+import type { Store } from '../store/store.ts';
+
+const SYNCHRONOUS = new Map([
+  ['full', 'FULL'],
+  ['normal', 'NORMAL'],
+  ['off', 'OFF'],
+] as const);
+
+/** @throws HoldfastError config_invalid */
+export async function makeStore(
+  { store, durability }: Settings,
+  directory: string,
+  parts: { readonly clock: Clock; readonly ids: IdMaker },
+): Promise<Store> {
+  const [scheme, path] = [store.slice(0, store.indexOf(':')), store.slice(store.indexOf(':') + 1)];
+  if (scheme === 'memory') {
+    const { memoryStore } = await import('../store/memory.ts');
+    return memoryStore(parts);
+  }
+  if (scheme !== 'sqlite' || path === '') {
+    throw new HoldfastError('config_invalid', { detail: `store: expected sqlite:PATH or memory:, got '${scheme}:…'.` });
+  }
+  const synchronous = [...SYNCHRONOUS].find(([name]) => name === durability)?.[1];
+  if (synchronous === undefined) {
+    throw new HoldfastError('config_invalid', { detail: `durability: expected full, normal or off, got '${durability}'.` });
+  }
+  const { sqliteStore } = await import('../store/sqlite/index.ts');
+  return sqliteStore({ path: resolve(directory, path), synchronous, ...parts });
+}

@@ -1,0 +1,77 @@
+/** What a person or the gateway itself does to deliveries. */
+import type { Action, ActionAnswer } from '../store.ts';
+import type { StoredEvent } from '../../core/event.ts';
+import { buryOpen } from './bury.ts';
+import type { ChunkWriter } from './chunk-writer.ts';
+import { deliveriesOf } from './deliveries-of.ts';
+import { belongsTo, positionIn } from './position.ts';
+import { renameDestination } from './rename.ts';
+import { endRow, freeHead, insertRow, newRow, takeFromPage } from './row-writes.ts';
+import { rowStates, toDeliveryRow } from './rows.ts';
+import { deliveryIdOf } from './claim-of.ts';
+import type { Txn } from './txn.ts';
+
+/** Does actions one by one; `affected` says to how many deliveries. */
+export function actionsOf(txn: Txn, chunks: ChunkWriter): (action: Action) => Promise<ActionAnswer> {
+  return async (action) => ({ status: 'committed', affected: await affect(txn, chunks, action) });
+}
+
+function affect(txn: Txn, chunks: ChunkWriter, action: Action): Promise<number> {
+  switch (action.kind) {
+    case 'resolve':
+      return resolve(txn, action);
+    case 'bury':
+      return buryOpen(txn, { ...action, before: Number.POSITIVE_INFINITY });
+    case 'cancel':
+      return cancel(txn, chunks, action.eventId);
+    case 'rename':
+      return renameDestination(txn, action.from, action.to);
+  }
+}
+
+async function resolve(txn: Txn, action: Action & { kind: 'resolve' }): Promise<number> {
+  let affected = 0;
+  for (const id of action.deliveryIds) {
+    const position = positionIn(id);
+    const [found] = position === null ? [] : await txn.query('SELECT * FROM delivery WHERE position = ?', position);
+    if (found === undefined) continue;
+    const row = toDeliveryRow(found);
+    if (row.state !== rowStates.dead || row.resolved_at !== null) continue;
+    if (deliveryIdOf(row.event_id, row.position) !== id) continue;
+    const sql = `UPDATE delivery SET resolved_at = ?, resolved_by = ?, resolved_note = ?, queue = NULL WHERE position = ?`;
+    txn.step({ statement: { sql }, params: [txn.now, action.by, action.note, row.position] });
+    txn.count(row.destination, 'unresolved', -1);
+    if (row.queue !== null) freeHead(txn, row.queue);
+    affected++;
+  }
+  return affected;
+}
+
+async function cancel(txn: Txn, chunks: ChunkWriter, eventId: string): Promise<number> {
+  const found = find(txn, chunks, eventId);
+  if (found === null) return 0;
+  const deliveries = await deliveriesOf(txn, found);
+  if (deliveries.some(({ wasBegun }) => wasBegun)) return 0;
+  const open = deliveries.filter(({ isOpen }) => isOpen);
+  for (const { row, paged, number, position } of open) {
+    const ended = { state: rowStates.cancelled, reason: null, note: null };
+    if (row !== null) {
+      endRow(txn, row, { ...ended, attempts: 0, lastError: null, holdKey: false });
+      continue;
+    }
+    const committed_at = txn.page({ destination: number, seq: paged?.seq ?? 0 })?.committedAt ?? txn.now;
+    takeFromPage(txn, { destination: number, paged });
+    const given = { position, event: found.seq, destination: number, order_key: null, committed_at };
+    insertRow(txn, newRow(found.event, { ...given, ...ended, ended_at: txn.now }));
+  }
+  return open.length;
+}
+
+function find(txn: Txn, chunks: ChunkWriter, id: string): { readonly event: StoredEvent; readonly seq: number } | null {
+  const added = chunks.find(id);
+  if (added !== null) return { event: added.item.event, seq: added.seq };
+  const stored = txn.state.chunks.find(id);
+  if (stored === null) return null;
+  return { event: txn.state.chunks.event(stored.chunk, stored.entry), seq: stored.entry.seq };
+}
+void belongsTo;

@@ -1,0 +1,41 @@
+/** A batch as a transaction: every kind of row in its turn, answers in the order of the batch. */
+import type { CommitAnswers, CommitBatch } from '../store.ts';
+import { actionsOf } from './actions.ts';
+import { Appender } from './append.ts';
+import { ChunkWriter } from './chunk-writer.ts';
+import { writeDocument } from './documents.ts';
+import { Replayer } from './replay.ts';
+import { Settler } from './settle.ts';
+import type { Txn } from './txn.ts';
+
+/** Whether a batch decides about deliveries nobody has claimed; nothing is claimed meanwhile. */
+export function isWide(batch: CommitBatch): boolean {
+  return batch.actions.length > 0 || batch.replays.length > 0;
+}
+
+/** Does all of a batch and makes it durable. */
+export async function commitBatch(txn: Txn, batch: CommitBatch): Promise<CommitAnswers> {
+  const chunks = new ChunkWriter(txn);
+  const appender = new Appender(txn, chunks);
+  const settler = new Settler(txn, appender);
+  const appends = batch.appends.map((item) => appender.append(item));
+  const starts = batch.starts.map((claim) => settler.start(claim));
+  const settlements = batch.settlements.map((item) => settler.settle(item));
+  const releases = batch.releases.map((item) => settler.release(item));
+  const wide = isWide(batch);
+  if (wide) {
+    chunks.close();
+    await txn.flush();
+  }
+  const replayer = new Replayer(txn, chunks);
+  const replays = [];
+  for (const row of batch.replays) replays.push(await replayer.replay(row));
+  const act = actionsOf(txn, chunks);
+  const actions = [];
+  for (const action of batch.actions) actions.push(await act(action));
+  const documents = [];
+  for (const write of batch.documents) documents.push(await writeDocument(txn, write));
+  await txn.commit();
+  const ready = new Set([...txn.ready].map((number) => txn.state.destinations.name(number)));
+  return { appends, starts, settlements, releases, replays, actions, documents, ready: [...ready].toSorted() };
+}

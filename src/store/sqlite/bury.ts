@@ -1,0 +1,86 @@
+/** Open deliveries that nobody has claimed become dead letters, oldest first, up to a limit. */
+import type { DeadReason } from '../../core/delivery.ts';
+import { seqOf, positionOf } from './position.ts';
+import { endRow, insertRow, newRow, takeFromPage } from './row-writes.ts';
+import { type DeliveryRow, rowStates, toDeliveryRow } from './rows.ts';
+import type { Txn } from './txn.ts';
+
+export interface Burial {
+  readonly destination: string;
+  readonly reason: DeadReason;
+  readonly limit: number;
+  /** Only what was committed before this time. */
+  readonly before: number;
+}
+
+/** Where an open delivery is. */
+interface Found {
+  readonly position: number;
+  readonly number: number;
+  readonly committedAt: number;
+  readonly paged: { readonly seq: number; readonly index: number } | null;
+  readonly row: DeliveryRow | null;
+}
+
+export async function buryOpen(txn: Txn, burial: Burial): Promise<number> {
+  const found: Found[] = [];
+  for (const number of txn.state.destinations.numbers(burial.destination)) {
+    found.push(...(await openInPages(txn, number, burial)), ...(await openRows(txn, number, burial)));
+  }
+  const chosen = found.toSorted((a, b) => a.position - b.position).slice(0, burial.limit);
+  for (const delivery of chosen) buryOne(txn, delivery, burial.reason);
+  return chosen.length;
+}
+
+function buryOne(txn: Txn, { position, number, committedAt, paged, row }: Found, reason: DeadReason): void {
+  if (row !== null) {
+    const end = { state: rowStates.dead, attempts: row.attempts, reason, note: null, lastError: row.last_error };
+    endRow(txn, row, { ...end, holdKey: false });
+    return;
+  }
+  const { chunks } = txn.state;
+  const seq = seqOf(position);
+  const event = txn.eventAt(seq) ?? chunks.entryAsEvent(seq);
+  takeFromPage(txn, { destination: number, paged });
+  const given = { position, event: seq, destination: number, order_key: null, committed_at: committedAt };
+  insertRow(txn, newRow(event, { ...given, state: rowStates.dead, reason, ended_at: txn.now }));
+}
+
+async function openInPages(txn: Txn, number: number, { limit, before }: Burial): Promise<Found[]> {
+  const found: Found[] = [];
+  let cursor = -1;
+  const sql = 'SELECT seq FROM page WHERE destination = ? AND seq > ? AND open > 0 ORDER BY seq LIMIT 64';
+  while (found.length < limit) {
+    const rows = await txn.query(sql, number, cursor);
+    for (const row of rows) {
+      cursor = Number(row['seq']);
+      const page = txn.page({ destination: number, seq: cursor });
+      if (page === null || page.committedAt >= before) continue;
+      for (let index = 0; index < page.count && found.length < limit; index++) {
+        const position = positionOf(page.seq(index), page.ordinal(index));
+        if (!page.isOpen(index) || txn.isClaimed(position)) continue;
+        const paged = { seq: cursor, index };
+        found.push({ position, number, committedAt: page.committedAt, paged, row: null });
+      }
+    }
+    if (rows.length < 64) break;
+  }
+  return found;
+}
+
+async function openRows(txn: Txn, number: number, { limit, before }: Burial): Promise<Found[]> {
+  const found: Found[] = [];
+  let cursor = -1;
+  const sql = `SELECT * FROM delivery WHERE state = 0 AND destination = ? AND position > ? AND committed_at < ?
+    ORDER BY position LIMIT 256`;
+  while (found.length < limit) {
+    const rows = (await txn.query(sql, number, cursor, Math.min(before, Number.MAX_VALUE))).map(toDeliveryRow);
+    for (const row of rows) {
+      cursor = row.position;
+      if (txn.isClaimed(row.position) || found.length >= limit) continue;
+      found.push({ position: row.position, number, committedAt: row.committed_at, paged: null, row });
+    }
+    if (rows.length < 256) break;
+  }
+  return found;
+}

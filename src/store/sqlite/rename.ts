@@ -1,0 +1,53 @@
+/** All that belongs to one destination belongs to another from now on. */
+import { freeHead } from './row-writes.ts';
+import { queueOf, toDeliveryRow } from './rows.ts';
+import type { Txn } from './txn.ts';
+
+/**
+ * Onto a new name: the number gets another name. Onto a name that exists: both numbers have the name, and the waiting
+ * deliveries with order keys line up together, by their places.
+ */
+export async function renameDestination(txn: Txn, from: string, to: string): Promise<number> {
+  const { destinations } = txn.state;
+  const numbers = destinations.numbers(from);
+  if (numbers.length === 0 || from === to) return 0;
+  const head = destinations.head(to);
+  if (head !== null) await joinQueues(txn, numbers, head);
+  const sql = 'UPDATE destination SET name = ?1, head = CASE WHEN ?2 THEN 0 ELSE head END WHERE name = ?3';
+  txn.step({ statement: { sql }, params: [to, Number(head !== null), from] });
+  // Right away: what follows in this batch speaks of the new name. Taken back by the store when the commit fails.
+  destinations.rename(from, to);
+  txn.onFailure(() => destinations.unrename(from, to, numbers));
+  txn.afterwards(() => {
+    for (const number of numbers) if (destinations.counts(number).open_rows > 0) txn.state.lane(number).offerPage();
+  });
+  return 1;
+}
+
+/** Waiting deliveries of the old numbers wait in the queues of the new one; heads that are second now are blocked. */
+async function joinQueues(txn: Txn, numbers: readonly number[], head: number): Promise<void> {
+  for (const number of numbers) {
+    const sql = 'SELECT * FROM delivery WHERE queue IS NOT NULL AND destination = ?';
+    const queues = new Map<string, Uint8Array>();
+    for (const found of await txn.query(sql, number)) {
+      const row = toDeliveryRow(found);
+      const queue = queueOf(head, row.tenant, row.order_key ?? '');
+      queues.set(Buffer.from(queue).toString('latin1'), queue);
+      txn.step({
+        statement: { sql: 'UPDATE delivery SET queue = ? WHERE position = ?' },
+        params: [queue, row.position],
+      });
+    }
+    for (const queue of queues.values()) await blockAllButHead(txn, queue);
+  }
+}
+
+async function blockAllButHead(txn: Txn, queue: Uint8Array): Promise<void> {
+  const sql = 'SELECT position, destination FROM delivery WHERE queue = ? AND state = 0 AND blocked = 0';
+  for (const row of await txn.query(sql, queue)) {
+    txn.step({ statement: { sql: 'UPDATE delivery SET blocked = 1 WHERE position = ?' }, params: [row['position'] ?? 0] });
+    txn.count(Number(row['destination']), 'blocked');
+  }
+  freeHead(txn, queue);
+  await txn.flush();
+}

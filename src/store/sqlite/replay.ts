@@ -1,0 +1,70 @@
+/** New deliveries for past events. */
+import type { ReplayAnswer, ReplayRow, RefusedReason } from '../store.ts';
+import { idBytes } from '../../core/id.ts';
+import type { StoredEvent } from '../../core/event.ts';
+import type { ChunkWriter } from './chunk-writer.ts';
+import { deliveriesOf, type FoundDelivery } from './deliveries-of.ts';
+import { deliveryId, positionOf } from './position.ts';
+import { insertRow, newRow } from './row-writes.ts';
+import { rowStates } from './rows.ts';
+import type { Txn } from './txn.ts';
+
+interface Repeated {
+  readonly event: StoredEvent;
+  readonly seq: number;
+  readonly original: FoundDelivery | null;
+}
+
+export class Replayer {
+  readonly #txn: Txn;
+  readonly #chunks: ChunkWriter;
+
+  constructor(txn: Txn, chunks: ChunkWriter) {
+    this.#txn = txn;
+    this.#chunks = chunks;
+  }
+
+  async replay(row: ReplayRow): Promise<ReplayAnswer> {
+    const event = this.#event(row.eventId);
+    if (event === null) return { status: 'refused', reason: 'not_found' };
+    const deliveries = await deliveriesOf(this.#txn, event);
+    const original = row.of === null ? null : (deliveries.find(({ id }) => id === row.of) ?? null);
+    const reason = this.#whyNot(row, { ...event, original }, deliveries);
+    if (reason !== null) return { status: 'refused', reason };
+    return { status: 'committed', deliveryId: this.#add(row, { ...event, original }) };
+  }
+
+  #whyNot(row: ReplayRow, { event, original }: Repeated, deliveries: readonly FoundDelivery[]): RefusedReason | null {
+    if (row.of !== null && original?.destination !== row.destination) return 'not_found';
+    if (event.body === null) return 'body_purged';
+    if (original?.isOpen === true) return 'conflict';
+    const isRepeat = ({ destination, replayOf, row: made }: FoundDelivery): boolean =>
+      made !== null && made.replay_id !== null && destination === row.destination && replayOf === row.of;
+    return deliveries.some((delivery) => isRepeat(delivery) && delivery.isOpen) ? 'replay_open' : null;
+  }
+
+  #add(row: ReplayRow, { event, seq, original }: Repeated): string {
+    const txn = this.#txn;
+    const destination = txn.destination(row.destination);
+    const position = positionOf(txn.nextSeq++, 0);
+    const order_key = row.ordered ? (original?.orderKey ?? event.orderKey) : null;
+    const made = newRow(event, { position, event: seq, destination, order_key, committed_at: txn.now });
+    // It takes the place of the dead letter that holds its key, or joins the tail.
+    const held = original?.row ?? null;
+    const holds = held !== null && held.state === rowStates.dead && held.queue !== null && order_key !== null;
+    const place = holds ? held.place : position;
+    const queue = holds ? held.queue : made.queue;
+    txn.count(destination, 'received');
+    const replay_id = idBytes(row.replayId);
+    insertRow(txn, { ...made, place, queue, replay_of: original?.position ?? null, replay_id });
+    return deliveryId(event.id, position);
+  }
+
+  #event(id: string): { readonly event: StoredEvent; readonly seq: number } | null {
+    const added = this.#chunks.find(id);
+    if (added !== null) return { event: added.item.event, seq: added.seq };
+    const { chunks } = this.#txn.state;
+    const found = chunks.find(id);
+    return found === null ? null : { event: chunks.event(found.chunk, found.entry), seq: found.entry.seq };
+  }
+}
