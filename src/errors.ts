@@ -21,6 +21,7 @@ export const errorCodes = {
   request_timeout: { status: 408, retryable: true, message: 'The request did not arrive in time.', action: 'Send it again, faster.' },
   body_too_large: { status: 413, retryable: false, message: 'The body is larger than the limit.', action: 'Raise bodyBytesMax or send less.' },
   encoding_not_supported: { status: 415, retryable: false, message: 'Content-Encoding is not accepted.', action: 'Send the body uncompressed: signatures cover the bytes as sent.' },
+  expectation_failed: { status: 417, retryable: false, message: 'The Expect header asks for something unknown.', action: 'Send Expect: 100-continue, or none.' },
   rate_limited: { status: 429, retryable: true, message: 'Too many requests for this source.', action: 'Wait for Retry-After, or raise the rate.' },
   headers_too_large: { status: 431, retryable: false, message: 'The headers are larger than the limit.', action: 'Send fewer or shorter headers.' },
   body_consumed: { status: 500, retryable: false, message: 'The body was already read before Holdfast saw it, so its bytes cannot be verified.', action: 'Mount Holdfast before the body parser: move app.use(express.json()) below app.use(gateway.middleware()).' },

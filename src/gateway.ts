@@ -5,8 +5,8 @@ import { randomFillSync } from 'node:crypto';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type AdminApi, createAdminApi } from './api/admin.ts';
-import type { AdminPort, EmitRequest } from './api/port.ts';
-import { type Config, processEnvironment, redactedSettings, type ResolvedConfig, resolveConfig, type Settings } from './config.ts';
+import type { AdminPort, DestinationLive, EmitRequest } from './api/port.ts';
+import { type Config, processEnvironment, redactedSettings, type ResolvedConfig, resolveConfig } from './config.ts';
 import type { Clock, Random } from './core/clock.ts';
 import { EMITTED } from './core/event.ts';
 import { IdMaker } from './core/id.ts';
@@ -31,16 +31,17 @@ import { type Observing, observe } from './gateway/observing.ts';
 import { peaksOf, savePeaks } from './gateway/peaks.ts';
 import { RELEASE } from './gateway/release.ts';
 import { makeStore } from './gateway/stores.ts';
+import { mapRoutes, succession } from './gateway/succession.ts';
 import { adminToken, storeDirectory } from './gateway/token.ts';
 import type { BodyOf, Registry, SourceName } from './gateway/types.ts';
 import { Acceptor } from './ingest/accept.ts';
-import { type FastifyPlugin, fastifyPlugin } from './ingest/fastify.ts';
-import { fetchHandler } from './ingest/fetch.ts';
-import { type Middleware, middleware } from './ingest/middleware.ts';
+import { verifyAgain } from './ingest/again.ts';
+import { type FastifyPluginLike, fastifyIngest } from './ingest/fastify.ts';
+import { type FetchOptions, fetchIngest } from './ingest/fetch.ts';
+import { ingestMiddleware, type Middleware } from './ingest/middleware.ts';
 import type { IngestPorts } from './ingest/ports.ts';
 import type { RejectionLog } from './ingest/rejections.ts';
-import { type RouteHandlers, routes, type RoutesOptions } from './ingest/routes.ts';
-import { verifyAgain } from './ingest/verify-again.ts';
+import { ingestRoutes, type Routes, type RoutesOptions } from './ingest/routes.ts';
 import type { Store, StoreReport } from './store/store.ts';
 
 /** What a host may give a gateway besides its config. */
@@ -132,6 +133,11 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
   /** What an acknowledgement of this gateway means; `null` before `start()`. */
   get report(): StoreReport | null {
     return this.#started?.report ?? null;
+  }
+
+  /** The destinations of this process as they are now. @throws HoldfastError not_started */
+  destinations(): readonly DestinationLive[] {
+    return this.#running().port.destinations();
   }
 
   // ----------------------------------------------------------------------------------------------- handlers
@@ -277,23 +283,33 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
   // ------------------------------------------------------------------------------------------------ mounting
 
   /** Ingest for any host that speaks `Request` and `Response`. */
-  fetch(request: Request): Promise<Response> {
-    return fetchHandler(this.#acceptor)(request);
+  fetch(request: Request, options: FetchOptions = {}): Promise<Response> {
+    return fetchIngest(this.#acceptor, request, options);
   }
 
   /** Ingest for Express and Connect. Mount it before any body parser. */
   middleware(): Middleware {
-    return middleware(this.#acceptor);
+    return ingestMiddleware(this.#acceptor);
   }
 
-  /** Ingest for Next.js route handlers: `export const { GET, POST } = gateway.routes({ basePath: '/api/hooks' })`. */
-  routes(options: RoutesOptions = {}): RouteHandlers {
-    return routes(this.#acceptor, options);
+  /**
+   * Ingest for Next.js route handlers: `export const { GET, POST } = gateway.routes({ basePath: '/api/hooks' })`.
+   * Starts with the first request, since such a host has no place to start it. When a hot reload made a new gateway of
+   * the same store, that one takes over: the old one is stopped first.
+   */
+  routes(options: RoutesOptions = {}): Routes {
+    const handlers = ingestRoutes(() => this.#acceptor, options);
+    const takeOver = succession(this.#config.settings.store, this);
+    const afterStart = (handle: Routes['POST']): Routes['POST'] => async (request) => {
+      await takeOver();
+      return handle(request);
+    };
+    return mapRoutes(handlers, afterStart);
   }
 
   /** Ingest as a Fastify plugin: `app.register(gateway.fastify(), { prefix: '/webhooks' })`. */
-  fastify(): FastifyPlugin {
-    return fastifyPlugin(this.#acceptor);
+  fastify(): FastifyPluginLike {
+    return fastifyIngest(this.#acceptor);
   }
 
   /** The admin API, to be mounted where you say. It asks for its token wherever it is. @throws HoldfastError not_started */
@@ -358,6 +374,7 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
       ids: this.#ids,
       gate: () => this.#gate(),
       route: (event) => this.#running().dispatcher.route(event),
+      withdraw: (rows) => this.#running().dispatcher.withdraw(rows),
       append: (append) => this.#running().dispatcher.append(append),
       awaitAnswer: (source, eventId) => this.#running().dispatcher.answers.wait(eventId, source.responder ?? ''),
     };
@@ -385,7 +402,7 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
       leaseMs: LEASE_MS,
       release: RELEASE,
       committerChanged: (state) => {
-        observer.note(state === 'open' ? 'info' : 'error', `store: ${state}`);
+        if (state !== 'closed') observer.note(state === 'open' ? 'info' : 'error', `the store is ${state}`);
         if (state === 'fatal') (this.#options.onFatal ?? (() => process.exit(FATAL_EXIT)))();
       },
     });

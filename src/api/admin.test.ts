@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, beforeEach, describe, test } from 'node:test';
+import { Validator } from '@seriousme/openapi-schema-validator';
 import type { AttemptRecord } from '../core/delivery.ts';
 import { MemoryRejections, type Rejection } from '../ingest/rejections.ts';
 import { memoryStore } from '../store/memory.ts';
@@ -703,6 +704,12 @@ describe('documentation', () => {
     clock = new TestClock();
     api = createAdminApi(new MemoryPort(memoryStore({ clock }), clock, rejectionLog(clock)), { clock, version: '1' });
     document = api.document();
+  });
+
+  test('is valid OpenAPI 3.1', async () => {
+    const served = JSON.parse(JSON.stringify(document)) as Record<string, unknown>;
+    const { valid, errors } = await new Validator().validate(served);
+    assert.ok(valid, JSON.stringify(errors, null, 2));
   });
 
   test('has every route of the router and no other', () => {

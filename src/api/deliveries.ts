@@ -35,7 +35,7 @@ const common = {
   source: name.optional(),
   type: text.optional(),
   reason: deadReason.optional(),
-  since: when.optional().openapi({ description: 'By the time the event was received.' }),
+  since: when.optional(),
   until: when.optional(),
   replayId: idOf('rpl').optional(),
 };
@@ -62,6 +62,7 @@ const list = jsonRoute({
   path: '/api/deliveries',
   group: 'deliveries',
   summary: 'Lists deliveries, newest first.',
+  about: 'since and until go by the time the event was received.',
   query: z.object({
     ...common,
     eventId: idOf('evt').optional(),

@@ -81,10 +81,13 @@ const NOT_LIVE = {
   runningMax: 0,
 };
 
-function figuresOf({ live, counts }: Omit<Queue, 'name'>, now: number): Figures {
+/** What figures need of a destination's live side. */
+type Live = Pick<DestinationLive, keyof typeof NOT_LIVE>;
+
+function figuresOf(live: Live, counts: DestinationCounts | null, now: number): Figures {
   const { blocked, due, ready, claimed, dead, oldestReadyAt } = counts ?? NO_COUNTS;
   const totals = counts?.totals ?? NO_TOTALS;
-  const { peakOpen, running, runningMax, ...rates } = live ?? NOT_LIVE;
+  const { peakOpen, running, runningMax, ...rates } = live;
   const size = blocked + due + ready + claimed;
   const processed = totals.succeeded + totals.skipped;
   return {
@@ -127,7 +130,7 @@ function statsOf({ name, live, counts }: Queue, now: number): z.output<typeof de
     breaker: live?.breaker ?? 'none',
     pausedBy: live?.pausedBy ?? null,
     pausedAt: isoTimeOrNull(live?.pausedAt ?? null),
-    ...figuresOf({ live, counts }, now),
+    ...figuresOf(live ?? NOT_LIVE, counts, now),
   };
 }
 
@@ -151,7 +154,7 @@ function overallOf(port: AdminPort, queues: readonly z.output<typeof destination
   const live = { ...NOT_LIVE, ...port.overall() };
   const ages = queues.flatMap(({ oldestReadyAgeMs }) => (oldestReadyAgeMs === null ? [] : [oldestReadyAgeMs]));
   const sums = Object.fromEntries(SUMMED.map((field) => [field, queues.reduce((sum, queue) => sum + queue[field], 0)]));
-  const overall = { ...figuresOf({ live: live as unknown as DestinationLive, counts: null }, now), ...sums };
+  const overall = { ...figuresOf(live, null, now), ...sums };
   return {
     ...overall,
     peakSize: Math.max(overall.size, live.peakOpen),

@@ -53,16 +53,16 @@ export class Client {
   }
 
   /** Up to `limit` rows of a list, page by page. */
-  async *rows<Row>(path: string, query: Query, limit: number): AsyncGenerator<Row> {
-    let left = limit;
+  async list<Row>(path: string, query: Query, limit: number): Promise<readonly Row[]> {
+    const rows: Row[] = [];
     let cursor: string | undefined;
-    while (left > 0) {
-      const page = await this.get<Rows<Row>>(path, { ...query, cursor, limit: Math.min(left, PAGE) });
-      yield* page.rows;
-      left -= page.rows.length;
-      if (page.cursor === null || page.rows.length === 0) return;
+    while (rows.length < limit) {
+      const page = await this.get<Rows<Row>>(path, { ...query, cursor, limit: Math.min(limit - rows.length, PAGE) });
+      rows.push(...page.rows);
+      if (page.cursor === null || page.rows.length === 0) break;
       cursor = page.cursor;
     }
+    return rows;
   }
 
   async #json<Answer>(path: string, init: RequestInit): Promise<Answer> {
@@ -77,6 +77,15 @@ export class Client {
     if (answer.ok) return answer;
     throw await errorOf(answer);
   }
+}
+
+/** Asks the admin API of a gateway in this process. */
+export function localClient(
+  gateway: { admin(): { fetch(request: Request): Promise<Response> } },
+  token: string | null,
+): Client {
+  const admin = gateway.admin();
+  return new Client((path, init) => admin.fetch(new Request(`http://localhost${path}`, init)), token);
 }
 
 const TIMEOUT_MS = 60_000;
@@ -96,7 +105,9 @@ export function httpSend(adminUrl: string): Send {
 async function errorOf(answer: Response): Promise<HoldfastError> {
   const problem = await problemOf(answer);
   if (problem === null) {
-    return new HoldfastError('gateway_unreachable', { detail: `What answers there with ${answer.status} is no Holdfast.` });
+    return new HoldfastError('gateway_unreachable', {
+      detail: `What answers there with ${answer.status} is no Holdfast.`,
+    });
   }
   const { code, detail } = problem;
   return new HoldfastError(isCode(code) ? code : 'internal', typeof detail === 'string' ? { detail } : {});

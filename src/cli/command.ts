@@ -46,9 +46,9 @@ export interface Surroundings {
   readonly environment: Environment;
   readonly cwd: string;
   /** Aborts at Ctrl-C from now on, instead of ending the process. `start` handles signals itself. */
-  interruptible(): AbortSignal;
+  readonly interruptible: () => AbortSignal;
   /** Asks a question on the terminal; `null` when there is nobody to ask. */
-  ask(question: string): Promise<string | null>;
+  readonly ask: (question: string) => Promise<string | null>;
 }
 
 export interface Invocation<Given extends Options> extends Surroundings {
@@ -84,8 +84,7 @@ export interface Command extends CommandInfo {
 export function defineCommand<const Given extends Options>(
   command: CommandInfo & { readonly options: Given; run(invocation: Invocation<Given>): Promise<number> },
 ): Command {
-  // The parser fills in values by the same table that Given is taken from.
-  return command as unknown as Command;
+  return command;
 }
 
 /** `--json` of every reading command. */
@@ -93,9 +92,22 @@ export const jsonOption = { type: 'flag', about: 'Prints JSON for programs inste
 
 /** How commands find the gateway or, where none runs, its store. */
 export const gatewayOptions = {
-  url: { type: 'text', value: 'URL', about: 'Address of the admin API; default HOLDFAST_URL, else what the gateway wrote beside its store.' },
-  'token-file': { type: 'text', value: 'FILE', about: 'File with the admin token; default HOLDFAST_ADMIN_TOKEN, else the file beside the store.' },
-  config: { type: 'text', short: 'c', value: 'FILE', about: 'The config file; default holdfast.config.ts, .js or .mjs here or in a folder above.' },
+  url: {
+    type: 'text',
+    value: 'URL',
+    about: 'Address of the admin API; default HOLDFAST_URL, else what the gateway wrote beside its store.',
+  },
+  'token-file': {
+    type: 'text',
+    value: 'FILE',
+    about: 'File with the admin token; default HOLDFAST_ADMIN_TOKEN, else the file beside the store.',
+  },
+  config: {
+    type: 'text',
+    short: 'c',
+    value: 'FILE',
+    about: 'The config file; default holdfast.config.ts, .js or .mjs here or in a folder above.',
+  },
 } as const satisfies Options;
 
 /** Which events or deliveries a command is about. */

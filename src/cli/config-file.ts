@@ -45,7 +45,9 @@ export async function loadConfig(file: string): Promise<LoadedConfig> {
   const loaded = (await importFile(file)) as { readonly default?: unknown };
   const { default: config } = loaded;
   if (!isConfig(config)) {
-    throw new HoldfastError('config_invalid', { detail: `${file}: expected export default defineConfig({ sources: … }).` });
+    throw new HoldfastError('config_invalid', {
+      detail: `${file}: expected export default defineConfig({ sources: … }).`,
+    });
   }
   return { config, file, directory };
 }
@@ -60,12 +62,21 @@ export async function importFile(file: string): Promise<unknown> {
     return await import(pathToFileURL(file).href);
   } catch (error) {
     if (error instanceof HoldfastError) throw error;
-    throw new HoldfastError('config_invalid', { detail: `${file} could not be loaded: ${reasonOf(error)}`, cause: error });
+    throw new HoldfastError('config_invalid', {
+      detail: `${file} could not be loaded: ${reasonOf(error)}`,
+      cause: error,
+    });
   }
 }
 
 function isConfig(value: unknown): value is Config {
-  return typeof value === 'object' && value !== null && 'sources' in value && typeof value.sources === 'object' && value.sources !== null;
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'sources' in value &&
+    typeof value.sources === 'object' &&
+    value.sources !== null
+  );
 }
 
 function reasonOf(error: unknown): string {

@@ -3,7 +3,8 @@ import { HoldfastError } from '../errors.ts';
 import type { Surroundings } from './command.ts';
 import { UsageError } from './exit.ts';
 
-interface Confirming extends Surroundings {
+/** An invocation of a command that asks. */
+export interface Confirming extends Surroundings {
   readonly options: { readonly yes: boolean };
 }
 
@@ -16,5 +17,6 @@ export async function confirm({ options, ask }: Confirming, question: string): P
   if (options.yes) return;
   const answer = await ask(`${question} [y/N] `);
   if (answer === null) throw new UsageError('There is nobody to ask here: pass --yes.');
-  if (!/^y(es)?$/i.test(answer.trim())) throw new HoldfastError('invalid_input', { detail: 'Nothing was done: the answer was no.' });
+  if (!/^y(es)?$/i.test(answer.trim()))
+    throw new HoldfastError('invalid_input', { detail: 'Nothing was done: the answer was no.' });
 }

@@ -26,7 +26,10 @@ interface Asking extends Surroundings {
  * Calls `use` with a running gateway.
  * @throws HoldfastError gateway_unreachable when none runs
  */
-export async function withGateway<Answer>(invocation: Asking, use: (connection: Connection) => Promise<Answer>): Promise<Answer> {
+export async function withGateway<Answer>(
+  invocation: Asking,
+  use: (connection: Connection) => Promise<Answer>,
+): Promise<Answer> {
   const setup = await findSetup(invocation, invocation.options.config);
   const address = findAddress(setup, invocation, invocation.options);
   if (address === null) throw notRunning(setup);
@@ -34,14 +37,35 @@ export async function withGateway<Answer>(invocation: Asking, use: (connection: 
 }
 
 /** Calls `use` with a running gateway, else with the store itself, which it opens and closes again. */
-export async function withReader<Answer>(invocation: Asking, use: (connection: Connection) => Promise<Answer>): Promise<Answer> {
+export async function withReader<Answer>(
+  invocation: Asking,
+  use: (connection: Connection) => Promise<Answer>,
+): Promise<Answer> {
   const setup = await findSetup(invocation, invocation.options.config);
   const address = findAddress(setup, invocation, invocation.options);
-  if (address !== null) return use({ client: new Client(httpSend(address.adminUrl), address.token), setup, address });
+  if (address !== null) {
+    const client = new Client(httpSend(address.adminUrl), address.token);
+    if (isGiven(invocation) || (await answers(client))) return use({ client, setup, address });
+  }
   if (setup.storePath === null || !existsSync(setup.storePath)) throw notRunning(setup);
   invocation.out.note(invocation.out.paintNote('dim', `No gateway runs here: reading ${setup.storePath} itself.`));
   await using offline = await openOffline(setup, invocation.environment);
   return await use({ client: offline.client, setup, address: null });
+}
+
+function isGiven({ options, environment }: Asking): boolean {
+  return options.url !== undefined || (environment('HOLDFAST_URL') ?? '') !== '';
+}
+
+/** Whether a gateway is where one was: after a crash its process id may be another program's. */
+async function answers(client: Client): Promise<boolean> {
+  try {
+    await client.get('/health');
+    return true;
+  } catch (error) {
+    if (error instanceof HoldfastError && error.code === 'gateway_unreachable') return false;
+    throw error;
+  }
 }
 
 function notRunning(setup: Setup): HoldfastError {

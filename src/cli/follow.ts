@@ -8,7 +8,11 @@ import type { Address } from './locate.ts';
 import { Story } from './story.ts';
 
 interface Following extends Surroundings {
-  readonly options: { readonly json: boolean; readonly source?: string | undefined; readonly type?: string | undefined };
+  readonly options: {
+    readonly json: boolean;
+    readonly source?: string | undefined;
+    readonly type?: string | undefined;
+  };
 }
 
 /** A frame of the stream; its times are ISO 8601. */
@@ -59,10 +63,19 @@ function connect(address: Address | null, source: string | undefined): Promise<W
       socket.terminate();
       const { statusCode } = response;
       const refused = statusCode === 401 || statusCode === 403;
-      reject(new HoldfastError(refused ? 'unauthorized' : 'gateway_unreachable', { detail: `${url.host} answered ${statusCode}.` }));
+      reject(
+        new HoldfastError(refused ? 'unauthorized' : 'gateway_unreachable', {
+          detail: `${url.host} answered ${statusCode}.`,
+        }),
+      );
     });
     socket.on('error', (error: NodeJS.ErrnoException) => {
-      reject(new HoldfastError('gateway_unreachable', { detail: `${url.host}: ${error.code ?? error.message}`, cause: error }));
+      reject(
+        new HoldfastError('gateway_unreachable', {
+          detail: `${url.host}: ${error.code ?? error.message}`,
+          cause: error,
+        }),
+      );
     });
   });
 }

@@ -38,11 +38,15 @@ export function commandHelp(command: CommandInfo): string {
     ...(command.details === undefined ? [] : ['', command.details]),
     '',
     `Usage: ${usageOf(command)}`,
-    ...(positionals.length === 0 ? [] : ['', 'Arguments:', ...columns(positionals.map(({ name, about }) => [name, about]))]),
+    ...(positionals.length === 0
+      ? []
+      : ['', 'Arguments:', ...columns(positionals.map(({ name, about }) => [name, about]))]),
     '',
     'Options:',
     ...columns([
-      ...Object.entries<Option>(command.options).map(([name, option]) => [optionUsage(name, option), optionAbout(option)] as const),
+      ...Object.entries<Option>(command.options).map(
+        ([name, option]) => [optionUsage(name, option), optionAbout(option)] as const,
+      ),
       ['-h, --help', 'Says this.'],
     ]),
     '',

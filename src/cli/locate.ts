@@ -60,7 +60,11 @@ export function findAddress(
   if (setup.storePath === null) {
     // Nothing is kept beside a store in memory: the address is where the settings say.
     const { host, port, adminHost, adminPort } = setup.settings;
-    return { adminUrl: `http://${adminPort === null ? host : adminHost}:${adminPort ?? port}`, url: `http://${host}:${port}`, token };
+    return {
+      adminUrl: `http://${adminPort === null ? host : adminHost}:${adminPort ?? port}`,
+      url: `http://${host}:${port}`,
+      token,
+    };
   }
   const running = runningGateway(setup.storePath);
   return running === null ? null : { ...running, token };
@@ -79,7 +83,8 @@ export function ingestUrl(setup: Setup): string {
   return running?.url ?? `http://${setup.settings.host}:${setup.settings.port}`;
 }
 
-function findToken(setup: Setup, file: string | undefined): string | null {
+/** The admin token: from a file that was named, the settings, or the file beside the store; `null` when there is none. */
+export function findToken(setup: Setup, file?: string): string | null {
   if (file !== undefined) {
     const token = readIfThere(file);
     if (token === null) throw new HoldfastError('invalid_input', { detail: `--token-file ${file} cannot be read.` });
@@ -115,4 +120,3 @@ function readIfThere(file: string): string | null {
 function nonEmpty(text: string | undefined): string | undefined {
   return text === '' ? undefined : text;
 }
-

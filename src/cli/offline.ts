@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Environment } from '../ingest/source.ts';
-import { Client } from './client.ts';
+import { type Client, localClient } from './client.ts';
 import { overlay, type Setup } from './locate.ts';
 
 export interface Offline extends AsyncDisposable {
@@ -15,15 +15,14 @@ export interface Offline extends AsyncDisposable {
 export async function openOffline(setup: Setup, environment: Environment): Promise<Offline> {
   const { Gateway } = await import('../gateway.ts');
   const token = randomBytes(24).toString('base64url');
+  const { handlers: _handlers, ...config } = setup.config;
   const gateway = new Gateway(
-    { ...setup.config, sources: {}, handlers: undefined } as never,
+    { ...config, sources: {} },
     {
       directory: setup.directory,
       environment: overlay(environment, { HOLDFAST_ADMIN_TOKEN: token, HOLDFAST_LOG_LEVEL: 'silent' }),
     },
   );
   await gateway.start();
-  const admin = gateway.admin();
-  const send = (path: string, init: RequestInit): Promise<Response> => admin.fetch(new Request(`http://localhost${path}`, init));
-  return { client: new Client(send, token), [Symbol.asyncDispose]: () => gateway.stop() };
+  return { client: localClient(gateway, token), [Symbol.asyncDispose]: () => gateway.stop() };
 }

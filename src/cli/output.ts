@@ -78,7 +78,8 @@ export class Output {
     const widths = head.map((title, column) =>
       Math.max(title.length, ...rows.map((row) => visible(row[column] ?? '').length)),
     );
-    const line = (cells: readonly string[]): string => cells.map((cell, column) => padCell(cell, widths, column)).join('  ');
+    const line = (cells: readonly string[]): string =>
+      cells.map((cell, column) => padCell(cell, widths, column)).join('  ');
     this.line(this.paint('dim', line(head)));
     for (const row of rows) this.line(this.#cut(line(row)));
   }

@@ -41,7 +41,11 @@ interface OptionToken {
   readonly value: string | undefined;
 }
 
-const helpOption: Option = { type: 'flag', short: 'h', about: 'Says what the command does and which options it takes.' };
+const helpOption: Option = {
+  type: 'flag',
+  short: 'h',
+  about: 'Says what the command does and which options it takes.',
+};
 
 function tokenise(command: CommandInfo, args: readonly string[]) {
   const config: ParseArgsOptionsConfig = {};

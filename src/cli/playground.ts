@@ -42,7 +42,11 @@ function playgroundEnvironment(environment: Environment, secretFile: string, cre
 
 /** The environment in which the sources of a setup find their secrets: its own for the playground. */
 export function setupEnvironment(
-  { file, storePath, directory }: { readonly file: string | null; readonly storePath: string | null; readonly directory: string },
+  {
+    file,
+    storePath,
+    directory,
+  }: { readonly file: string | null; readonly storePath: string | null; readonly directory: string },
   environment: Environment,
   create = false,
 ): Environment {

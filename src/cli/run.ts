@@ -29,8 +29,8 @@ async function dispatch(args: readonly string[], surroundings: Surroundings): Pr
     return exitCodes.ok.code;
   }
   const command = findCommand(first === 'help' ? (rest[0] ?? '') : first);
-  const { options, positionals, help } = parseCommand(command, rest, Date.now());
-  if (help || first === 'help') {
+  const { options, positionals, help } = parseCommand(command, first === 'help' ? ['--help'] : rest, Date.now());
+  if (help) {
     surroundings.out.line(commandHelp(command));
     return exitCodes.ok.code;
   }

@@ -69,7 +69,12 @@ export function inWords(occurrence: StreamOccurrence): Told {
   const about = `${text('type') || 'an event'} from ${text('source')}`;
   switch (occurrence.kind) {
     case 'accepted':
-      return { word: 'accepted', colour: 'cyan', text: `${about}  ${text('eventId')}${owedText(occurrence['owed'])}`, routine: true };
+      return {
+        word: 'accepted',
+        colour: 'cyan',
+        text: `${about}  ${text('eventId')}${owedText(occurrence['owed'])}`,
+        routine: true,
+      };
     case 'duplicate':
       return {
         word: 'duplicate',
@@ -78,15 +83,35 @@ export function inWords(occurrence: StreamOccurrence): Told {
         routine: true,
       };
     case 'rejected':
-      return { word: 'rejected', colour: 'yellow', text: `a request to ${text('source')}: ${text('reason')}`, routine: false };
+      return {
+        word: 'rejected',
+        colour: 'yellow',
+        text: `a request to ${text('source')}: ${text('reason')}`,
+        routine: false,
+      };
     case 'attempt':
       return attemptInWords(occurrence, text);
     case 'dead':
-      return { word: 'dead', colour: 'red', text: `${about} at ${text('destination')}: ${text('reason')}  ${text('eventId')}`, routine: false };
+      return {
+        word: 'dead',
+        colour: 'red',
+        text: `${about} at ${text('destination')}: ${text('reason')}  ${text('eventId')}`,
+        routine: false,
+      };
     case 'breaker':
-      return { word: 'breaker', colour: 'yellow', text: `${text('destination')} ${text('state')}: ${text('reason')}`, routine: false };
+      return {
+        word: 'breaker',
+        colour: 'yellow',
+        text: `${text('destination')} ${text('state')}: ${text('reason')}`,
+        routine: false,
+      };
     default:
-      return { word: text('level') || occurrence.kind, colour: noteColour(text('level')), text: text('message'), routine: false };
+      return {
+        word: text('level') || occurrence.kind,
+        colour: noteColour(text('level')),
+        text: text('message'),
+        routine: false,
+      };
   }
 }
 

@@ -1,9 +1,10 @@
 /** What `start` says: where it listens, what an acknowledgement means, and in a playground what to try. */
 import { relative } from 'node:path';
 import type { Gateway } from '../gateway.ts';
+import type { SourceInfo } from '../api/port.ts';
 import { tokenFile } from '../core/files.ts';
 import type { Surroundings } from './command.ts';
-import { type Setup } from './locate.ts';
+import type { Setup } from './locate.ts';
 import { ownVersion, selfCommand } from './self.ts';
 
 interface Welcome {
@@ -11,6 +12,7 @@ interface Welcome {
   readonly listeners: Awaited<ReturnType<Gateway['listen']>>;
   readonly setup: Setup;
   readonly surroundings: Surroundings;
+  readonly sources: readonly SourceInfo[];
 }
 
 /** To standard output in a playground; else to standard error, for standard output has the log. */
@@ -19,23 +21,28 @@ export function welcome(given: Welcome): void {
   const playground = given.setup.file === null;
   const say = (text: string): void => (playground ? out.line(text) : out.note(text));
   const bold = (text: string): string => (playground ? out.paint('bold', text) : out.paintNote('bold', text));
-  say(bold(`Holdfast ${ownVersion()}`) + (playground ? ' playground: no holdfast.config.ts here, so this is a demo' : ''));
+  say(
+    bold(`Holdfast ${ownVersion()}`) + (playground ? ' playground: no holdfast.config.ts here, so this is a demo' : ''),
+  );
   say('');
   for (const [name, text] of facts(given)) say(`  ${name.padEnd(13)} ${text}`);
   say('');
   if (playground) for (const line of tour(given)) say(line);
 }
 
-function facts({ gateway, listeners, setup, surroundings }: Welcome): [string, string][] {
+function facts({ gateway, listeners, setup, surroundings, sources: given }: Welcome): [string, string][] {
   const { ingest, admin } = listeners;
   const base = urlOf(ingest);
   const here = (path: string): string => relative(surroundings.cwd, path) || '.';
-  const sources = gateway.sources.map(({ name, path, verifier, proves }): [string, string] => [
+  const sources = given.map(({ name, path, verifier, proves }): [string, string] => [
     name,
     `POST ${base}${path}  (${verifier}${proves ? '' : ': PROVES NOTHING, anybody may send'})`,
   ]);
   const store = setup.storePath === null ? [] : [['store', here(setup.storePath)] as [string, string]];
-  const token = setup.settings.adminToken === null && setup.storePath !== null ? `  (token in ${here(tokenFile(setup.storePath))})` : '';
+  const token =
+    setup.settings.adminToken === null && setup.storePath !== null
+      ? `  (token in ${here(tokenFile(setup.storePath))})`
+      : '';
   return [
     ...(setup.file === null ? [] : [['config', here(setup.file)] as [string, string]]),
     ...sources,

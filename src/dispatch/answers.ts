@@ -36,8 +36,8 @@ export class Answers {
     const waiters = this.#waiting.get(eventId);
     if (waiters === undefined) return;
     for (const waiter of waiters.filter((one) => one.responder === destination)) {
-      this.#leave(eventId, waiter);
       waiter.resolve(answer);
+      this.#leave(eventId, waiter);
     }
   }
 
@@ -57,7 +57,7 @@ export class Answers {
 
 /**
  * A handler's return value as an answer: text, bytes, `{ status, headers, body }`, or any JSON value. `null` when it
- * returned nothing, or more than {@link ANSWER_BYTES_MAX}.
+ * returned nothing, what JSON cannot hold, or more than {@link ANSWER_BYTES_MAX}.
  */
 export function toAnswer(value: unknown): StoredAnswer | null {
   if (value === undefined || value === null) return null;
@@ -66,10 +66,20 @@ export function toAnswer(value: unknown): StoredAnswer | null {
   if (isHttpAnswer(value)) {
     const headers = Object.entries(value.headers ?? {}).map(([name, text]) => [name, String(text)] as const);
     const { body } = value;
-    const bytes = body instanceof Uint8Array ? body : Buffer.from(typeof body === 'string' ? body : body === undefined ? '' : JSON.stringify(body));
-    return sized(value.status, headers, bytes);
+    const bytes = body instanceof Uint8Array ? body : typeof body === 'string' ? Buffer.from(body) : json(body);
+    return bytes === null ? null : sized(value.status, headers, bytes);
   }
-  return sized(200, [['content-type', 'application/json']], Buffer.from(JSON.stringify(value) ?? ''));
+  const bytes = json(value);
+  return bytes === null ? null : sized(200, [['content-type', 'application/json']], bytes);
+}
+
+/** Bytes of a JSON value; `null` when it is none (circular, BigInt). */
+function json(value: unknown): Uint8Array | null {
+  try {
+    return Buffer.from(value === undefined ? '' : (JSON.stringify(value) ?? ''));
+  } catch {
+    return null;
+  }
 }
 
 function sized(status: number, headers: StoredAnswer['headers'], body: Uint8Array): StoredAnswer | null {

@@ -8,8 +8,8 @@ import type { Clock, Random, Timer } from '../core/clock.ts';
 import type { StoredEvent } from '../core/event.ts';
 import type { IdMaker } from '../core/id.ts';
 import type { Observer } from '../core/observer.ts';
-import { isFinal } from '../deliver/outcomes.ts';
-import type { Attempted, Emitted } from '../deliver/runner.ts';
+import { describeError, isFinal } from '../deliver/outcomes.ts';
+import type { Attempted, Emitted, Result } from '../deliver/runner.ts';
 import { HoldfastError } from '../errors.ts';
 import type {
   Append,
@@ -31,7 +31,7 @@ import { Feeder } from './feeder.ts';
 import { Lane, type LaneHost } from './lane.ts';
 import { Routing } from './routing.ts';
 import type { Running } from './running.ts';
-import { outcomeOf } from './settle.ts';
+import { type AttemptTimes, outcomeOf } from './settle.ts';
 import { Slots } from './slots.ts';
 
 export interface DispatcherOptions {
@@ -47,6 +47,13 @@ export interface DispatcherOptions {
   /** Version that is kept with every attempt. */
   readonly release: string;
   readonly committerChanged: (state: CommitterState) => void;
+}
+
+/** One delivery of an attempt, when it ended. */
+interface Ended {
+  readonly result: Result;
+  readonly emitted: readonly Emitted[];
+  readonly context: AttemptTimes & { readonly random: Random };
 }
 
 /** After an unclean stop, every start is committed before its code runs, for this long. */
@@ -144,7 +151,7 @@ export class Dispatcher implements LaneHost {
       return await this.committer.append(append);
     } catch (error) {
       this.#undone.add(append);
-      for (const event of append.events) this.#withdraw(event);
+      this.withdraw(append.events);
       throw error;
     }
   }
@@ -200,7 +207,7 @@ export class Dispatcher implements LaneHost {
       const answer = answers?.[index];
       if (event === undefined) continue;
       if (answer?.status === 'committed') this.#arrived(event, answer.claims, undone);
-      else if (!undone) this.#withdraw(event);
+      else if (!undone) this.withdraw([event]);
       if (answer?.status === 'duplicate') this.observer.duplicate(event.event.source, answer.eventId, answer.differs);
     }
   }
@@ -225,8 +232,11 @@ export class Dispatcher implements LaneHost {
     }
   }
 
-  #withdraw({ event, deliveries }: NewEvent): void {
-    for (const delivery of deliveries) this.lanes.get(delivery.destination)?.withdrawn(delivery.handOff, event.body?.length ?? 0);
+  /** Routed events that are not going to be committed after all. */
+  withdraw(rows: readonly NewEvent[]): void {
+    for (const { event, deliveries } of rows) {
+      for (const delivery of deliveries) this.lanes.get(delivery.destination)?.withdrawn(delivery.handOff, event.body?.length ?? 0);
+    }
   }
 
   #replayed(destination: string): void {
@@ -276,15 +286,22 @@ export class Dispatcher implements LaneHost {
       const claim = running.claims[index];
       const result = attempted.results[index];
       if (claim === undefined || result === undefined) continue;
-      const emits = isFinal(result) ? (attempted.emitted[index] ?? []) : [];
-      const settlement: Settlement = {
-        claim,
-        outcome: outcomeOf(lane.destination, claim, result, context),
-        emits: emits.map((emitted) => this.emitted(emitted, claim.event)),
-        answer: this.answers.answerOf(claim.event.id, lane.destination.name, result),
-      };
-      void this.#settled(lane, claim, settlement);
+      void this.#settled(lane, claim, this.#settlement(lane, claim, { result, emitted: attempted.emitted[index] ?? [], context }));
     }
+  }
+
+  #settlement(lane: Lane, claim: Claim, { result, emitted, context }: Ended): Settlement {
+    const answer = this.answers.answerOf(claim.event.id, lane.destination.name, result);
+    const emits: NewEvent[] = [];
+    try {
+      if (isFinal(result)) for (const one of emitted) emits.push(this.emitted(one, claim.event));
+    } catch (error) {
+      // A destination of what it emitted refuses more: this attempt failed, and nothing of it is left behind.
+      this.withdraw(emits);
+      const failed: Result = { kind: 'failed', error: describeError(error), delayMs: null, status: null };
+      return { claim, outcome: outcomeOf(lane.destination, claim, failed, context), emits: [], answer: null };
+    }
+    return { claim, outcome: outcomeOf(lane.destination, claim, result, context), emits, answer };
   }
 
   async #settled(lane: Lane, claim: Claim, settlement: Settlement): Promise<void> {

@@ -5,7 +5,7 @@ import { adminListener, isLoopback, nodeHandler } from '../api/listener.ts';
 import type { Settings } from '../config.ts';
 import { runtimeFile } from '../core/files.ts';
 import type { Acceptor } from '../ingest/accept.ts';
-import { createListener } from '../ingest/listener.ts';
+import { createListener, type Fallback } from '../ingest/listener.ts';
 import { storePath } from './token.ts';
 
 export interface Address {
@@ -34,10 +34,11 @@ export async function listen(parts: ListenParts): Promise<Listeners> {
   const { settings, acceptor, admin } = parts;
   // On an address that others can reach, the admin API never shares the port: it stays on loopback unless told otherwise.
   const shared = settings.adminPort === null && isLoopback(settings.host);
-  const ingest = createListener(acceptor, shared ? { handles: (path) => admin.handles(path), handler: nodeHandler(admin), upgrade: admin.stream } : null);
+  const ingest = createListener(acceptor, shared ? fallback(admin) : undefined);
   const own = shared ? null : adminListener(admin, { host: settings.adminHost, port: settings.adminPort ?? settings.port + 1, token: parts.token });
   try {
-    const ingestAddress = await ingest.listen(settings.host, settings.port);
+    const bound = await ingest.listen(settings.port, settings.host);
+    const ingestAddress = { host: bound.address, port: bound.port };
     const adminAddress = own === null ? ingestAddress : await own.start();
     const file = await writeRuntime(parts, { ingest: ingestAddress, admin: adminAddress });
     return {
@@ -45,15 +46,24 @@ export async function listen(parts: ListenParts): Promise<Listeners> {
       admin: adminAddress,
       close: async () => {
         if (file !== null) await rm(file, { force: true });
-        await ingest.close();
+        await ingest.stop();
         await own?.stop();
       },
     };
   } catch (error) {
-    await ingest.close();
+    await ingest.stop();
     await own?.stop();
     throw error;
   }
+}
+
+/** What is no source's path goes to the admin API. */
+function fallback(admin: AdminApi): Fallback {
+  const handler = nodeHandler(admin);
+  return {
+    request: (request, response) => handler(request, response),
+    upgrade: (request, socket, head) => admin.stream.upgrade(request, socket, head),
+  };
 }
 
 /** Where the running gateway is, for the CLI on this machine. */

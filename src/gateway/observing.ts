@@ -34,7 +34,7 @@ export function observe(parts: { settings: Settings; clock: Clock; extra: Partia
     destinations: () => port?.destinations() ?? [],
     now: () => clock.now(),
   });
-  const observer = combineObservers(log.observer, metrics.observer, stats.observer, hub.observer, { queued: (destination) => stats.received(destination, 1) }, extra);
+  const observer = combineObservers(log.observer, metrics.observer, stats.observer, hub.observer, extra);
   return {
     observer,
     stats,

@@ -3,7 +3,6 @@
  * hands it to `accept`; the order is fixed: path and method, size, headers, body, verify, read, route, commit, answer.
  * Nothing is parsed, and nothing touches the store, before it is verified.
  */
-import type { HeaderList } from '../core/event.ts';
 import type { StoredEvent } from '../core/event.ts';
 import { type ErrorCode, HoldfastError } from '../errors.ts';
 import type { AppendAnswer, NewEvent, StoredAnswer } from '../store/store.ts';
@@ -40,6 +39,8 @@ export class Acceptor {
   readonly ports: IngestPorts;
   readonly proxies: TrustedProxies;
   readonly intakes: readonly Intake[];
+  /** Bytes of bodies held for requests that are not answered yet. */
+  heldBytes = 0;
   readonly #byPath: ReadonlyMap<string, Intake>;
   readonly #byName: ReadonlyMap<string, Intake>;
 
@@ -119,10 +120,9 @@ export class Acceptor {
     try {
       const verdict = verifier.verify(visit.request, visit.now);
       if (!(verdict instanceof Promise)) return this.#judged(visit, verdict);
-      return verdict.then(
-        (late) => this.#judged(visit, late),
-        (error: unknown) => this.#failed(visit, 'verify', error),
-      );
+      return verdict
+        .then((late) => this.#judged(visit, late))
+        .catch((error: unknown) => this.#failed(visit, 'verify', error));
     } catch (error) {
       return this.#failed(visit, 'verify', error);
     }
@@ -184,9 +184,14 @@ export class Acceptor {
   #rows({ source }: Intake, events: readonly StoredEvent[]): NewEvent[] {
     const { dedupeWindowMs, routeUnfit } = source;
     const rows: NewEvent[] = [];
-    for (const event of events) {
-      const deliveries = event.unfit === null || routeUnfit ? this.ports.route(event) : [];
-      rows.push({ event, dedupeWindowMs, deliveries });
+    try {
+      for (const event of events) {
+        const deliveries = event.unfit === null || routeUnfit ? this.ports.route(event) : [];
+        rows.push({ event, dedupeWindowMs, deliveries });
+      }
+    } catch (error) {
+      this.ports.withdraw(rows);
+      throw error;
     }
     return rows;
   }

@@ -1,5 +1,5 @@
 /** What the headers of a request say about it, read in one pass, and why it is refused before its body is read. */
-import type { HeaderList } from '../core/event.ts';
+import { type HeaderList, headerValue } from '../core/event.ts';
 import type { ErrorCode } from '../errors.ts';
 
 /** Why a request is refused by its head. */
@@ -23,7 +23,10 @@ export class Head {
   upgrade: string | undefined = undefined;
   doubled: string | undefined = undefined;
 
+  readonly #headers: HeaderList;
+
   constructor(headers: HeaderList) {
+    this.#headers = headers;
     this.lines = headers.length >>> 1;
     for (let index = 0; index + 1 < headers.length; index += 2) {
       const name = headers[index] ?? '';
@@ -40,6 +43,23 @@ export class Head {
         default:
       }
     }
+  }
+
+  // Node's server asks a request for `headers.expect` before it hands it over, and may come to ask for these.
+  get host(): string | undefined {
+    return headerValue(this.#headers, 'host');
+  }
+
+  get connection(): string | undefined {
+    return headerValue(this.#headers, 'connection');
+  }
+
+  get 'content-length'(): string | undefined {
+    return headerValue(this.#headers, 'content-length');
+  }
+
+  get 'transfer-encoding'(): string | undefined {
+    return headerValue(this.#headers, 'transfer-encoding');
   }
 
   /** Whether a body follows. */

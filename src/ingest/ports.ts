@@ -3,7 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import type { StoredEvent } from '../core/event.ts';
 import type { IdMaker } from '../core/id.ts';
 import type { Observer } from '../core/observer.ts';
-import type { Append, AppendAnswer, NewDelivery, StoredAnswer } from '../store/store.ts';
+import type { Append, AppendAnswer, NewDelivery, NewEvent, StoredAnswer } from '../store/store.ts';
 import type { Source } from './source.ts';
 import type { RejectionLog } from './rejections.ts';
 
@@ -30,6 +30,8 @@ export interface IngestPorts {
   readonly gate: () => 'open' | 'stopping' | 'disk_reserve' | 'store_unavailable';
   /** What an event owes, fixed here and now. @throws HoldfastError backlog_full when a destination refuses */
   readonly route: (event: StoredEvent) => readonly NewDelivery[];
+  /** Routed events that are not going to be appended after all. */
+  readonly withdraw: (rows: readonly NewEvent[]) => void;
   /** Commits; resolves after the commit. @throws HoldfastError store_unavailable, commit_unknown, stopping */
   readonly append: (append: Append) => Promise<AppendAnswer>;
   /**

@@ -6,7 +6,8 @@ import type { HttpAnswer } from '../verify/verifier.ts';
 /** An answer, complete but for `Date` and `Connection`. */
 export interface Reply {
   readonly status: number;
-  readonly headers: HeaderList;
+  /** Name, value, name, value… */
+  readonly headers: string[];
   /** Text is ASCII, so that it can be written in one piece with the headers. */
   readonly body: string | Uint8Array;
 }
@@ -43,7 +44,7 @@ export function answerReply(answer: HttpAnswer): Reply {
 const JSON_TYPE = ['Content-Type', 'application/json'] as const;
 // Every id has the same length, so nearly all answers share these headers.
 const ID_TEXT_LENGTH = '{"id":"evt_00000000000000000000000000"}'.length;
-const ACCEPTED_HEADERS: HeaderList = [...JSON_TYPE, 'Content-Length', String(ID_TEXT_LENGTH)];
+const ACCEPTED_HEADERS: string[] = [...JSON_TYPE, 'Content-Length', String(ID_TEXT_LENGTH)];
 
 /** 200 `{"id":"evt_…"}`. */
 export function acceptedReply(eventId: string): Reply {

@@ -157,7 +157,8 @@ export class Metrics {
     attemptStarted: (destination, size) => {
       this.#batchSize.at(destination).add(size);
     },
-    attemptEnded: (...[destination, event, { outcome, durationMs }, lagMs]) => {
+    // oxlint-disable-next-line max-params -- the port's own; a rest parameter makes an array, a fifth of an event's cost
+    attemptEnded: (destination, event, { outcome, durationMs }, lagMs) => {
       this.#tallies.attempts.at(destination).at(outcome).count++;
       this.#attemptS.at(destination).add(durationMs / 1000);
       this.#lagS.at(destination).add(lagMs / 1000);

@@ -46,7 +46,8 @@ export class StreamHub {
     rejected: (source, step, reason) => {
       if (this.#watchers.size > 0) this.#tell('rejected', { source, step, reason });
     },
-    attemptEnded: (...[destination, event, attempt, lagMs]) => {
+    // oxlint-disable-next-line max-params -- the port's own; a rest parameter makes an array for every event
+    attemptEnded: (destination, event, attempt, lagMs) => {
       if (this.#watchers.size === 0) return;
       const { number, outcome, durationMs, error } = attempt;
       this.#tell('attempt', { ...about(event), destination, number, outcome, durationMs, lagMs, error });

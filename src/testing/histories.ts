@@ -152,14 +152,14 @@ class Run {
     for (const side of ['model', 'other'] as const) {
       assert.deepEqual(plain(answers[side]), plain(made.answers[side]), 'a repeat was answered otherwise');
     }
-    this.#pair.note('repeated');
+    this.#pair.note('store repeated');
   }
 
   async #interrupt(): Promise<void> {
     const { batches } = this.#takeBatches();
     await this.#pair.harness.model.interrupt(batches.model);
     await this.#pair.harness.other.interrupt(batches.other);
-    this.#pair.note('interrupted');
+    this.#pair.note('store interrupted');
   }
 
   async #claim(dice: Dice): Promise<void> {

@@ -94,6 +94,8 @@ export interface Provider {
   readonly notProtected: string;
   /** Lower-case names of headers that are credentials. Default none. */
   readonly credentialHeaders?: readonly string[];
+  /** Names of query parameters that are credentials. Default none. */
+  readonly credentialParameters?: readonly string[];
   /** Whether the scheme signs the URL. Default `false`. */
   readonly signsUrl?: boolean;
   readonly page: ProviderPage;
@@ -117,22 +119,21 @@ export interface ProviderParts<Setting extends keyof ProviderSettings> {
 /** Makes the verifier of a provider. */
 export function providerVerifier<Setting extends keyof ProviderSettings>(
   provider: Provider,
-  { settings, given, open }: ProviderParts<Setting>,
+  parts: ProviderParts<Setting>,
 ): Verifier {
-  const sources = { baseUrl: provider.signsUrl ? optionalSecret('HOLDFAST_PUBLIC_URL') : undefined } as Record<
-    Setting | 'baseUrl',
-    SecretSource | undefined
-  >;
-  for (const setting of settings) sources[setting] = given[setting] ?? variableOf(provider, setting);
+  const baseUrl = provider.signsUrl === true ? optionalSecret('HOLDFAST_PUBLIC_URL') : undefined;
+  const sources = { baseUrl } as Record<Setting | 'baseUrl', SecretSource | undefined>;
+  for (const setting of parts.settings) sources[setting] = parts.given[setting] ?? variableOf(provider, setting);
   return defineVerifier({
     outline: {
       name: provider.key,
       credentialHeaders: provider.credentialHeaders ?? [],
+      ...(provider.credentialParameters !== undefined && { credentialParameters: provider.credentialParameters }),
       defaults: provider.defaults,
       notProtected: provider.notProtected,
     },
     sources,
-    open,
+    open: (secrets) => parts.open(secrets),
   });
 }
 

@@ -26,7 +26,8 @@ const HOST = /^[\w.-]+(?::\d{1,5})?$|^\[[\da-fA-F:.]+\](?::\d{1,5})?$/;
  */
 export function publicUrl(name: string, options: PublicUrlOptions, base: string | undefined): PublicUrl {
   if (options.trustProxy === true) return forwardedUrl;
-  const configured = options.publicUrl?.trim() ?? base;
+  // What follows # is for Twilio's retries and is never sent.
+  const configured = (options.publicUrl?.trim() ?? base)?.split('#')[0];
   if (configured === undefined) {
     throw new HoldfastError('config_invalid', {
       detail: `${name} signs the URL it calls: set publicUrl or HOLDFAST_PUBLIC_URL, or trustProxy behind a proxy.`,

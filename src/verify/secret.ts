@@ -48,8 +48,8 @@ export interface Definition<Setting extends string> {
 }
 
 /**
- * Makes a verifier that proves something. Where a source names an environment variable the verifier is unbound:
- * `bind` reads it, and `verify` throws until then.
+ * Makes a verifier that proves something. Where a source names an environment variable, `bind` reads it; until then
+ * `verify` throws, unless what the variable holds can be done without.
  *
  * @throws HoldfastError `secret_missing` naming the setting, or the variable, that holds nothing
  */
@@ -63,18 +63,26 @@ export function defineVerifier<Setting extends string>(definition: Definition<Se
     }
     return { ...outline, proves: true, ...definition.open(secrets) };
   };
-  const unbound = settings.map((setting) => sources[setting]).find(isReference);
-  if (unbound === undefined) return openWith(() => undefined);
-  return {
-    ...outline,
-    proves: true,
-    bind: openWith,
-    verify() {
-      throw new HoldfastError('secret_missing', {
-        detail: `${outline.name} has not read ${unbound.env} yet: call bind(environment) first.`,
-      });
-    },
-  };
+  const references = settings.map((setting) => sources[setting]).filter(isReference);
+  if (references.length === 0) return openWith(() => undefined);
+  return { ...outline, proves: true, ...openUnbound(openWith, references), bind: openWith };
+}
+
+/** What works before the environment is read: everything, where it is not needed; else a `verify` that says why not. */
+function openUnbound(openWith: (environment: Environment) => Opened, references: readonly SecretReference[]): Opened {
+  const needed = references.find((reference) => reference.optional !== true);
+  if (needed === undefined) {
+    try {
+      return openWith(() => undefined);
+    } catch (cause) {
+      return { verify: () => throwUnbound('bind(environment) must be called first.', cause) };
+    }
+  }
+  return { verify: () => throwUnbound(`${needed.env} has not been read: call bind(environment) first.`) };
+}
+
+function throwUnbound(detail: string, cause?: unknown): never {
+  throw new HoldfastError('secret_missing', { detail, cause });
 }
 
 /**

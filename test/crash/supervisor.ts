@@ -46,22 +46,24 @@ export class GatewayProcess {
     const options: ProgramOptions = {
       run: 1,
       port: 0,
-      durability: 'full',
+      durability: 'FULL',
       diskReserveBytes: 0,
       controls: [],
       failpoint: null,
+      storePoint: false,
       ...given,
     };
     const command = [...under, process.execPath, '--conditions=holdfast-source', PROGRAM, JSON.stringify(options)];
     this.#child = spawn(command[0] ?? '', command.slice(1), {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-      env: { ...process.env, NODE_COMPILE_CACHE: CACHE, NODE_OPTIONS: '', NODE_TEST_CONTEXT: '' },
+      env: { ...process.env, NODE_COMPILE_CACHE: CACHE },
     });
     alive.add(this.#child);
     this.#child.stderr?.on('data', (chunk: Buffer) => {
       this.#stderr = (this.#stderr + chunk.toString()).slice(-STDERR_KEPT);
     });
     this.#child.on('message', (told: Told) => {
+      if (told.kind === 'armed') return;
       this.#told ??= told;
       this.#readyMs ||= performance.now() - this.#startedAt;
     });
@@ -77,6 +79,10 @@ export class GatewayProcess {
     return this.#readyMs;
   }
 
+  get stopped(): boolean {
+    return !alive.has(this.#child);
+  }
+
   get stderr(): string {
     return this.#stderr;
   }
@@ -89,25 +95,29 @@ export class GatewayProcess {
     }
     const told = this.#told as Told | null;
     if (told?.kind === 'ready') return told;
-    throw new Error(`The gateway did not start. ${told?.message ?? ''}\n${this.#stderr}`);
+    throw new Error(`The gateway did not start. ${told?.kind === 'refused' ? told.message : ''}\n${this.#stderr}`);
   }
 
-  arm(failpoint: Failpoint): void {
+  /** From when this resolves the failpoint counts its hits. */
+  async arm(failpoint: Failpoint): Promise<void> {
+    const armed = once(this.#child, 'message');
     const message: Arm = { kind: 'arm', failpoint };
     this.#child.send(message);
+    await withDeadline(armed, READY_DEADLINE_MS, 'the failpoint to be armed');
   }
 
   /** Sends a signal to the program itself, whatever it runs under. */
   signal(signal: NodeJS.Signals): void {
     const pid = this.#told?.kind === 'ready' ? this.#told.pid : this.#child.pid;
-    if (pid === undefined || this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    process.kill(pid, signal);
+    if (pid !== undefined && alive.has(this.#child)) process.kill(pid, signal);
   }
 
   /** SIGKILL, now; resolves when it has gone. Safe when it has already. */
   async kill(): Promise<Exit> {
-    killNow(this.#told?.kind === 'ready' ? this.#told.pid : undefined);
-    killNow(this.#child.pid);
+    if (alive.has(this.#child)) {
+      killNow(this.#told?.kind === 'ready' ? this.#told.pid : undefined);
+      killNow(this.#child.pid);
+    }
     return this.ended();
   }
 

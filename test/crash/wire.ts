@@ -13,9 +13,11 @@ export type Plan =
   | 'fail-once'
   | 'reject'
   | 'skip'
-  /** Ends the process in its first tick. */
+  /** Takes a second. */
+  | 'long'
+  /** `ledger` ends the process in its first tick; `mail` is innocent. */
   | 'exit'
-  /** The first invocation is slow and rejects, the second is slower and succeeds. */
+  /** The first invocation of `mail` is slow and rejects, the second is slower and succeeds. */
   | 'overtaken';
 
 /** Destinations of the program: `ledger` keeps the order of a key, `mail` does not. */
@@ -50,14 +52,17 @@ export interface ProgramOptions {
   /** Number of this start, written into the log. */
   readonly run: number;
   readonly port: number;
-  readonly durability: 'full' | 'normal' | 'off';
+  readonly durability: 'FULL' | 'NORMAL' | 'OFF';
   readonly diskReserveBytes: number;
   readonly controls: readonly Control[];
   readonly failpoint: Failpoint | null;
+  /** Whether the store's own failpoint is connected, for `after-append`: it costs every commit a step more. */
+  readonly storePoint: boolean;
 }
 
 /** From the program to the test. */
 export type Told =
+  | { readonly kind: 'armed' }
   | { readonly kind: 'ready'; readonly pid: number; readonly url: string; readonly ackMeaning: string; readonly unclean: boolean }
   | { readonly kind: 'refused'; readonly code: string; readonly message: string };
 

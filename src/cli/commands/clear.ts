@@ -16,7 +16,10 @@ export const clear = defineCommand({
       await confirm(invocation, `Make dead letters of all open deliveries of ${name}?`);
       const { cleared } = await onDestination<{ cleared: number }>(client, name, 'clear');
       if (invocation.options.json) invocation.out.json({ destination: name, cleared });
-      else invocation.out.line(`${amount(cleared, 'dead letter')} made. holdfast replay --destination ${name} --reason cleared brings them back.`);
+      else
+        invocation.out.line(
+          `${amount(cleared, 'dead letter')} made. holdfast replay --destination ${name} --reason cleared brings them back.`,
+        );
       return 0;
     }),
 });

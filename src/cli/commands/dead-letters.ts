@@ -4,7 +4,7 @@ import { type DeadReason, deadReasons } from '../../core/delivery.ts';
 import { didYouMean } from '../../core/suggest.ts';
 import { isId } from '../../core/id.ts';
 import type { Client, Query } from '../client.ts';
-import { confirm } from '../confirm.ts';
+import { confirm, type Confirming } from '../confirm.ts';
 import { defineCommand, filterOptions, gatewayOptions, jsonOption } from '../command.ts';
 import { withGateway, withReader } from '../connect.ts';
 import { UsageError } from '../exit.ts';
@@ -30,7 +30,11 @@ export const deadLetters = defineCommand({
   options: {
     destination: { type: 'text', short: 'd', value: 'NAME', about: 'Only those of this destination.' },
     ...filterOptions,
-    reason: { type: 'text', value: 'REASON', about: `Only those that died of it: ${Object.keys(deadReasons).join(', ')}.` },
+    reason: {
+      type: 'text',
+      value: 'REASON',
+      about: `Only those that died of it: ${Object.keys(deadReasons).join(', ')}.`,
+    },
     resolved: { type: 'flag', about: 'Lists those that are resolved.' },
     limit: { type: 'integer', short: 'n', min: 1, default: 20, about: 'Most dead letters listed.' },
     note: { type: 'text', value: 'TEXT', about: 'Why they are resolved; needed to resolve.' },
@@ -60,7 +64,7 @@ export const deadLetters = defineCommand({
     }
     await withReader(invocation, async ({ client }) => {
       const query = { ...filter, resolved: options.resolved ? 'true' : undefined };
-      const rows = await Array.fromAsync(client.rows<Delivery>('/api/dead-letters', query, options.limit));
+      const rows = await client.list<Delivery>('/api/dead-letters', query, options.limit);
       if (options.json) for (const row of rows) out.json(row);
       else listDeadLetters(out, rows);
     });
@@ -93,7 +97,7 @@ function listDeadLetters(out: Output, rows: readonly Delivery[]): void {
   );
 }
 
-interface Resolving extends Parameters<typeof confirm>[0] {
+interface Resolving extends Confirming {
   readonly ids: readonly string[];
   readonly filter: Query;
   readonly note: string;
@@ -107,7 +111,10 @@ async function resolve(asked: Resolving, client: Client): Promise<number> {
   let resolved = 0;
   for (let start = 0; start < ids.length; start += IDS_PER_REQUEST) {
     const some = ids.slice(start, start + IDS_PER_REQUEST);
-    const answer = await client.post<{ resolved: number }>('/api/dead-letters/resolve', { ids: some, note: asked.note });
+    const answer = await client.post<{ resolved: number }>('/api/dead-letters/resolve', {
+      ids: some,
+      note: asked.note,
+    });
     resolved += answer.resolved;
   }
   if (options.json) out.json({ asked: ids.length, resolved });
@@ -120,6 +127,6 @@ async function idsToResolve({ ids, filter, options }: Resolving, client: Client)
   const wrong = ids.find((id) => !isId('dlv', id));
   if (wrong !== undefined) throw new UsageError(`'${plain(wrong)}' is no delivery: expected dlv_….`);
   if (!options.all) return ids;
-  const rows = await Array.fromAsync(client.rows<Delivery>('/api/dead-letters', filter, ALL_MAX));
+  const rows = await client.list<Delivery>('/api/dead-letters', filter, ALL_MAX);
   return rows.map((row) => row.id);
 }

@@ -20,11 +20,19 @@ export const events = defineCommand({
     unmatched: { type: 'flag', about: 'Only events that no destination matched.' },
     limit: { type: 'integer', short: 'n', min: 1, default: 20, about: 'Most events listed.' },
     oldest: { type: 'flag', about: 'Lists the oldest first.' },
-    follow: { type: 'flag', short: 'f', about: 'Shows acceptances, attempts, dead letters and refusals live, until Ctrl-C.' },
+    follow: {
+      type: 'flag',
+      short: 'f',
+      about: 'Shows acceptances, attempts, dead letters and refusals live, until Ctrl-C.',
+    },
     json: jsonOption,
     ...gatewayOptions,
   },
-  examples: ['holdfast events --source stripe --since 1h', 'holdfast events --unmatched --json', 'holdfast events --follow'],
+  examples: [
+    'holdfast events --source stripe --since 1h',
+    'holdfast events --unmatched --json',
+    'holdfast events --follow',
+  ],
   async run(invocation) {
     const { options, out } = invocation;
     if (options.follow) {
@@ -32,13 +40,17 @@ export const events = defineCommand({
     }
     await withReader(invocation, async ({ client }) => {
       const query = {
-        ...{ source: options.source, type: options.type, tenant: options.tenant },
-        ...{ since: options.since, until: options.until, dedupeKey: options['dedupe-key'] },
+        source: options.source,
+        type: options.type,
+        tenant: options.tenant,
+        since: options.since,
+        until: options.until,
+        dedupeKey: options['dedupe-key'],
         correlationId: options['correlation-id'],
         unmatched: options.unmatched ? 'true' : undefined,
         order: options.oldest ? 'oldest' : undefined,
       };
-      const rows = await Array.fromAsync(client.rows<EventRow>('/api/events', query, options.limit));
+      const rows = await client.list<EventRow>('/api/events', query, options.limit);
       if (options.json) for (const row of rows) out.json(row);
       else listEvents(out, rows);
     });

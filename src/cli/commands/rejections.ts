@@ -27,8 +27,14 @@ export const rejections = defineCommand({
     'After a secret was corrected, --verify-again takes them through the normal path: those that verify now become events. Of a request whose credential was redacted nothing can be verified again.',
   positionals: [{ name: 'ID…', optional: true, about: 'Only these: rej_…; for --verify-again.' }],
   options: {
-    ...{ source, since, until },
-    reason: { type: 'text', value: 'REASON', about: 'Only those refused for it: signature_mismatch, header_missing, ….' },
+    source,
+    since,
+    until,
+    reason: {
+      type: 'text',
+      value: 'REASON',
+      about: 'Only those refused for it: signature_mismatch, header_missing, ….',
+    },
     limit: { type: 'integer', short: 'n', min: 1, default: 20, about: 'Most rejections listed.' },
     'verify-again': { type: 'flag', about: 'Verifies them again, all or those of --source or of the ids.' },
     json: jsonOption,
@@ -51,7 +57,7 @@ export const rejections = defineCommand({
     }
     await withReader(invocation, async ({ client }) => {
       const { source, since, until, reason, limit } = options;
-      const rows = await Array.fromAsync(client.rows<RejectionRow>('/api/rejections', { source, since, until, reason }, limit));
+      const rows = await client.list<RejectionRow>('/api/rejections', { source, since, until, reason }, limit);
       if (options.json) for (const row of rows) out.json(row);
       else listRejections(out, rows);
     });

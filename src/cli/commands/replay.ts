@@ -5,7 +5,7 @@ import { deadReasons } from '../../core/delivery.ts';
 import { isId } from '../../core/id.ts';
 import { type ErrorCode, errorCodes } from '../../errors.ts';
 import type { Client } from '../client.ts';
-import { confirm } from '../confirm.ts';
+import { confirm, type Confirming } from '../confirm.ts';
 import { defineCommand, filterOptions, gatewayOptions, jsonOption } from '../command.ts';
 import { withGateway } from '../connect.ts';
 import { exitCodes, UsageError } from '../exit.ts';
@@ -31,11 +31,17 @@ export const replay = defineCommand({
   summary: 'Makes new deliveries from past ones: single ones by id, or many by filter.',
   details:
     'By filter it shows its plan and asks first, then runs in the gateway, after live traffic: it survives a restart, and Ctrl-C here only stops watching it.',
-  positionals: [{ name: 'ID…', optional: true, about: 'Deliveries (dlv_…) or events (evt_…), each replayed by itself.' }],
+  positionals: [
+    { name: 'ID…', optional: true, about: 'Deliveries (dlv_…) or events (evt_…), each replayed by itself.' },
+  ],
   options: {
     destination: { type: 'text', short: 'd', value: 'NAME', about: 'Only what went to this destination.' },
     ...filterOptions,
-    reason: { type: 'text', value: 'REASON', about: `Only dead letters of this reason: ${Object.keys(deadReasons).join(', ')}.` },
+    reason: {
+      type: 'text',
+      value: 'REASON',
+      about: `Only dead letters of this reason: ${Object.keys(deadReasons).join(', ')}.`,
+    },
     id: { type: 'text', many: true, value: 'ID', about: 'The same as the argument.' },
     dead: { type: 'flag', about: 'Dead letters that are not resolved; the default where there is another filter.' },
     all: { type: 'flag', about: 'Every delivery that has ended, the successful ones too.' },
@@ -50,7 +56,11 @@ export const replay = defineCommand({
     json: jsonOption,
     ...gatewayOptions,
   },
-  examples: ['holdfast replay dlv_01k3…', 'holdfast replay --destination billing --since 1h', 'holdfast replay --unmatched --to archive --yes'],
+  examples: [
+    'holdfast replay dlv_01k3…',
+    'holdfast replay --destination billing --since 1h',
+    'holdfast replay --unmatched --to archive --yes',
+  ],
   run(invocation) {
     const { options, out, positionals } = invocation;
     checkReason(options.reason);
@@ -64,7 +74,7 @@ export const replay = defineCommand({
   },
 });
 
-type Invoked = Parameters<typeof confirm>[0] & {
+type Invoked = Confirming & {
   readonly options: {
     readonly [Name in 'destination' | 'source' | 'type' | 'reason' | 'to']: string | undefined;
   } & { readonly [Name in 'since' | 'until' | 'rate']: number | undefined } & {
@@ -102,7 +112,10 @@ async function replayId(client: Client, id: string, to: string | undefined): Pro
     return { of: id, deliveryIds, error: null };
   }
   if (to !== undefined) throw new UsageError('--to needs events or a filter: a delivery goes where it went before.');
-  const { rows } = await client.post<{ rows: { deliveryId: string | null; error: string | null }[] }>('/api/dead-letters/replay', { ids: [id] });
+  const { rows } = await client.post<{ rows: { deliveryId: string | null; error: string | null }[] }>(
+    '/api/dead-letters/replay',
+    { ids: [id] },
+  );
   const { deliveryId = null, error = 'internal' } = rows[0] ?? {};
   return { of: id, deliveryIds: deliveryId === null ? [] : [deliveryId], error };
 }
@@ -132,14 +145,20 @@ async function bulk(invocation: Invoked, client: Client): Promise<number> {
 
 function filterOf(options: Invoked['options']) {
   const { destination, source, type, since, until, reason, to, dead, all, unmatched } = options;
-  if ([dead, all, unmatched].filter(Boolean).length > 1) throw new UsageError('Of --dead, --all and --unmatched only one holds.');
+  if ([dead, all, unmatched].filter(Boolean).length > 1)
+    throw new UsageError('Of --dead, --all and --unmatched only one holds.');
   const what = all ? 'all' : unmatched ? 'unmatched' : 'dead';
   const narrowed = [destination, source, type, since, until, reason].some((value) => value !== undefined);
   if (!narrowed && !dead && !all && !unmatched) {
     throw new UsageError('replay needs ids or a filter; for every dead letter say --dead.');
   }
   return {
-    ...{ what, destination, source, type, reason, to },
+    what,
+    destination,
+    source,
+    type,
+    reason,
+    to,
     since: since === undefined ? undefined : String(since),
     until: until === undefined ? undefined : String(until),
   } as const;
@@ -183,7 +202,13 @@ async function list(out: Output, client: Client, json: boolean): Promise<number>
   if (json) for (const row of rows) out.json(row);
   else if (rows.length === 0) out.note('No bulk replays.');
   else {
-    const cells = rows.map((row) => [dateTime(row.startedAt), row.id, row.state, `${row.made}/${row.planned}`, plain(row.by)]);
+    const cells = rows.map((row) => [
+      dateTime(row.startedAt),
+      row.id,
+      row.state,
+      `${row.made}/${row.planned}`,
+      plain(row.by),
+    ]);
     out.table(['STARTED', 'ID', 'STATE', 'MADE', 'BY'], cells);
   }
   return exitCodes.ok.code;

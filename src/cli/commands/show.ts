@@ -68,7 +68,11 @@ async function shown(out: Output, { id, path, client, headers }: Asked): Promise
   else showReplay(out, await client.get<z.output<typeof replayShape>>(path));
 }
 
-function showEvent(out: Output, { event, duplicates, answer, deliveries, timeline }: EventAnswer, headers: boolean): void {
+function showEvent(
+  out: Output,
+  { event, duplicates, answer, deliveries, timeline }: EventAnswer,
+  headers: boolean,
+): void {
   out.line(`${out.paint('bold', event.id)}  ${plain(event.type) || 'no type'} from ${plain(event.source)}`);
   fields(out, {
     received: `${exactTime(event.receivedAt)} (${fromNow(event.receivedAt, Date.now())}), ${event.method} ${event.path}, ${formatBytes(event.bodyBytes)}`,
@@ -85,7 +89,12 @@ function showEvent(out: Output, { event, duplicates, answer, deliveries, timelin
   for (const entry of timeline) out.line(timelineLine(out, entry));
   if (deliveries.length > 0) {
     out.line();
-    const rows = deliveries.map((row) => [plain(row.destination), stateText(out, row.state), String(row.attempts), row.id]);
+    const rows = deliveries.map((row) => [
+      plain(row.destination),
+      stateText(out, row.state),
+      String(row.attempts),
+      row.id,
+    ]);
     out.table(['DESTINATION', 'STATE', 'ATTEMPTS', 'DELIVERY'], rows);
   }
   if (headers) {
@@ -121,7 +130,9 @@ function timelineLine(out: Output, { at, kind, text }: TimelineEntry): string {
 }
 
 function showDelivery(out: Output, delivery: Delivery): void {
-  out.line(`${out.paint('bold', delivery.id)}  ${plain(delivery.type) || 'no type'} to ${plain(delivery.destination)}: ${stateText(out, delivery.state)}`);
+  out.line(
+    `${out.paint('bold', delivery.id)}  ${plain(delivery.type) || 'no type'} to ${plain(delivery.destination)}: ${stateText(out, delivery.state)}`,
+  );
   fields(out, {
     event: delivery.eventId,
     received: exactTime(delivery.receivedAt),
@@ -130,7 +141,10 @@ function showDelivery(out: Output, delivery: Delivery): void {
     crashes: delivery.crashes === 0 ? null : String(delivery.crashes),
     reason: delivery.reason,
     note: delivery.note,
-    resolved: delivery.resolved === null ? null : `${exactTime(delivery.resolved.at)} by ${delivery.resolved.by}: ${delivery.resolved.note}`,
+    resolved:
+      delivery.resolved === null
+        ? null
+        : `${exactTime(delivery.resolved.at)} by ${delivery.resolved.by}: ${delivery.resolved.note}`,
     'replay of': delivery.replayOf,
     next: delivery.next === null ? null : nextText(delivery.next),
   });

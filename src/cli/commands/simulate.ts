@@ -30,15 +30,37 @@ export const simulate = defineCommand({
   ],
   options: {
     count: { type: 'integer', short: 'n', min: 1, default: 1, about: 'Requests in all.' },
-    rate: { type: 'number', min: 0.001, about: 'Requests begun per second, answered or not; default as fast as answers come.' },
+    rate: {
+      type: 'number',
+      min: 0.001,
+      about: 'Requests begun per second, answered or not; default as fast as answers come.',
+    },
     burst: { type: 'integer', min: 1, default: 1, about: 'With --rate: so many at once.' },
     concurrency: { type: 'integer', min: 1, default: 10, about: 'Requests in flight at most.' },
-    duplicate: { type: 'integer', default: 0, about: 'Sends each request so many times more, as a provider does that missed the answer.' },
-    payload: { type: 'text', short: 'p', value: 'FILE', about: 'Sends this file: the first request byte for byte, the others with another dedupe key.' },
+    duplicate: {
+      type: 'integer',
+      default: 0,
+      about: 'Sends each request so many times more, as a provider does that missed the answer.',
+    },
+    payload: {
+      type: 'text',
+      short: 'p',
+      value: 'FILE',
+      about: 'Sends this file: the first request byte for byte, the others with another dedupe key.',
+    },
     'content-type': { type: 'text', value: 'TYPE', about: 'Of the payload; default by its content.' },
     header: { type: 'text', many: true, value: "'NAME: VALUE'", about: 'Added to every request.' },
-    secret: { type: 'text', value: 'SECRET', about: 'Signs with it, where SOURCE is a scheme. Other users of the machine can see it while it runs.' },
-    url: { type: 'text', value: 'URL', about: 'Where to send: the address of the gateway, or a whole URL with its path; default the gateway that runs here.' },
+    secret: {
+      type: 'text',
+      value: 'SECRET',
+      about: 'Signs with it, where SOURCE is a scheme. Other users of the machine can see it while it runs.',
+    },
+    url: {
+      type: 'text',
+      value: 'URL',
+      about:
+        'Where to send: the address of the gateway, or a whole URL with its path; default the gateway that runs here.',
+    },
     config: gatewayOptions.config,
     json: jsonOption,
   },
@@ -54,17 +76,32 @@ export const simulate = defineCommand({
     const setup = await findSetup(invocation, options.config);
     const source = findSource(invocation, setup, { name, secret: options.secret });
     const { origin, path } = target(options.url ?? ingestUrl(setup), source.path);
-    const payload = options.payload === undefined ? null : await readPayload(resolve(invocation.cwd, options.payload), options['content-type']);
+    const payload =
+      options.payload === undefined
+        ? null
+        : await readPayload(resolve(invocation.cwd, options.payload), options['content-type']);
     const ids = new Set<string>();
     const progress = out.progress();
     let answered = 0;
     const total = options.count * (1 + options.duplicate);
     const signal = invocation.interruptible();
     const report = await sendLoad({
-      ...{ origin, verifier: source.verifier, count: options.count, repeats: options.duplicate },
-      ...{ concurrency: options.concurrency, ratePerS: options.rate ?? null, burst: options.burst },
+      origin,
+      verifier: source.verifier,
+      count: options.count,
+      repeats: options.duplicate,
+      concurrency: options.concurrency,
+      ratePerS: options.rate ?? null,
+      burst: options.burst,
       signal,
-      make: makerOf({ source, path, type, payload, headers: headersOf(options.header), run: randomBytes(6).toString('hex') }),
+      make: makerOf({
+        source,
+        path,
+        type,
+        payload,
+        headers: headersOf(options.header),
+        run: randomBytes(6).toString('hex'),
+      }),
       answered: (_index, answer) => {
         answered++;
         progress.update(() => `${answered} of ${total} answered`);
@@ -92,22 +129,31 @@ function findSource({ environment }: Surroundings, setup: Setup, { name, secret 
   if (configured !== undefined && secret === undefined) {
     const source = resolveSource(name, configured, setupEnvironment(setup, environment));
     if (source.verifier.sign !== undefined || !source.verifier.proves) return source;
-    throw new HoldfastError('config_invalid', { detail: `${source.verifier.name} of '${name}' cannot sign: it has no private key.` });
+    throw new HoldfastError('config_invalid', {
+      detail: `${source.verifier.name} of '${name}' cannot sign: it has no private key.`,
+    });
   }
   const provider = Object.hasOwn(providers, name) ? providers[name] : undefined;
   if (provider === undefined) throw unknownSource(setup, name, secret !== undefined && configured !== undefined);
-  if (secret === undefined) throw new UsageError(`'${name}' is no source of the config; as a scheme it needs --secret.`);
+  if (secret === undefined)
+    throw new UsageError(`'${name}' is no source of the config; as a scheme it needs --secret.`);
   return resolveSource(name, provider(secret), environment);
 }
 
 function unknownSource(setup: Setup, name: string, configured: boolean): UsageError {
-  if (configured) return new UsageError(`--secret is for schemes (${Object.keys(providers).join(', ')}): '${plain(name)}' has its own.`);
+  if (configured)
+    return new UsageError(
+      `--secret is for schemes (${Object.keys(providers).join(', ')}): '${plain(name)}' has its own.`,
+    );
   const names = [...Object.keys(setup.config.sources), ...Object.keys(providers)];
-  return new UsageError(`There is no source '${plain(name)}'.${didYouMean(name, names)} There are: ${names.join(', ')}.`);
+  return new UsageError(
+    `There is no source '${plain(name)}'.${didYouMean(name, names)} There are: ${names.join(', ')}.`,
+  );
 }
 
 function target(url: string, path: string): { readonly origin: string; readonly path: string } {
-  if (!/^https?:\/\//.test(url) || !URL.canParse(url)) throw new UsageError(`--url: expected http://… or https://…, got '${plain(url)}'.`);
+  if (!/^https?:\/\//.test(url) || !URL.canParse(url))
+    throw new UsageError(`--url: expected http://… or https://…, got '${plain(url)}'.`);
   const { origin, pathname, search } = new URL(url);
   return { origin, path: pathname === '/' && search === '' ? path : `${pathname}${search}` };
 }
@@ -115,7 +161,8 @@ function target(url: string, path: string): { readonly origin: string; readonly 
 function headersOf(given: readonly string[]): string[] {
   return given.flatMap((text) => {
     const [, name, value] = /^([!#$%&'*+.^_`|~\w-]+):\s*(.*)$/.exec(text) ?? [];
-    if (name === undefined || value === undefined) throw new UsageError(`--header: expected 'Name: value', got '${plain(text)}'.`);
+    if (name === undefined || value === undefined)
+      throw new UsageError(`--header: expected 'Name: value', got '${plain(text)}'.`);
     return [name, value];
   });
 }

@@ -1,9 +1,11 @@
 import { resolve } from 'node:path';
+import type { SourceInfo } from '../../api/port.ts';
 import type { Gateway } from '../../gateway.ts';
+import { localClient } from '../client.ts';
 import { defineCommand, gatewayOptions, type Surroundings } from '../command.ts';
 import { importFile } from '../config-file.ts';
 import { exitCodes } from '../exit.ts';
-import { findSetup, overlay, type Setup } from '../locate.ts';
+import { findSetup, findToken, overlay, type Setup } from '../locate.ts';
 import { demoHandler, demoOptions, setupEnvironment } from '../playground.ts';
 import { Story } from '../story.ts';
 import { welcome } from '../welcome.ts';
@@ -18,10 +20,27 @@ export const start = defineCommand({
     'Ctrl-C or SIGTERM stops it gracefully: it takes no more, lets running attempts end within the grace, and exits with 0. A second one ends it at once; nothing acknowledged is lost either way.',
   options: {
     config: gatewayOptions.config,
-    host: { type: 'text', value: 'ADDRESS', about: 'Address the ingest listener binds to, instead of the setting `host`.' },
-    port: { type: 'integer', short: 'p', value: 'PORT', about: 'Its port, instead of the setting `port`; 0 picks a free one.' },
-    'admin-port': { type: 'integer', value: 'PORT', about: 'Port of its own for the admin API, instead of the setting `adminPort`.' },
-    store: { type: 'text', value: 'STORE', about: 'sqlite:PATH or memory:, instead of the setting `store`.' },
+    host: {
+      type: 'text',
+      value: 'ADDRESS',
+      about: 'Address the ingest listener binds to, instead of the setting `host`.',
+    },
+    port: {
+      type: 'integer',
+      short: 'p',
+      value: 'PORT',
+      about: 'Its port, instead of the setting `port`; 0 picks a free one.',
+    },
+    'admin-port': {
+      type: 'integer',
+      value: 'PORT',
+      about: 'Port of its own for the admin API, instead of the setting `adminPort`.',
+    },
+    store: {
+      type: 'text',
+      value: 'STORE',
+      about: 'Where events are committed (sqlite:PATH or memory:), instead of the setting `store`.',
+    },
     'log-level': { type: 'text', value: 'LEVEL', about: 'Instead of the setting `logLevel`.' },
     drain: { type: 'flag', about: 'At the stop, works off what is ready first, within the grace.' },
   },
@@ -40,7 +59,7 @@ export const start = defineCommand({
     const lost = Promise.withResolvers<number>();
     const gateway = await build(setup, surroundings, () => lost.resolve(exitCodes.lost.code));
     const listeners = await gateway.listen();
-    welcome({ gateway, listeners, setup, surroundings });
+    welcome({ gateway, listeners, setup, surroundings, sources: await sourcesOf(gateway, setup) });
     const code = await Promise.race([untilSignal(gateway, surroundings, options.drain), lost.promise]);
     setTimeout(() => process.exit(code), LINGER_MS).unref();
     return code;
@@ -64,6 +83,12 @@ async function build(setup: Setup, surroundings: Surroundings, onFatal: () => vo
   const gateway = new Gateway(config, { directory, environment, onFatal, observer: hub.observer });
   gateway.handle('demo-handler', demoOptions, demoHandler());
   return gateway;
+}
+
+/** As the admin API shows them: never with a secret. */
+async function sourcesOf(gateway: Gateway, setup: Setup): Promise<readonly SourceInfo[]> {
+  const { rows } = await localClient(gateway, findToken(setup)).get<{ rows: readonly SourceInfo[] }>('/api/sources');
+  return rows;
 }
 
 /** Resolves with the exit code once a signal has stopped the gateway; a second one ends the process. */

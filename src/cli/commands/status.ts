@@ -37,7 +37,12 @@ export const status = defineCommand({
       const { out, options } = invocation;
       const stats = await client.get<Stats>('/api/queues/stats');
       const { store } = await client.get<{ store: Ready | null }>('/api/queues/info');
-      if (options.json) out.json({ gateway: address === null ? null : { url: address.url, adminUrl: address.adminUrl }, store, ...stats });
+      if (options.json)
+        out.json({
+          gateway: address === null ? null : { url: address.url, adminUrl: address.adminUrl },
+          store,
+          ...stats,
+        });
       else showStatus(out, stats, store?.ackMeaning ?? null);
       return 0;
     }),
@@ -48,7 +53,11 @@ function showStatus(out: Output, stats: Stats, ackMeaning: string | null): void 
   out.line(`${amount(stats.events, 'event')} kept, ${formatBytes(stats.bytesOnDisk)} on disk`);
   out.line();
   if (stats.sources.length > 0) {
-    const rows = stats.sources.map(({ name, accepted, duplicates }) => [plain(name), String(accepted), String(duplicates)]);
+    const rows = stats.sources.map(({ name, accepted, duplicates }) => [
+      plain(name),
+      String(accepted),
+      String(duplicates),
+    ]);
     out.table(['SOURCE', 'ACCEPTED', 'DUPLICATES'], rows);
     out.line();
   }

@@ -94,7 +94,7 @@ class Run {
   /** One line of requests, each begun when the one before was answered. */
   async work(began: number): Promise<void> {
     const { signal } = this.#load;
-    while (this.#next < this.total && signal?.aborted !== true) {
+    while (this.#left()) {
       const number = this.#next++;
       const dueMs = this.#dueMs(number);
       if (dueMs !== null && !(await waitUntil(began + dueMs, signal))) return;
@@ -113,6 +113,10 @@ class Run {
     };
   }
 
+  #left(): boolean {
+    return this.#next < this.total && this.#load.signal?.aborted !== true;
+  }
+
   #dueMs(number: number): number | null {
     const { ratePerS = null, burst = 1 } = this.#load;
     return ratePerS === null ? null : (Math.floor(number / burst) * burst * 1000) / ratePerS;
@@ -123,7 +127,7 @@ class Run {
     this.#sent++;
     try {
       const { statusCode, body } = await this.pool.request({
-        method: request.method as 'POST',
+        method: request.method,
         path: request.url,
         headers: [...request.headers],
         body: request.body,

@@ -29,7 +29,12 @@ const demoMix = Array.from({ length: 25 }, (_, index) =>
 export const payloads: Readonly<Record<string, ProviderPayloads>> = {
   demo: {
     types: {
-      'order.created': json({ id: '', type: '', customer: 'cus_ada', data: { order: 'ord_1042', total: '42.50', currency: 'EUR' } }),
+      'order.created': json({
+        id: '',
+        type: '',
+        customer: 'cus_ada',
+        data: { order: 'ord_1042', total: '42.50', currency: 'EUR' },
+      }),
       'order.paid': json({ id: '', type: '', customer: 'cus_grace', data: { order: 'ord_1041', method: 'card' } }),
       'order.shipped': json({ id: '', type: '', customer: 'cus_alan', data: { order: 'ord_1040', parcels: 2 } }),
       'customer.updated': json({ id: '', type: '', customer: 'cus_edsger', data: { changed: ['email'] } }),
@@ -41,5 +46,10 @@ export const payloads: Readonly<Record<string, ProviderPayloads>> = {
 
 /** A small JSON event of this type. */
 export function genericPayload(type: string): Payload {
-  return json({ id: '', type, created: '2026-01-01T00:00:00Z', data: { simulated: true, text: 'sent by holdfast simulate' } });
+  return json({
+    id: '',
+    type,
+    created: '2026-01-01T00:00:00Z',
+    data: { simulated: true, text: 'sent by holdfast simulate' },
+  });
 }

@@ -63,7 +63,12 @@ function typed(draft: Draft, { source }: PlanOptions, name: string): Draft {
 function draftOf(payload: Payload, { headers, source }: PlanOptions): Draft {
   const { body } = payload;
   const bytes = typeof body === 'string' ? Buffer.from(inSplit(body, source.split)) : Buffer.from(body);
-  return { contentType: payload.contentType, headers: [...(payload.headers ?? []), ...headers], query: '', body: bytes };
+  return {
+    contentType: payload.contentType,
+    headers: [...(payload.headers ?? []), ...headers],
+    query: '',
+    body: bytes,
+  };
 }
 
 /** A generic event where the source expects an array of them. */

@@ -7,6 +7,7 @@ import type { Verifier } from '../../verify/verifier.ts';
 /** Makes the verifier of a provider from its secret. */
 export const providers: Readonly<Record<string, (secret: string) => Verifier>> = {
   'standard-webhooks': (secret) => standardWebhooks({ secrets: secret }),
-  hmac: (secret) => hmac({ header: 'x-signature', secrets: secret, defaults: { type: 'body.type', dedupeKey: 'body.id' } }),
+  hmac: (secret) =>
+    hmac({ header: 'x-signature', secrets: secret, defaults: { type: 'body.type', dedupeKey: 'body.id' } }),
   bearer: (secret) => bearer({ tokens: secret, defaults: { type: 'body.type', dedupeKey: 'body.id' } }),
 };

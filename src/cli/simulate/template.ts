@@ -38,7 +38,11 @@ export function templateOf(draft: Draft, reader: Reader | null, split: string | 
 }
 
 /** The draft with its type where the source reads it; unchanged where that cannot be told. */
-export function withType(draft: Draft, reader: Reader | null, type: { readonly name: string; readonly split: string | null }): Draft {
+export function withType(
+  draft: Draft,
+  reader: Reader | null,
+  type: { readonly name: string; readonly split: string | null },
+): Draft {
   const place = placeOf(reader);
   if (place === null) return draft;
   return put(draft, place, { value: type.name, split: type.split, onlyExisting: false }) ?? draft;
@@ -156,7 +160,7 @@ function jsonOf(draft: Draft): object | null {
 }
 
 /** https://tc39.es/proposal-json-parse-with-source/: in Node since 21, not yet in TypeScript's library. */
-const { rawJSON: rawJson } = JSON as typeof JSON & { rawJSON(text: string): unknown };
+const { rawJSON: rawJson } = JSON as typeof JSON & { readonly rawJSON: (text: string) => unknown };
 
 /** A reviver under which numbers that JavaScript would change stay as they were written. */
 function keepLongNumbers(_key: string, value: unknown, context?: { readonly source?: string }): unknown {

@@ -1,10 +1,8 @@
 /** What a person or the gateway itself does to deliveries. */
 import type { Action, ActionAnswer } from '../store.ts';
-import type { StoredEvent } from '../../core/event.ts';
 import { buryOpen } from './bury.ts';
-import type { ChunkWriter } from './chunk-writer.ts';
-import { deliveriesOf } from './deliveries-of.ts';
-import { belongsTo, positionIn } from './position.ts';
+import { deliveriesOf, findEvent } from './deliveries-of.ts';
+import { positionIn } from './position.ts';
 import { renameDestination } from './rename.ts';
 import { endRow, freeHead, insertRow, newRow, takeFromPage } from './row-writes.ts';
 import { rowStates, toDeliveryRow } from './rows.ts';
@@ -12,18 +10,18 @@ import { deliveryIdOf } from './claim-of.ts';
 import type { Txn } from './txn.ts';
 
 /** Does actions one by one; `affected` says to how many deliveries. */
-export function actionsOf(txn: Txn, chunks: ChunkWriter): (action: Action) => Promise<ActionAnswer> {
-  return async (action) => ({ status: 'committed', affected: await affect(txn, chunks, action) });
+export function actionsOf(txn: Txn): (action: Action) => Promise<ActionAnswer> {
+  return async (action) => ({ status: 'committed', affected: await affect(txn, action) });
 }
 
-function affect(txn: Txn, chunks: ChunkWriter, action: Action): Promise<number> {
+function affect(txn: Txn, action: Action): Promise<number> {
   switch (action.kind) {
     case 'resolve':
       return resolve(txn, action);
     case 'bury':
       return buryOpen(txn, { ...action, before: Number.POSITIVE_INFINITY });
     case 'cancel':
-      return cancel(txn, chunks, action.eventId);
+      return cancel(txn, action.eventId);
     case 'rename':
       return renameDestination(txn, action.from, action.to);
   }
@@ -47,8 +45,8 @@ async function resolve(txn: Txn, action: Action & { kind: 'resolve' }): Promise<
   return affected;
 }
 
-async function cancel(txn: Txn, chunks: ChunkWriter, eventId: string): Promise<number> {
-  const found = find(txn, chunks, eventId);
+async function cancel(txn: Txn, eventId: string): Promise<number> {
+  const found = findEvent(txn, eventId);
   if (found === null) return 0;
   const deliveries = await deliveriesOf(txn, found);
   if (deliveries.some(({ wasBegun }) => wasBegun)) return 0;
@@ -66,12 +64,3 @@ async function cancel(txn: Txn, chunks: ChunkWriter, eventId: string): Promise<n
   }
   return open.length;
 }
-
-function find(txn: Txn, chunks: ChunkWriter, id: string): { readonly event: StoredEvent; readonly seq: number } | null {
-  const added = chunks.find(id);
-  if (added !== null) return { event: added.item.event, seq: added.seq };
-  const stored = txn.state.chunks.find(id);
-  if (stored === null) return null;
-  return { event: txn.state.chunks.event(stored.chunk, stored.entry), seq: stored.entry.seq };
-}
-void belongsTo;

@@ -172,7 +172,7 @@ export class Appender {
   /** Whether there is an event with this id. Almost always told by its being the highest so far. */
   #exists(id: string): boolean {
     if (id > this.#txn.highId) return false;
-    return this.#chunks.has(id) || this.#txn.state.chunks.find(id) !== null;
+    return this.#txn.staged.find(id) !== null || this.#txn.state.chunks.find(id) !== null;
   }
 }
 

@@ -27,10 +27,10 @@ export async function commitBatch(txn: Txn, batch: CommitBatch): Promise<CommitA
     chunks.close();
     await txn.flush();
   }
-  const replayer = new Replayer(txn, chunks);
+  const replayer = new Replayer(txn);
   const replays = [];
   for (const row of batch.replays) replays.push(await replayer.replay(row));
-  const act = actionsOf(txn, chunks);
+  const act = actionsOf(txn);
   const actions = [];
   for (const action of batch.actions) actions.push(await act(action));
   const documents = [];

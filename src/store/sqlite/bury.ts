@@ -1,5 +1,6 @@
 /** Open deliveries that nobody has claimed become dead letters, oldest first, up to a limit. */
 import type { DeadReason } from '../../core/delivery.ts';
+import { rowEvent } from './deliveries-of.ts';
 import { seqOf, positionOf } from './position.ts';
 import { endRow, insertRow, newRow, takeFromPage } from './row-writes.ts';
 import { type DeliveryRow, rowStates, toDeliveryRow } from './rows.ts';
@@ -38,9 +39,8 @@ function buryOne(txn: Txn, { position, number, committedAt, paged, row }: Found,
     endRow(txn, row, { ...end, holdKey: false });
     return;
   }
-  const { chunks } = txn.state;
   const seq = seqOf(position);
-  const event = txn.eventAt(seq) ?? chunks.entryAsEvent(seq);
+  const event = rowEvent(txn, seq);
   takeFromPage(txn, { destination: number, paged });
   const given = { position, event: seq, destination: number, order_key: null, committed_at: committedAt };
   insertRow(txn, newRow(event, { ...given, state: rowStates.dead, reason, ended_at: txn.now }));
@@ -55,7 +55,8 @@ async function openInPages(txn: Txn, number: number, { limit, before }: Burial):
     for (const row of rows) {
       cursor = Number(row['seq']);
       const page = txn.page({ destination: number, seq: cursor });
-      if (page === null || page.committedAt >= before) continue;
+      if (page === null) continue;
+      if (page.committedAt >= before) return found;
       for (let index = 0; index < page.count && found.length < limit; index++) {
         const position = positionOf(page.seq(index), page.ordinal(index));
         if (!page.isOpen(index) || txn.isClaimed(position)) continue;
@@ -71,12 +72,13 @@ async function openInPages(txn: Txn, number: number, { limit, before }: Burial):
 async function openRows(txn: Txn, number: number, { limit, before }: Burial): Promise<Found[]> {
   const found: Found[] = [];
   let cursor = -1;
-  const sql = `SELECT * FROM delivery WHERE state = 0 AND destination = ? AND position > ? AND committed_at < ?
+  const sql = `SELECT * FROM delivery WHERE state = 0 AND destination = ? AND position > ?
     ORDER BY position LIMIT 256`;
   while (found.length < limit) {
-    const rows = (await txn.query(sql, number, cursor, Math.min(before, Number.MAX_VALUE))).map(toDeliveryRow);
+    const rows = (await txn.query(sql, number, cursor)).map(toDeliveryRow);
     for (const row of rows) {
       cursor = row.position;
+      if (row.committed_at >= before) return found;
       if (txn.isClaimed(row.position) || found.length >= limit) continue;
       found.push({ position: row.position, number, committedAt: row.committed_at, paged: null, row });
     }

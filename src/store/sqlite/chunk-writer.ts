@@ -2,7 +2,7 @@
 import { idBytes } from '../../core/id.ts';
 import { ChunkBuilder, type ChunkEvent } from './chunk.ts';
 import { Page } from './page.ts';
-import type { Txn } from './txn.ts';
+import type { StagedEvent, Txn } from './txn.ts';
 
 /** The entries of a page while its chunk grows. */
 interface PageDraft {
@@ -15,12 +15,15 @@ export class ChunkWriter {
   #builder: ChunkBuilder | null = null;
   #pages = new Map<number, PageDraft>();
   #receivedHigh: number;
-  /** The events of this transaction by id, once somebody asked: seq and what was committed. */
-  readonly #added: { readonly seq: number; readonly item: ChunkEvent }[] = [];
+  readonly #added: StagedEvent[] = [];
 
   constructor(txn: Txn) {
     this.#txn = txn;
     this.#receivedHigh = txn.state.receivedHigh;
+    txn.staged = {
+      find: (id) => this.#added.find(({ event }) => event.id === id) ?? null,
+      at: (seq) => this.#added.find((added) => added.seq === seq) ?? null,
+    };
     txn.beforeEnd(() => this.close());
   }
 
@@ -31,7 +34,7 @@ export class ChunkWriter {
     this.#builder ??= new ChunkBuilder(txn.nextSeq);
     const seq = txn.nextSeq++;
     this.#builder.add(item);
-    this.#added.push({ seq, item });
+    this.#added.push({ seq, chunkSeq: this.#builder.seq, event: item.event, owed: item.owed });
     if (item.event.id > txn.highId) txn.highId = item.event.id;
     else txn.step({ statement: 'insertStray', params: [item.id, seq] });
     return seq;
@@ -44,15 +47,6 @@ export class ChunkWriter {
     if (draft === undefined) this.#pages.set(destination, (draft = { offsets: [], marks: [] }));
     draft.marks.push(at.ordinal * 4 + at.state);
     return { seq, index: draft.offsets.push(at.seq - seq) - 1 };
-  }
-
-  /** Whether an event of this transaction has this id. */
-  has(id: string): boolean {
-    return this.find(id) !== null;
-  }
-
-  find(id: string): { readonly seq: number; readonly item: ChunkEvent } | null {
-    return this.#added.find(({ item }) => item.event.id === id) ?? null;
   }
 
   /** Writes the chunk that is open. Before anything else takes a seq. */

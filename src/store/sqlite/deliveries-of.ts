@@ -1,5 +1,9 @@
 /** The deliveries of one event, in the order of their commits, as a transaction sees them. */
 import type { StoredEvent } from '../../core/event.ts';
+import { formatId } from '../../core/id.ts';
+import { entryOf } from './chunks.ts';
+import { damaged } from './failure.ts';
+import type { RowEvent } from './row-writes.ts';
 import { OPEN, STARTED, SUCCEEDED } from './page.ts';
 import { deliveryId, ORDINALS, positionOf } from './position.ts';
 import { type DeliveryRow, rowStates, toDeliveryRow } from './rows.ts';
@@ -55,10 +59,10 @@ function ofRow(txn: Txn, event: StoredEvent, from: { row: DeliveryRow; attempted
 }
 
 function inPages(txn: Txn, event: StoredEvent, seq: number): FoundDelivery[] {
-  const chunkSeq = chunkOf(txn, seq);
-  if (chunkSeq === null) return [];
-  return [...new Set(chunkSeq.owed)].flatMap((number) => {
-    const page = txn.page({ destination: number, seq: chunkSeq.seq });
+  const chunk = chunkOf(txn, seq);
+  if (chunk === null) return [];
+  return [...new Set(chunk.owed)].flatMap((number) => {
+    const page = txn.page({ destination: number, seq: chunk.seq });
     if (page === null) return [];
     const indexes = Array.from({ length: page.count }, (_, index) => index).filter(
       (index) => page.seq(index) === seq && page.state(index) <= SUCCEEDED,
@@ -75,7 +79,7 @@ function inPages(txn: Txn, event: StoredEvent, seq: number): FoundDelivery[] {
         replayOf: null,
         isOpen: state === OPEN || state === STARTED,
         wasBegun: txn.isClaimed(position) || state !== OPEN,
-        paged: { seq: chunkSeq.seq, index },
+        paged: { seq: chunk.seq, index },
         row: null,
       };
     });
@@ -84,9 +88,27 @@ function inPages(txn: Txn, event: StoredEvent, seq: number): FoundDelivery[] {
 
 /** The chunk an event is in and what it owes; from this transaction, or committed. */
 function chunkOf(txn: Txn, seq: number): { readonly seq: number; readonly owed: readonly number[] } | null {
-  const mine = txn.chunkOf(seq);
-  if (mine !== null) return mine;
+  const staged = txn.staged.at(seq);
+  if (staged !== null) return { seq: staged.chunkSeq, owed: staged.owed };
   const chunk = txn.state.chunks.holding(seq);
-  const entry = chunk?.entries.find((one) => one.seq === seq);
-  return chunk === null || entry === undefined ? null : { seq: chunk.seq, owed: entry.owed };
+  const entry = entryOf(chunk, seq);
+  return chunk === null || entry === null ? null : { seq: chunk.seq, owed: entry.owed };
+}
+
+/** An event by its id, whole; from this transaction, or committed. */
+export function findEvent(txn: Txn, id: string): { readonly event: StoredEvent; readonly seq: number } | null {
+  const staged = txn.staged.find(id);
+  if (staged !== null) return staged;
+  const { chunks } = txn.state;
+  const found = chunks.find(id);
+  return found === null ? null : { event: chunks.event(found.chunk, found.entry), seq: found.entry.seq };
+}
+
+/** What a row keeps of the event with this seq. */
+export function rowEvent(txn: Txn, seq: number): RowEvent {
+  const staged = txn.staged.at(seq);
+  if (staged !== null) return staged.event;
+  const entry = txn.state.chunks.entry(seq);
+  if (entry === null) throw damaged(`the event of seq ${seq}`);
+  return { ...entry, id: formatId('evt', entry.idBytes) };
 }

@@ -87,10 +87,28 @@ export class Destinations {
     this.#next = Math.max(this.#next, number + 1);
   }
 
-  /** What has the name `from` has the name `to` from now on, behind what had it before. */
-  rename(from: string, to: string): void {
-    const numbers = this.#numbers.get(from) ?? [];
+  /** Takes back that a number was added. */
+  remove(number: number, name: string): void {
+    const rest = this.numbers(name).filter((other) => other !== number);
+    if (rest.length === 0) this.#numbers.delete(name);
+    else this.#numbers.set(name, rest);
+    this.#names.delete(number);
+    this.#counts.delete(number);
+    if (number === this.#next - 1) this.#next = number;
+  }
+
+  /** What has the name `from` has the name `to` from now on, behind what had it before. Answers how to take it back. */
+  rename(from: string, to: string): () => void {
+    const numbers = this.numbers(from);
+    const before = this.#numbers.get(to);
     this.#numbers.delete(from);
-    for (const number of numbers) this.add(number, to);
+    this.#numbers.set(to, [...(before ?? []), ...numbers]);
+    for (const number of numbers) this.#names.set(number, to);
+    return () => {
+      this.#numbers.set(from, [...numbers]);
+      if (before === undefined) this.#numbers.delete(to);
+      else this.#numbers.set(to, before);
+      for (const number of numbers) this.#names.set(number, from);
+    };
   }
 }

@@ -4,7 +4,9 @@
  * fallen due, unblocked). All three only suggest; whoever claims checks. Claiming the next n costs the next n, however
  * much waits or is claimed.
  */
+import { isDamage } from './failure.ts';
 import { NumberHeap } from './heap.ts';
+import type { Page } from './page.ts';
 import type { Pages } from './pages.ts';
 import { positionOf, seqOf } from './position.ts';
 import type { Reader } from './reader.ts';
@@ -135,7 +137,7 @@ export class Lane {
         if (!this.#morePages()) return null;
         continue;
       }
-      const page = this.#from.pages.get({ destination: this.number, seq });
+      const page = this.#page(seq);
       while (page !== null && this.#index < page.count) {
         const index = this.#index;
         const position = positionOf(page.seq(index), page.ordinal(index));
@@ -144,10 +146,24 @@ export class Lane {
         }
         this.#index++;
       }
-      this.#pageCursor = seq;
-      this.#pageAt++;
-      this.#index = 0;
+      this.#skipPage(seq);
     }
+  }
+
+  /** A damaged page is told once; what lies behind it can be claimed. */
+  #page(seq: number): Page | null {
+    try {
+      return this.#from.pages.get({ destination: this.number, seq });
+    } catch (error) {
+      if (isDamage(error)) this.#skipPage(seq);
+      throw error;
+    }
+  }
+
+  #skipPage(seq: number): void {
+    this.#pageCursor = seq;
+    this.#pageAt++;
+    this.#index = 0;
   }
 
   #morePages(): boolean {

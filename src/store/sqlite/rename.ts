@@ -15,12 +15,8 @@ export async function renameDestination(txn: Txn, from: string, to: string): Pro
   if (head !== null) await joinQueues(txn, numbers, head);
   const sql = 'UPDATE destination SET name = ?1, head = CASE WHEN ?2 THEN 0 ELSE head END WHERE name = ?3';
   txn.step({ statement: { sql }, params: [to, Number(head !== null), from] });
-  // Right away: what follows in this batch speaks of the new name. Taken back by the store when the commit fails.
-  destinations.rename(from, to);
-  txn.onFailure(() => destinations.unrename(from, to, numbers));
-  txn.afterwards(() => {
-    for (const number of numbers) if (destinations.counts(number).open_rows > 0) txn.state.lane(number).offerPage();
-  });
+  // At once: what follows in this batch speaks of the new name.
+  txn.onFailure(destinations.rename(from, to));
   return 1;
 }
 

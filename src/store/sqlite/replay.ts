@@ -2,8 +2,7 @@
 import type { ReplayAnswer, ReplayRow, RefusedReason } from '../store.ts';
 import { idBytes } from '../../core/id.ts';
 import type { StoredEvent } from '../../core/event.ts';
-import type { ChunkWriter } from './chunk-writer.ts';
-import { deliveriesOf, type FoundDelivery } from './deliveries-of.ts';
+import { deliveriesOf, findEvent, type FoundDelivery } from './deliveries-of.ts';
 import { deliveryId, positionOf } from './position.ts';
 import { insertRow, newRow } from './row-writes.ts';
 import { rowStates } from './rows.ts';
@@ -17,15 +16,13 @@ interface Repeated {
 
 export class Replayer {
   readonly #txn: Txn;
-  readonly #chunks: ChunkWriter;
 
-  constructor(txn: Txn, chunks: ChunkWriter) {
+  constructor(txn: Txn) {
     this.#txn = txn;
-    this.#chunks = chunks;
   }
 
   async replay(row: ReplayRow): Promise<ReplayAnswer> {
-    const event = this.#event(row.eventId);
+    const event = findEvent(this.#txn, row.eventId);
     if (event === null) return { status: 'refused', reason: 'not_found' };
     const deliveries = await deliveriesOf(this.#txn, event);
     const original = row.of === null ? null : (deliveries.find(({ id }) => id === row.of) ?? null);
@@ -58,13 +55,5 @@ export class Replayer {
     const replay_id = idBytes(row.replayId);
     insertRow(txn, { ...made, place, queue, replay_of: original?.position ?? null, replay_id });
     return deliveryId(event.id, position);
-  }
-
-  #event(id: string): { readonly event: StoredEvent; readonly seq: number } | null {
-    const added = this.#chunks.find(id);
-    if (added !== null) return { event: added.item.event, seq: added.seq };
-    const { chunks } = this.#txn.state;
-    const found = chunks.find(id);
-    return found === null ? null : { event: chunks.event(found.chunk, found.entry), seq: found.entry.seq };
   }
 }

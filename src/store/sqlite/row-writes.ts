@@ -10,8 +10,11 @@ import type { Txn } from './txn.ts';
 
 type Given = Pick<DeliveryRow, 'position' | 'event' | 'destination' | 'order_key' | 'committed_at'> & Partial<DeliveryRow>;
 
+/** What a row keeps of its event. */
+export type RowEvent = Pick<StoredEvent, 'id' | 'source' | 'type' | 'tenant' | 'receivedAt'>;
+
 /** A row for an event, with what is usual where nothing is given. */
-export function newRow(event: StoredEvent, given: Given): DeliveryRow {
+export function newRow(event: RowEvent, given: Given): DeliveryRow {
   return {
     event_id: idBytes(event.id) ?? new Uint8Array(16),
     state: rowStates.open,

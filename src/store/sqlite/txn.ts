@@ -2,6 +2,7 @@
  * One transaction: statements to run, what to do with the rows they return, and what holds in memory once all of it is
  * durable. Nothing in memory changes before; a transaction that fails leaves no trace.
  */
+import type { StoredEvent } from '../../core/event.ts';
 import { StoreError } from '../store.ts';
 import { type Counter, counters, type Counts, noCounts } from './destinations.ts';
 import { toStoreError } from './failure.ts';
@@ -30,6 +31,21 @@ export interface TxnOptions {
   readonly failpoint: Failpoint | undefined;
 }
 
+/** An event of this transaction: where it is, and what was committed of it. */
+export interface StagedEvent {
+  readonly seq: number;
+  /** The first seq of its chunk. */
+  readonly chunkSeq: number;
+  readonly event: StoredEvent;
+  readonly owed: readonly number[];
+}
+
+/** The events of this transaction. */
+export interface StagedEvents {
+  find(id: string): StagedEvent | null;
+  at(seq: number): StagedEvent | null;
+}
+
 interface Pending {
   readonly step: Step;
   readonly then: ((rows: readonly Row[]) => void) | null;
@@ -46,14 +62,18 @@ export class Txn {
   readonly born = new Set<number>();
   /** Numbers of destinations that came to have ready work. */
   readonly ready = new Set<number>();
+  /** Set by whoever writes chunks. */
+  staged: StagedEvents = { find: () => null, at: () => null };
   readonly #options: TxnOptions;
   #pending: Pending[] = [];
   #begun = false;
+  #isDone = false;
+  #bytes = 0;
   readonly #after: (() => void)[] = [];
   readonly #beforeEnd: (() => void)[] = [];
   readonly #counts = new Map<number, Counts>();
   readonly #sources = new Map<string, SourceCounts>();
-  readonly #named = new Map<string, number>();
+  readonly #undo: (() => void)[] = [];
   readonly #drafts = new Map<number, Map<number, Page>>();
   readonly #pinned: Slot[] = [];
 
@@ -66,14 +86,30 @@ export class Txn {
     this.highId = options.state.highId;
   }
 
+  /** Whether it is durable. */
+  get isDone(): boolean {
+    return this.#isDone;
+  }
+
+  /** About how much it wrote to the log: a page for every statement, and its blobs. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** Adds a statement; `then` sees the rows it returns and may add more. */
   step(step: Step, then: ((rows: readonly Row[]) => void) | null = null): void {
     this.#pending.push({ step, then });
+    this.#bytes += 4096 + sizeOf(step.params);
   }
 
   /** To be done in memory once everything is durable. */
   afterwards(run: () => void): void {
     this.#after.push(run);
+  }
+
+  /** Takes back what had to be true at once, when the transaction fails. */
+  onFailure(run: () => void): void {
+    this.#undo.push(run);
   }
 
   /** To be done last, before the statements that sum up. */
@@ -98,12 +134,13 @@ export class Txn {
 
   /** The number of a destination; a new one when nothing was ever owed to it. */
   destination(name: string): number {
-    const known = this.state.destinations.head(name) ?? this.#named.get(name);
-    if (known !== undefined) return known;
-    const number = this.state.destinations.next + this.#named.size;
-    this.#named.set(name, number);
+    const { destinations } = this.state;
+    const known = destinations.head(name);
+    if (known !== null) return known;
+    const number = destinations.next;
     this.step({ statement: 'insertDestination', params: [number, name] });
-    this.afterwards(() => this.state.destinations.add(number, name));
+    destinations.add(number, name);
+    this.onFailure(() => destinations.remove(number, name));
     return number;
   }
 
@@ -181,6 +218,7 @@ export class Txn {
   /** Takes everything back. Safe after a failed commit. */
   async rollBack(): Promise<void> {
     for (const slot of this.#pinned) slot.pinned = false;
+    for (let undo = this.#undo.pop(); undo !== undefined; undo = this.#undo.pop()) undo();
     if (this.#begun) await this.#options.writer.rollBack();
   }
 
@@ -224,11 +262,20 @@ export class Txn {
   }
 
   #apply(): void {
+    this.#isDone = true;
     this.state.nextSeq = this.nextSeq;
     this.state.highId = this.highId;
     for (const slot of this.#pinned) slot.pinned = false;
     for (const run of this.#after) run();
   }
+}
+
+function sizeOf(params: Step['params']): number {
+  let bytes = 0;
+  for (const param of params) {
+    if (typeof param === 'object' && param !== null) bytes += 'raw' in param ? param.raw.length / 4 : param.length;
+  }
+  return bytes;
 }
 
 /** The error that a failed script means, from its code alone. */

@@ -1,7 +1,8 @@
 /** The writer: runs scripts one after the other, on the event loop or in a thread of its own. */
 import { Worker } from 'node:worker_threads';
 import { StoreError } from '../store.ts';
-import { connectWriter, type Synchronous } from './connection.ts';
+import type { DatabaseSync } from 'node:sqlite';
+import type { Synchronous } from './connection.ts';
 import { Executor, ScriptError } from './executor.ts';
 import { isUnsealed, type Script, type ScriptFailure, type ScriptResult } from './script.ts';
 
@@ -29,8 +30,8 @@ export interface ThreadData {
 export class InlineWriter implements Writer {
   readonly #executor: Executor;
 
-  constructor(path: string, synchronous: Synchronous) {
-    this.#executor = new Executor(connectWriter(path, synchronous));
+  constructor(database: DatabaseSync) {
+    this.#executor = new Executor(database);
   }
 
   async run(script: Script): Promise<ScriptResult> {

@@ -144,6 +144,24 @@ const scope: readonly ConformanceCase[] = [
   }),
 ];
 
+/** Many keys, most of whose events are purged, before and after the process ends. */
+async function outlives(world: World, how: 'crashed' | 'closed'): Promise<void> {
+  const keys = Array.from({ length: 40 }, (_, index) => ({ ...KEY, dedupeKey: `key ${index}` }));
+  for (const parts of keys) {
+    await world.accept(parts, 'till');
+    await world.finish('till', world.build.succeeded());
+    await world.advance(100);
+  }
+  const retention = { ...EVER, eventsMs: 1_000 };
+  await world.store.work.purge({ now: world.now, retention, heldBefore: [], limit: 100 });
+  await world.reopen(how);
+  for (const parts of keys) assert.equal(await sendAgain(world, parts), 'duplicate', parts.dedupeKey);
+  await world.advance(WINDOW_MS - 2_000);
+  for (const parts of keys) {
+    assert.equal(await sendAgain(world, parts), keys.indexOf(parts) < 21 ? 'committed' : 'duplicate', parts.dedupeKey);
+  }
+}
+
 const lasting: readonly ConformanceCase[] = [
   promise('a dedupe key outlives its event', 'deduplicated/purge/normal', async (world) => {
     const eventId = await world.accept(KEY, 'till');
@@ -167,6 +185,12 @@ const lasting: readonly ConformanceCase[] = [
     await world.store.work.purge({ now: world.now, retention: EVER, heldBefore: [], limit: 100 });
     assert.equal(await sendAgain(world), 'committed');
   }),
+  promise('a dedupe key outlives its event and a crash', 'deduplicated/purge/crash after commit', (world) =>
+    outlives(world, 'crashed'),
+  ),
+  promise('a dedupe key outlives its event and a proper close', 'deduplicated/purge/reopen', (world) =>
+    outlives(world, 'closed'),
+  ),
   promise('a dedupe key survives a crash', 'deduplicated/append/crash after commit', async (world) => {
     const eventId = await world.accept(KEY, 'till');
     await world.reopen('crashed');

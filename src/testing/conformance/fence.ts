@@ -1,6 +1,6 @@
 /** An outcome counts once, and only under the current claim. */
 import assert from 'node:assert/strict';
-import { LEASE_MS } from './build.ts';
+import { LEASE_MS, settlement } from './build.ts';
 import type { ConformanceCase } from './harness.ts';
 import { first, promise, requiring } from './world.ts';
 
@@ -76,6 +76,42 @@ export const fenceCases: readonly ConformanceCase[] = [
     assert.deepEqual(await world.settle(claim, world.build.succeeded()), stale);
     assert.equal(await world.state(claim.deliveryId), 'ready');
   }),
+  promise('what was given back is claimed anew at once, or after its delay', 'fenced/release/normal', async (world) => {
+    await world.accept({}, 'till');
+    await world.release(await world.claimOne('till'));
+    await world.release(await world.claimOne('till'), 1_000);
+    assert.deepEqual(await world.claim('till'), []);
+    await world.advance(1_000);
+    assert.equal((await world.claimOne('till')).attempts, 0);
+  }),
+  promise(
+    'an outcome whose commit failed counts when it is committed again',
+    'fenced/settle/crash before commit',
+    async (world) => {
+      await world.accept({}, 'till');
+      const claim = await world.claimOne('till');
+      const settlements = [settlement(claim, world.build.succeeded())];
+      await world.harness.interrupt(world.build.batch({ settlements }));
+      assert.equal(await world.state(claim.deliveryId), 'claimed');
+      assert.equal((await world.settle(claim, world.build.succeeded())).status, 'committed');
+      assert.equal((await world.delivery(claim.deliveryId)).attempts, 1);
+    },
+  ),
+  promise('what ended before a crash is not attempted again', 'fenced/settle/crash after commit', async (world) => {
+    await world.accept({}, 'till');
+    const claim = await world.finish('till', world.build.succeeded());
+    await world.reopen('crashed');
+    await world.advance(LEASE_MS);
+    assert.deepEqual(await world.claim('till'), []);
+    assert.deepEqual(await world.settle(claim, world.build.retry(0)), stale);
+  }),
+  promise('what ended before a proper close is not attempted again', 'fenced/settle/reopen', async (world) => {
+    await world.accept({}, 'till');
+    const claim = await world.finish('till', world.build.dead('exhausted'));
+    await world.reopen('closed');
+    assert.deepEqual(await world.claim('till'), []);
+    assert.deepEqual(await world.settle(claim, world.build.succeeded()), stale);
+  }),
   promise('a start under a stale claim is refused', 'fenced/start/stale claim', async (world) => {
     await world.accept({}, 'till');
     const claim = await world.claimOne('till');
@@ -91,6 +127,19 @@ export const fenceCases: readonly ConformanceCase[] = [
     assert.deepEqual(await world.claim('till'), []);
     assert.equal((await world.settle(claim, world.build.succeeded())).status, 'committed');
   }),
+  promise(
+    'renewing again counts from the newest time, also when that is sooner',
+    'fenced/renew/repeat',
+    async (world) => {
+      await world.accept({}, 'till');
+      const claim = await world.claimOne('till');
+      await world.store.work.renew([claim], 10 * LEASE_MS);
+      assert.deepEqual(await world.store.work.renew([claim], 1_000), []);
+      assert.deepEqual(await world.store.work.renew([], 1_000), []);
+      await world.advance(1_000);
+      assert.equal((await world.claim('till')).length, 1);
+    },
+  ),
   promise('renewing a stale claim answers it and changes nothing', 'fenced/renew/stale claim', async (world) => {
     await world.accept({}, 'till');
     await world.accept({}, 'till');

@@ -108,6 +108,18 @@ export const heldCases: readonly ConformanceCase[] = [
     await world.finish('till', world.build.succeeded());
     assert.deepEqual(await bodies(world), ['b']);
   }),
+  promise('places that replays took survive closing and opening', 'ordered/replay/reopen', async (world) => {
+    const { dead, behind } = await held(world);
+    const replay = await replayed(world, dead);
+    await world.reopen('closed');
+    assert.deepEqual([await world.state(replay), await world.state(behind)], ['ready', 'blocked']);
+  }),
+  promise('a resolution frees a held key for good', 'ordered/resolve/crash after commit', async (world) => {
+    const { dead } = await held(world);
+    await world.act({ kind: 'resolve', deliveryIds: [dead], note: '', by: 'ada' });
+    await world.reopen('crashed');
+    assert.deepEqual(await bodies(world), ['b']);
+  }),
   promise('a held key is free when its dead letter was purged', 'ordered/purge/normal', async (world) => {
     await held(world);
     await world.advance(10_000);

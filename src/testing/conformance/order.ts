@@ -183,6 +183,21 @@ const lasting: readonly ConformanceCase[] = [
 ];
 
 const freed: readonly ConformanceCase[] = [
+  promise('a dead letter that holds its key holds it after a proper close', 'ordered/settle/reopen', async (world) => {
+    await queue(world, 'a', 'b');
+    await world.finish('till', world.build.dead('exhausted', true));
+    await world.reopen('closed');
+    await queue(world, 'c');
+    assert.deepEqual(await world.states('till'), ['dead', 'blocked', 'blocked']);
+  }),
+  promise('a renamed destination keeps its order after a crash', 'ordered/rename/crash after commit', async (world) => {
+    await world.accept({ text: 'a', orderKey: 'k' }, 'desk');
+    await queue(world, 'b');
+    await world.act({ kind: 'rename', from: 'desk', to: 'till' });
+    await world.reopen('crashed');
+    assert.deepEqual(await world.states('till'), ['ready', 'blocked']);
+    assert.deepEqual(await drain(world), ['a', 'b']);
+  }),
   promise('every end of a delivery frees its key', 'ordered/settle/normal', async (world) => {
     await queue(world, 'a', 'b', 'c', 'd');
     await world.finish('till', world.build.succeeded());

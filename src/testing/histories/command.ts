@@ -54,7 +54,7 @@ const weights: Readonly<Record<CommandName, number>> = {
 
 const names = (Object.keys(weights) as CommandName[]).flatMap((name) => Array<CommandName>(weights[name]).fill(name));
 
-/** How many numbers a command is made of; further ones are ignored, missing ones count as 0. */
+/** How many numbers a command is made of, at most; fewer make a simpler one. */
 export const DRAWS_PER_COMMAND = 10;
 
 /** Makes a history of lists of natural numbers, one list a command. Smaller numbers make simpler commands. */
@@ -88,9 +88,11 @@ export class Dice {
     this.#draws = draws;
   }
 
-  /** A number from 0 to `sides` - 1. */
+  /** A number from 0 to `sides` - 1. When the draws are used up it is mixed from them: all 0 stays 0. */
   roll(sides: number): number {
-    return (this.#draws[this.#at++] ?? 0) % Math.max(1, sides);
+    const at = this.#at++;
+    const draw = this.#draws[at] ?? this.#draws.reduce((sum, one) => (sum + Math.imul(one, at * 2 + 1)) >>> 0, 0) >>> 5;
+    return draw % Math.max(1, sides);
   }
 
   /** One of these, or `undefined` when there is none. */

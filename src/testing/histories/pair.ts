@@ -81,7 +81,7 @@ export class Pair {
       this.#stores.model = await this.harness.model.reopen({ crash });
     this.#stores.other = await this.harness.other.reopen({ crash });
     for (const claim of this.claims.current) this.outlive(claim);
-    this.note(how);
+    this.note(`store ${how}`);
   }
 
   /** A claim that was settled, given back or ended with its process. */

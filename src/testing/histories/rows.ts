@@ -92,9 +92,9 @@ function newEvent(pair: Pair, dice: Dice): NewEvent {
   const body = dice.of(new Uint8Array([0, 255, 10]), new Uint8Array([0, 255, 10]), new Uint8Array([254, 255, 10, 1]));
   const source = dice.of('shop', 'shop', 'shop', 'stall');
   const tenant = dice.of(null, null, null, 'acme');
-  const dedupeWindowMs = dice.of(60_000, 2_000, 0);
+  const dedupeWindowMs = dice.of(60_000, 1_000, 500, 0);
   const deliveries = newDeliveries(pair, dice);
-  const receivedAt = pair.now - dice.of(0, 0, 700);
+  const receivedAt = pair.now - dice.of(0, 0, 500);
   return {
     ...pair.build.event({ dedupeKey, orderKey, body, source, tenant, dedupeWindowMs, receivedAt }),
     deliveries: deliveries.map((delivery) => ({ ...delivery, orderKey })),
@@ -106,7 +106,7 @@ function newDeliveries(pair: Pair, dice: Dice): readonly Omit<NewDelivery, 'orde
   const count = dice.of(1, 1, 2, 0);
   const handOff = dice.of<NewDelivery['handOff']>('no', 'claim', 'start', 'start');
   const dueAt = dice.of(null, null, null, pair.now + 500, pair.now + 5_000);
-  const dead = dice.of<DeadReason | null>(null, null, null, null, null, 'backlog_full');
+  const dead = dice.roll(12) === 11 ? ('backlog_full' as const) : null;
   return Array.from({ length: count }, (_, index) => ({
     destination: DESTINATIONS[(first + index) % DESTINATIONS.length] ?? 'till',
     handOff,

@@ -1,0 +1,29 @@
+/** The commands, in the order in which the help lists them. */
+import type { Command } from './command.ts';
+import { clear } from './commands/clear.ts';
+import { deadLetters } from './commands/dead-letters.ts';
+import { events } from './commands/events.ts';
+import { init } from './commands/init.ts';
+import { pause } from './commands/pause.ts';
+import { rejections } from './commands/rejections.ts';
+import { replay } from './commands/replay.ts';
+import { resume } from './commands/resume.ts';
+import { show } from './commands/show.ts';
+import { simulate } from './commands/simulate.ts';
+import { start } from './commands/start.ts';
+import { status } from './commands/status.ts';
+
+export const commands: readonly Command[] = [
+  start,
+  init,
+  simulate,
+  status,
+  events,
+  show,
+  rejections,
+  deadLetters,
+  replay,
+  pause,
+  resume,
+  clear,
+];

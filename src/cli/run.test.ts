@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { commands } from './commands.ts';
+import { run } from './fixtures/terminal.ts';
+
+describe('the program', () => {
+  test('without a command says how it is used, with exit code 2', async () => {
+    const { code, stdout } = await run([]);
+    assert.equal(code, 2);
+    for (const { name, summary } of commands)
+      assert.ok(stdout.includes(name) && stdout.includes(summary.slice(0, 40)), name);
+  });
+
+  test('--help, -h and help are answered with exit code 0', async () => {
+    for (const args of [['--help'], ['-h'], ['help']]) assert.equal((await run(args)).code, 0, args.join(' '));
+  });
+
+  for (const { name, options } of commands) {
+    test(`${name} --help and help ${name} list every option`, async () => {
+      const [first, second] = [await run([name, '--help']), await run(['help', name])];
+      assert.deepEqual(first, second);
+      assert.equal(first.code, 0);
+      for (const option of Object.keys(options)) assert.ok(first.stdout.includes(`--${option}`), option);
+    });
+  }
+
+  test('an unknown command names the nearest, with exit code 2', async () => {
+    const { code, stdout, stderr } = await run(['dead-leters']);
+    assert.deepEqual([code, stdout], [2, '']);
+    assert.match(stderr, /no command 'dead-leters'\. Did you mean 'dead-letters'\?/);
+  });
+
+  test('an error says its code and what to do; with --json as JSON', async () => {
+    const human = await run(['events', '--config', 'missing.config.ts']);
+    assert.equal(human.code, 1);
+    assert.match(
+      human.stderr,
+      /holdfast: The config file was not found\. .*missing\.config\.ts \[config_not_found\]\n {2}Run `holdfast init`/,
+    );
+    const { code, stdout, stderr } = await run(['events', '--config', 'missing.config.ts', '--json']);
+    assert.deepEqual([code, stdout], [1, '']);
+    assert.equal((JSON.parse(stderr) as { error: { code: string } }).error.code, 'config_not_found');
+  });
+
+  test('a command that needs a gateway where none runs exits with 3', async () => {
+    for (const args of [['pause', 'x'], ['events'], ['status'], ['events', '--follow'], ['replay', '--dead']]) {
+      const { code, stderr } = await run(args);
+      assert.equal(code, 3, args.join(' '));
+      assert.match(stderr, /gateway_unreachable/);
+    }
+  });
+
+  test('what can be seen to be wrong is refused before a gateway is asked', async () => {
+    const wrong: [string[], RegExp][] = [
+      [['show', 'evt_1'], /is no id/],
+      [['show', 'dlv_00000000000000000000000000', '--body'], /--body needs the id of an event/],
+      [['dead-letters', 'resolv'], /Did you mean 'resolve'/],
+      [['dead-letters', 'resolve', 'dlv_00000000000000000000000000'], /--note/],
+      [['dead-letters', '--reason', 'exausted'], /Did you mean 'exhausted'/],
+      [['rejections', 'evt_1', '--verify-again'], /is no rejection/],
+      [['simulate', 'dmo'], /no source 'dmo'\. Did you mean 'demo'/],
+      [['simulate', 'hmac'], /needs --secret/],
+      [['simulate', 'demo', '--secret', 'x'], /has its own/],
+      [['simulate', 'hmac', '--secret', 'x', '--url', 'localhost'], /--url: expected http/],
+      [['simulate', 'hmac', '--secret', 'x', '--header', 'no colon'], /--header: expected/],
+      [['simulate', 'hmac', '--secret', 'x', '--payload', '/no/such/file'], /--payload: .*ENOENT/],
+    ];
+    for (const [args, message] of wrong) {
+      const { code, stderr } = await run(args);
+      assert.equal(code, 2, `${args.join(' ')}: ${stderr}`);
+      assert.match(stderr, message);
+    }
+  });
+});

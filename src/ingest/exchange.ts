@@ -1,0 +1,137 @@
+/** One request on the listener, from its head to its answer. */
+import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { HeaderList } from '../core/event.ts';
+import type { Acceptor } from './accept.ts';
+import { BodyBuffer } from './body.ts';
+import type { IngestRequest } from './events.ts';
+import { tooLarge } from './head.ts';
+import type { Intake } from './intake.ts';
+import type { IngestMessage, Taker } from './message.ts';
+import { refuse } from './refusing.ts';
+import type { Reply } from './reply.ts';
+
+/** What the requests of one listener share. */
+export interface Shared {
+  readonly acceptor: Acceptor;
+  /** Every answer from now on ends its connection. */
+  closing: boolean;
+}
+
+/** A connection with what is under way on it. */
+export interface IngestSocket extends Socket {
+  /** Requests that have arrived whole and are not answered. */
+  unanswered?: number;
+  /** What came after them makes no sense: the connection ends with the last of their answers. */
+  broken?: boolean;
+}
+
+const EMPTY = new Uint8Array(0);
+
+export class Exchange implements Taker, IngestRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: HeaderList;
+  body: Uint8Array = EMPTY;
+  readonly #shared: Shared;
+  readonly #intake: Intake;
+  readonly #response: ServerResponse;
+  readonly #request: IngestMessage;
+  readonly #startedAt: number;
+  #buffer: BodyBuffer | null = null;
+  #held = 0;
+  #whole = false;
+
+  constructor(shared: Shared, intake: Intake, { request, response }: { request: IngestMessage; response: ServerResponse }) {
+    this.method = request.method ?? '';
+    this.url = request.url ?? '';
+    this.headers = request.rawHeaders;
+    this.#shared = shared;
+    this.#intake = intake;
+    this.#response = response;
+    this.#request = request;
+    this.#startedAt = shared.acceptor.ports.clock.monotonic();
+    request.takenBy(this);
+  }
+
+  /** Few verifiers ask for it. */
+  get remoteAddress(): string {
+    return this.#shared.acceptor.proxies.sender(this.#request.socket.remoteAddress ?? '', this.headers);
+  }
+
+  piece(bytes: Uint8Array): void {
+    const { acceptor } = this.#shared;
+    const { bodyBytesMax, unverifiedBytesMax } = acceptor.ports.limits;
+    if (this.#held === 0) {
+      // Nearly every body is one piece: kept as it came.
+      if (bytes.length > bodyBytesMax) return this.#tooLarge(bodyBytesMax);
+      this.body = bytes;
+      this.#hold(bytes.length);
+    } else {
+      this.#buffer ??= this.#open(bodyBytesMax);
+      if (!this.#buffer.add(bytes)) return this.#tooLarge(bodyBytesMax);
+      this.#hold(this.#buffer.held);
+    }
+    if (acceptor.heldBytes > unverifiedBytesMax) this.refuse(acceptor.turnAway(this.#intake, 'overloaded'));
+  }
+
+  ended(): void {
+    this.#whole = true;
+    if (this.#buffer !== null) this.body = this.#buffer.bytes;
+    const reply = this.#shared.acceptor.accept(this.#intake, this);
+    if (!(reply instanceof Promise)) {
+      this.#send(reply);
+      return;
+    }
+    const socket: IngestSocket = this.#request.socket;
+    socket.unanswered = (socket.unanswered ?? 0) + 1;
+    void reply.then((late) => {
+      socket.unanswered = (socket.unanswered ?? 1) - 1;
+      this.#send(late);
+    });
+  }
+
+  aborted(): void {
+    // What has arrived whole is committed all the same: its sender will ask again and be told the same id.
+    if (!this.#whole) this.#hold(0);
+  }
+
+  /** Answers before the body has arrived. */
+  refuse(reply: Reply): void {
+    this.#hold(0);
+    this.body = EMPTY;
+    this.#observe(reply.status);
+    const { acceptor, closing } = this.#shared;
+    refuse(this.#request, { clock: acceptor.ports.clock, response: this.#response, reply, ends: closing });
+  }
+
+  #open(bodyBytesMax: number): BodyBuffer {
+    const buffer = new BodyBuffer(bodyBytesMax, this.#request.head.contentLength);
+    buffer.add(this.body);
+    return buffer;
+  }
+
+  #tooLarge(bodyBytesMax: number): void {
+    const { code, detail } = tooLarge(bodyBytesMax);
+    this.refuse(this.#shared.acceptor.turnAway(this.#intake, code, detail));
+  }
+
+  #send(reply: Reply): void {
+    this.#hold(0);
+    this.#observe(reply.status);
+    const socket: IngestSocket = this.#request.socket;
+    const ends = this.#shared.closing || (socket.broken === true && socket.unanswered === 0);
+    this.#response.writeHead(reply.status, ends ? [...reply.headers, 'Connection', 'close'] : reply.headers);
+    this.#response.end(reply.body, 'latin1');
+  }
+
+  #observe(status: number): void {
+    const { observer, clock } = this.#shared.acceptor.ports;
+    observer.answered(this.#intake.source.name, status, clock.monotonic() - this.#startedAt);
+  }
+
+  #hold(bytes: number): void {
+    this.#shared.acceptor.heldBytes += bytes - this.#held;
+    this.#held = bytes;
+  }
+}

@@ -1,0 +1,189 @@
+/**
+ * Ingest on node:http directly: the hottest code of the product. Per request there is one object of ours besides Node's,
+ * the body is not copied, and the answer is one write. Deadlines and sizes are Node's own, set to our limits; what Node
+ * accepts and another parser could read differently is refused here.
+ */
+import { createServer, type Server, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { HoldfastError } from '../errors.ts';
+import type { Acceptor } from './accept.ts';
+import { answerBroken, answerRaw } from './broken.ts';
+import { Exchange, type IngestSocket, type Shared } from './exchange.ts';
+import type { HeadProblem } from './head.ts';
+import { IngestMessage } from './message.ts';
+import type { IngestPorts } from './ports.ts';
+import { refuse } from './refusing.ts';
+import { problemReply } from './reply.ts';
+
+/** Who takes the requests whose path is no source's: the admin API, where it shares the port. */
+export interface Fallback {
+  request(request: IngestMessage, response: ServerResponse): void;
+  upgrade?(request: IngestMessage, socket: Duplex, head: Buffer): void;
+}
+
+export interface Listener {
+  /** Where it listens; `null` while it does not. */
+  readonly address: AddressInfo | null;
+  /** @throws HoldfastError address_in_use */
+  listen(port: number, host: string): Promise<AddressInfo>;
+  /** Takes no new connections, answers what is under way, ends each connection with it. Resolves when all have ended. */
+  stop(): Promise<void>;
+  /** Ends every connection now. Safe twice and before `listen`. */
+  close(): Promise<void>;
+}
+
+/** A connection on which nothing has moved for this long is closed: later than load balancers do (mostly after 60 s). */
+const IDLE_MS = 65_000;
+
+/** A listener on the acceptor that the other adapters use too. */
+export function createListener(acceptor: Acceptor, fallback?: Fallback): Listener {
+  return new HttpListener(acceptor, fallback ?? null);
+}
+
+class HttpListener implements Listener {
+  readonly #shared: Shared;
+  readonly #server: Server<typeof IngestMessage>;
+  readonly #fallback: Fallback | null;
+  #closed: Promise<void> | null = null;
+
+  constructor(acceptor: Acceptor, fallback: Fallback | null) {
+    this.#shared = { acceptor, closing: false };
+    this.#fallback = fallback;
+    this.#server = createServer(serverOptions(acceptor.ports, (request) => this.#upgrades(request)));
+    this.#server.maxConnections = acceptor.ports.limits.connectionsMax;
+    // No limit of Node's, which in some versions drops the lines above it without a word: they are counted here.
+    this.#server.maxHeadersCount = 0;
+    this.#server.timeout = IDLE_MS;
+    this.#handle();
+  }
+
+  get address(): AddressInfo | null {
+    const address = this.#server.address();
+    return typeof address === 'object' ? address : null;
+  }
+
+  listen(port: number, host: string): Promise<AddressInfo> {
+    const { promise, resolve, reject } = Promise.withResolvers<AddressInfo>();
+    const failed = (error: NodeJS.ErrnoException): void => {
+      const taken = error.code === 'EADDRINUSE';
+      reject(taken ? new HoldfastError('address_in_use', { detail: `${host}:${port}.`, cause: error }) : error);
+    };
+    this.#server.once('error', failed);
+    this.#server.listen({ port, host, backlog: 1024 }, () => {
+      this.#server.off('error', failed);
+      this.#server.on('error', (error) => this.#note(error));
+      const { address } = this;
+      if (address !== null) resolve(address);
+    });
+    return promise;
+  }
+
+  stop(): Promise<void> {
+    this.#shared.closing = true;
+    this.#closed ??= new Promise((resolve) => {
+      // An error only says that it was not listening.
+      this.#server.close(() => resolve());
+    });
+    return this.#closed;
+  }
+
+  close(): Promise<void> {
+    const stopped = this.stop();
+    this.#server.closeAllConnections();
+    return stopped;
+  }
+
+  #handle(): void {
+    const { ports } = this.#shared.acceptor;
+    this.#server.on('request', (request, response) => this.#take(request, response, false));
+    this.#server.on('checkContinue', (request, response) => this.#take(request, response, true));
+    this.#server.on('checkExpectation', (request: IngestMessage, response) => {
+      this.#refuse(request, response, { code: 'expectation_failed', detail: 'Only 100-continue is understood.' });
+    });
+    this.#server.on('clientError', (error, socket) => answerBroken(ports, error, socket as IngestSocket));
+    this.#server.on('connect', (_request, socket) => {
+      ports.observer.rejected('', 'limits', 'method_not_allowed');
+      answerRaw(ports.clock, socket, problemReply('method_not_allowed', { headers: ['Allow', 'POST'] }));
+    });
+    const upgrade = this.#fallback?.upgrade?.bind(this.#fallback);
+    if (upgrade === undefined) return;
+    this.#server.on('upgrade', (request, socket, head) => {
+      request.asPlain();
+      upgrade(request, socket, head);
+    });
+  }
+
+  #take(request: IngestMessage, response: ServerResponse, continues: boolean): void {
+    const { acceptor } = this.#shared;
+    const target = request.url ?? '';
+    const { head } = request;
+    const problem = targetProblem(request, target) ?? head.framingProblem();
+    if (problem !== null) return this.#refuse(request, response, problem);
+    const mark = target.indexOf('?');
+    const intake = acceptor.find(mark < 0 ? target : target.slice(0, mark));
+    if (intake === undefined) return this.#elsewhere(request, response, continues);
+    const exchange = new Exchange(this.#shared, intake, { request, response });
+    const refused = acceptor.admit(intake, exchange.method, head.problem(acceptor.ports.limits));
+    if (refused !== null) exchange.refuse(refused);
+    else if (continues) response.writeContinue();
+  }
+
+  /** No source has this path. */
+  #elsewhere(request: IngestMessage, response: ServerResponse, continues: boolean): void {
+    if (this.#fallback === null) {
+      this.#refuse(request, response, { code: 'source_not_found', detail: 'The path must be exactly that of a source.' });
+      return;
+    }
+    if (continues) response.writeContinue();
+    request.asPlain();
+    this.#fallback.request(request, response);
+  }
+
+  #refuse(request: IngestMessage, response: ServerResponse, { code, detail }: HeadProblem): void {
+    const { clock, observer } = this.#shared.acceptor.ports;
+    observer.rejected('', 'limits', code);
+    // Whoever frames requests oddly gets no second one on this connection.
+    const ends = code !== 'source_not_found' || this.#shared.closing;
+    refuse(request, { clock, response, reply: problemReply(code, { detail }), ends });
+  }
+
+  #upgrades(request: IngestMessage): boolean {
+    if (this.#fallback?.upgrade === undefined || request.method !== 'GET') return false;
+    const { url = '', head } = request;
+    if (head.upgrade !== 'websocket' || targetProblem(request, url) !== null || head.hosts !== 1) return false;
+    const [path = ''] = url.split('?', 1);
+    return this.#shared.acceptor.find(path) === undefined;
+  }
+
+  #note(error: Error): void {
+    this.#shared.acceptor.ports.observer.note('error', 'the listener failed', { error: error.message });
+  }
+}
+
+/** Origin form and HTTP/1 only. */
+function targetProblem(request: IngestMessage, target: string): HeadProblem | null {
+  if (request.httpVersionMajor !== 1) return { code: 'bad_request', detail: 'Only HTTP/1.0 and HTTP/1.1 are spoken here.' };
+  if (target.charCodeAt(0) !== 0x2f) return { code: 'bad_request', detail: 'The target must be a path.' };
+  return null;
+}
+
+function serverOptions({ limits }: IngestPorts, shouldUpgradeCallback: (request: IngestMessage) => boolean) {
+  const headersTimeout = Math.min(limits.headerDeadlineMs, limits.requestDeadlineMs);
+  return {
+    IncomingMessage: IngestMessage,
+    ServerResponse,
+    headersTimeout,
+    requestTimeout: limits.requestDeadlineMs,
+    // How late a deadline may be noticed.
+    connectionsCheckingInterval: Math.max(20, Math.min(1000, Math.floor(headersTimeout / 10))),
+    // Idle connections are ended by `timeout`, which costs nothing per request.
+    keepAliveTimeout: 0,
+    maxHeaderSize: limits.headerBytesMax,
+    insecureHTTPParser: false,
+    // Checked by us, so that the answer is a problem like any other, and HTTP/1.0 needs a Host too.
+    requireHostHeader: false,
+    noDelay: true,
+    shouldUpgradeCallback,
+  };
+}

@@ -1,0 +1,3 @@
+/** For users' own tests, and for whoever writes a store: a test gateway, a test clock, the conformance suites. */
+export { TestClock, TEST_START } from './clock.ts';
+export { type Register, type SendOptions, type TestAnswer, TestGateway, testGateway } from './test-gateway.ts';

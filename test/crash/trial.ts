@@ -1,0 +1,173 @@
+/** One gateway on one store, through all of its starts and ends, with its client and its handlers' log. */
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { check, explain, type Verdict } from './check.ts';
+import { Client } from './client.ts';
+import { Seeded } from './random.ts';
+import { readStored } from './stored.ts';
+import { type Exit, GatewayProcess, type StartOptions, withDeadline } from './supervisor.ts';
+import { LEDGER, type LogLine, MAIL, TOKEN } from './wire.ts';
+
+export interface TrialOptions {
+  /** Where the store is. Default: a temporary directory. The log is always in one. */
+  readonly directory?: string;
+  /** What every start has. */
+  readonly start?: Partial<StartOptions>;
+  readonly seed?: number;
+}
+
+const DRAIN_DEADLINE_MS = 20_000;
+const LOOK_MS = 20;
+
+export class Trial {
+  readonly random: Seeded;
+  readonly client: Client;
+  readonly directory: string;
+  readonly log: string;
+  /** Starts that ended gracefully. */
+  readonly cleanRuns = new Set<number>();
+  readonly #home = mkdtempSync(join(tmpdir(), 'holdfast-crash-'));
+  readonly #options: TrialOptions;
+  readonly #t: TestContext;
+  #gateway: GatewayProcess | null = null;
+  #runs = 0;
+  #port = 0;
+  #up = Promise.withResolvers<string>();
+
+  constructor(t: TestContext, options: TrialOptions = {}) {
+    this.#t = t;
+    this.#options = options;
+    this.random = new Seeded(options.seed);
+    this.directory = options.directory ?? join(this.#home, 'data');
+    this.log = join(this.#home, 'handlers.log');
+    this.client = new Client({ random: this.random, up: () => this.#up.promise });
+    t.diagnostic(`seed ${this.random.seed}`);
+    t.after(async () => {
+      this.client.stop();
+      await this.#gateway?.kill();
+      rmSync(this.#home, { recursive: true, force: true });
+    });
+  }
+
+  get path(): string {
+    return join(this.directory, 'holdfast.db');
+  }
+
+  /** Where it serves; waits until it does. */
+  url(): Promise<string> {
+    return this.#up.promise;
+  }
+
+  get gateway(): GatewayProcess {
+    assert.ok(this.#gateway, 'the gateway was started');
+    return this.#gateway;
+  }
+
+  /** Begins a start of the gateway on the same store and port; `ready` follows. */
+  launch(options: Partial<StartOptions> = {}): GatewayProcess {
+    mkdirSync(this.directory, { recursive: true });
+    const { directory, log } = this;
+    const run = ++this.#runs;
+    const gateway = new GatewayProcess({ directory, log, port: this.#port, ...this.#options.start, ...options, run });
+    this.#gateway = gateway;
+    void gateway.exited.then(() => {
+      if (this.#gateway === gateway) this.#up = Promise.withResolvers();
+    });
+    return gateway;
+  }
+
+  /** Starts it and waits until it serves. The client sends from then on, or once `look` has seen what there is. */
+  async start(options: Partial<StartOptions> = {}, look?: (url: string) => Promise<void>): Promise<GatewayProcess> {
+    const gateway = this.launch(options);
+    const { url } = await gateway.ready();
+    this.#port = Number(new URL(url).port);
+    await look?.(url);
+    this.#up.resolve(url);
+    return gateway;
+  }
+
+  /** SIGKILL; the client waits for the next start. */
+  async kill(): Promise<Exit> {
+    this.#up = Promise.withResolvers();
+    return this.gateway.kill();
+  }
+
+  /** Waits for it to end by itself; the client waits for the next start. */
+  async ended(): Promise<Exit> {
+    const exit = await this.gateway.ended();
+    this.#up = Promise.withResolvers();
+    return exit;
+  }
+
+  /** Asks the running gateway's API. */
+  async api<Answer>(path: string, at?: string): Promise<Answer> {
+    const url = at ?? (await this.#up.promise);
+    const response = await fetch(`${url}${path}`, { headers: { authorization: `Bearer ${TOKEN}` } });
+    assert.equal(response.status, 200, `${path} answered ${response.status}`);
+    return (await response.json()) as Answer;
+  }
+
+  /** Whether an event with this dedupe key is stored. */
+  async has(key: string, at?: string): Promise<boolean> {
+    const { rows } = await this.api<{ rows: unknown[] }>(`/api/events?dedupeKey=${key}`, at);
+    return rows.length > 0;
+  }
+
+  /** Waits until every delivery has ended. */
+  async drained(): Promise<void> {
+    const deadline = performance.now() + DRAIN_DEADLINE_MS;
+    for (;;) {
+      const { rows } = await this.api<{ rows: unknown[] }>('/api/deliveries?state=blocked,due,ready,claimed&limit=1');
+      if (rows.length === 0) return;
+      assert.ok(performance.now() < deadline, `drained within ${DRAIN_DEADLINE_MS} ms: ${JSON.stringify(rows)}`);
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+  }
+
+  /** SIGTERM; the gateway must end well. */
+  async stop(): Promise<void> {
+    const run = this.#runs;
+    const { gateway } = this;
+    const exit = await gateway.stop();
+    assert.deepEqual(exit, { code: 0, signal: null }, gateway.stderr);
+    this.cleanRuns.add(run);
+  }
+
+  /** The handlers' log. A line that was cut by the end of its process is none. */
+  lines(): LogLine[] {
+    if (!existsSync(this.log)) return [];
+    const lines = readFileSync(this.log, 'utf8').split('\n');
+    return lines.slice(0, -1).map((line) => JSON.parse(line) as LogLine);
+  }
+
+  /** Lets everything end, stops the gateway and compares. */
+  async verdict(): Promise<Verdict> {
+    await this.drained();
+    await this.stop();
+    return this.compare();
+  }
+
+  /** Compares what the gateway left, which has ended. */
+  async compare(): Promise<Verdict> {
+    const stored = await readStored(this.path);
+    const { sent } = this.client;
+    const { cleanRuns } = this;
+    const verdict = check({ sent, log: this.lines(), stored, destinations: [LEDGER, MAIL], cleanRuns });
+    this.#t.diagnostic(verdict.summary);
+    return verdict;
+  }
+
+  /** As `verdict`, and nothing may be wrong. */
+  async clean(): Promise<Verdict> {
+    const verdict = await this.verdict();
+    assert.deepEqual(verdict.breaches, [], explain(verdict));
+    return verdict;
+  }
+
+  within<Value>(promise: Promise<Value>, what: string): Promise<Value> {
+    return withDeadline(promise, DRAIN_DEADLINE_MS, what);
+  }
+}

@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { createGateway, defineConfig, HoldfastError, Reject, RetryLater } from 'holdfast';
+import { testGateway } from 'holdfast/testing';
+import { hmac, none } from 'holdfast/verify';
+import { z } from 'zod';
+import { systemClock } from '../src/gateway/clock.ts';
+import { memoryStore } from '../src/store/memory.ts';
+
+const sms = defineConfig({
+  sources: {
+    sms: {
+      verify: hmac({ header: 'x-signature', secrets: 'test' }),
+      mode: 'sync',
+      responder: 'reply',
+      deadline: '2s',
+      type: 'body.type',
+      dedupeKey: 'body.id',
+      answer: { status: 202, headers: { 'content-type': 'text/plain' }, body: 'later' },
+    },
+  },
+});
+
+describe('a sync source', () => {
+  test('answers what its responder returns, and a duplicate the same', async () => {
+    let calls = 0;
+    await using t = await testGateway(sms, (gateway) => {
+      gateway.handle('reply', { from: 'sms' }, () => ({ status: 200, headers: { 'content-type': 'text/xml' }, body: `<r>${++calls}</r>` }));
+    });
+    const first = await t.send('sms', 'in', {}, { key: 'k' });
+    const again = await t.send('sms', 'in', {}, { key: 'k' });
+    assert.deepEqual([first.status, first.body, first.headers.get('content-type')], [200, '<r>1</r>', 'text/xml']);
+    assert.deepEqual([again.status, again.body], [200, '<r>1</r>']);
+    assert.equal(calls, 1);
+  });
+
+  test('answers its default when the responder is late, and delivers all the same', async () => {
+    const { promise: late, resolve: finish } = Promise.withResolvers<string>();
+    await using t = await testGateway(sms, (gateway) => gateway.handle('reply', { from: 'sms' }, () => late));
+    const answer = t.send('sms', 'in');
+    await t.clock.advanceSlowly(2100);
+    assert.equal((await answer).body, 'later');
+    finish('too late');
+    await t.settled();
+    assert.deepEqual(await t.outcomes(), { reply: { succeeded: 1 } });
+  });
+
+  test('answers its default at once when the responder fails, and loses nothing', async () => {
+    await using t = await testGateway(sms, (gateway) => gateway.handle('reply', { from: 'sms' }, () => Promise.reject(new Error('no'))));
+    assert.equal((await t.send('sms', 'in')).body, 'later');
+    assert.equal((await t.deliveries())[0]?.state, 'due');
+  });
+
+  test('gives a duplicate that comes while the first still runs the same answer', async () => {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    await using t = await testGateway(sms, (gateway) => gateway.handle('reply', { from: 'sms' }, () => promise));
+    const both = [t.send('sms', 'in', {}, { key: 'k' }), t.send('sms', 'in', {}, { key: 'k' })];
+    for (let turn = 0; turn < 20; turn++) await new Promise((next) => setImmediate(next));
+    resolve('one answer');
+    assert.deepEqual((await Promise.all(both)).map(({ body }) => body), ['one answer', 'one answer']);
+  });
+
+  test('needs its responder to exist', async () => {
+    await assert.rejects(testGateway(sms), { code: 'config_invalid', message: /no handler 'reply'/ });
+  });
+});
+
+describe('emit', () => {
+  const config = defineConfig({ sources: { open: { verify: none() } } });
+
+  test('delivers a delayed event at its time, and not when it was cancelled', async () => {
+    const seen: unknown[] = [];
+    await using t = await testGateway(config, (gateway) => gateway.handle('h', { from: 'emitted' }, (event) => void seen.push(event.body)));
+    await t.gateway.emit('reminder', { n: 1 }, { at: t.clock.now() + 60_000 });
+    const second = await t.gateway.emit('reminder', { n: 2 }, { at: new Date(t.clock.now() + 60_000) });
+    await t.advance('30s');
+    assert.deepEqual(seen, []);
+    await t.gateway.cancel(second);
+    await t.advance('31s');
+    assert.deepEqual(seen, [{ n: 1 }]);
+    await assert.rejects(t.gateway.cancel(second), { code: 'not_cancellable' });
+  });
+
+  test('recognises a repeat by its dedupe key', async () => {
+    await using t = await testGateway(config);
+    const first = await t.gateway.emit('paid', { a: 1 }, { dedupeKey: 'pi_1' });
+    assert.equal(await t.gateway.emit('paid', { a: 1 }, { dedupeKey: 'pi_1' }), first);
+  });
+
+  test('from a handler commits with its outcome, and not with a failure; the correlation id goes along', async () => {
+    const seen: string[] = [];
+    let fail = true;
+    await using t = await testGateway(config, (gateway) => {
+      gateway.handle('first', { from: 'open' }, async (event, { emit }) => {
+        await emit('step', { of: event.id });
+        if (fail) throw new RetryLater('1s');
+      });
+      gateway.handle('second', { from: 'emitted' }, (event) => void seen.push(event.correlationId));
+    });
+    await t.request('/in/open', { method: 'POST', headers: { 'x-correlation-id': 'abc-123' }, body: '{}' });
+    await t.settled();
+    assert.deepEqual(seen, []);
+    fail = false;
+    await t.advance('2s');
+    assert.deepEqual(seen, ['abc-123']);
+  });
+});
+
+describe('events and destinations', () => {
+  test('stores what fits no destination, and replays it to one that takes it later', async () => {
+    const config = defineConfig({ sources: { open: { verify: none(), type: 'body.type' } } });
+    await using t = await testGateway(config, (gateway) => gateway.handle('a', { from: 'open', types: ['a.*'] }, () => undefined));
+    await t.send('open', 'b.made');
+    await t.send('open', 'a.made');
+    await t.settled();
+    assert.deepEqual(await t.outcomes(), { a: { succeeded: 1 } });
+  });
+
+  test('keeps a body that does not fit its schema, routed only where the source says so', async () => {
+    const body = z.object({ amount: z.number() });
+    const config = defineConfig({ sources: { strict: { verify: none(), body }, lax: { verify: none(), body, routeUnfit: true } } });
+    const unfit: (string | null)[] = [];
+    await using t = await testGateway(config, (gateway) => gateway.handle('h', { from: ['strict', 'lax'] }, (event) => void unfit.push(event.unfit)));
+    await t.request('/in/strict', { method: 'POST', body: '{"amount":"x"}' });
+    await t.request('/in/lax', { method: 'POST', body: '{"amount":"x"}' });
+    await t.request('/in/strict', { method: 'POST', body: '{"amount":1}' });
+    await t.settled();
+    assert.equal(unfit.length, 2);
+    assert.match(unfit[0] ?? '', /amount/);
+    assert.equal(unfit[1], null);
+  });
+
+  test('makes one event of each element of a split body, with the bytes of each as they came', async () => {
+    const config = defineConfig({ sources: { many: { verify: none(), split: true, dedupeKey: 'body.id' } } });
+    const seen: string[] = [];
+    await using t = await testGateway(config, (gateway) => gateway.handle('h', { from: 'many' }, (event) => void seen.push(event.text())));
+    await t.request('/in/many', { method: 'POST', body: '[ {"id": 1 , "n":1.0}, {"id":2} ,{"id": 1 , "n":1.0}]' });
+    await t.settled();
+    assert.deepEqual(seen, ['{"id": 1 , "n":1.0}', '{"id":2}']);
+  });
+
+  test('gives what a renamed destination is owed to its new name', async () => {
+    const config = defineConfig({ sources: { open: { verify: none() } }, store: 'memory:' });
+    const store = memoryStore({ clock: systemClock });
+    const options = { store: () => store, environment: (name: string) => (name === 'HOLDFAST_LOG_LEVEL' ? 'silent' : undefined) };
+    const before = createGateway(config, options);
+    before.handle('old', { from: 'open' }, () => Promise.reject(new RetryLater('10ms')));
+    await before.start();
+    await before.fetch(new Request('http://test/in/open', { method: 'POST', body: '{}' }));
+    await before.stop();
+    const { promise: done, resolve } = Promise.withResolvers<string>();
+    const after = createGateway(config, options);
+    after.handle('new', { from: 'open', formerly: ['old'] }, (_event, { destination }) => resolve(destination));
+    await after.start();
+    assert.equal(await done, 'new');
+    await after.stop();
+  });
+
+  test('a rejected event of an ordered key lets the key go on, or holds it, as configured', async () => {
+    const config = defineConfig({ sources: { open: { verify: none(), orderKey: '=k', type: 'body.type' } } });
+    const seen: string[] = [];
+    await using t = await testGateway(config, (gateway) => {
+      gateway.handle('goes-on', { from: 'open' }, (event) => {
+        if (event.type === 'bad') throw new Reject('no');
+        seen.push('goes-on');
+      });
+      gateway.handle('holds', { from: 'open', onDead: 'hold' }, (event) => {
+        if (event.type === 'bad') throw new Reject('no');
+        seen.push('holds');
+      });
+    });
+    await t.send('open', 'bad');
+    await t.send('open', 'good');
+    await t.settled();
+    assert.deepEqual(seen, ['goes-on']);
+  });
+});
+
+describe('a configuration that is wrong is refused with what to do', () => {
+  const cases: readonly (readonly [name: string, make: () => unknown, code: string, says: RegExp])[] = [
+    ['an unknown setting', () => createGateway({ sources: {}, porrt: 1 } as never), 'config_unknown_setting', /Did you mean 'port'/],
+    ['a size that is none', () => createGateway({ sources: {}, bodyBytesMax: 'much' }), 'config_invalid', /bodyBytesMax \(HOLDFAST_BODY_BYTES_MAX\)/],
+    ['a source without a verifier', () => createGateway({ sources: { a: {} } } as never), 'config_invalid', /none\(\)/],
+    ['two sources on one path', () => createGateway({ sources: { a: { verify: none(), path: '/x' }, b: { verify: none(), path: '/x' } } }), 'config_invalid', /same path/],
+    ['sync with split', () => createGateway({ sources: { a: { verify: none(), mode: 'sync', responder: 'r', split: true } } }), 'config_invalid', /excludes split/],
+  ];
+  for (const [name, make, code, says] of cases) {
+    test(name, () => {
+      assert.throws(make, (error) => error instanceof HoldfastError && error.code === code && says.test(error.message));
+    });
+  }
+
+  test('a handler that takes from a source that does not exist', async () => {
+    const gateway = createGateway(defineConfig({ sources: { open: { verify: none() } }, store: 'memory:', logLevel: 'silent' }));
+    gateway.handle('h', { from: 'opne' as 'open' }, () => undefined);
+    await assert.rejects(gateway.start(), { code: 'config_invalid', message: /no source 'opne'/ });
+  });
+});
+
+test('stop is safe unstarted and twice, and a gateway can be started again', async () => {
+  const gateway = createGateway(defineConfig({ sources: { open: { verify: none() } }, store: 'memory:', logLevel: 'silent' }));
+  await gateway.stop();
+  await gateway.start();
+  await gateway.stop();
+  await gateway.stop();
+  await gateway.start();
+  await gateway.stop();
+});
