@@ -25,7 +25,10 @@ for (let round = -1; round < Number(values.rounds); round++) {
   for (const name of ['no-op', 'ingest'] as const) {
     const program = programs[name];
     const before = await program.cpuS();
-    const { requests, durationUs, errors, non2xx } = await load(program.port, { seconds: Number(values.seconds), secret: SECRET });
+    const { requests, durationUs, errors, non2xx } = await load(program.port, {
+      seconds: Number(values.seconds),
+      secret: SECRET,
+    });
     if (errors + non2xx > 0) throw new Error(`${name}: ${errors} errors, ${non2xx} answers that are not 2xx`);
     const cpuUs = (((await program.cpuS()) - before) * 1e6) / requests;
     // The first round warms up.
@@ -37,7 +40,9 @@ for (const program of Object.values(programs)) await program.stop();
 const cpu = (name: keyof typeof programs): number => median(rounds[name].map(({ cpuUs }) => cpuUs));
 console.log(machine());
 for (const name of ['no-op', 'ingest'] as const) {
-  console.log(`${name.padEnd(7)} ${cpu(name).toFixed(1)} µs CPU, ${Math.round(median(rounds[name].map(({ perS }) => perS)))}/s`);
+  console.log(
+    `${name.padEnd(7)} ${cpu(name).toFixed(1)} µs CPU, ${Math.round(median(rounds[name].map(({ perS }) => perS)))}/s`,
+  );
 }
 const ratio = cpu('ingest') / cpu('no-op');
 console.log(`ratio   ${ratio.toFixed(2)} (target below ${TARGET})`);

@@ -26,7 +26,9 @@ export class Program {
   }
 
   static async start(file: string, args: readonly string[] = []): Promise<Program> {
-    const child = fork(new URL(`programs/${file}`, import.meta.url), args, { execArgv: ['--conditions=holdfast-source'] });
+    const child = fork(new URL(`programs/${file}`, import.meta.url), args, {
+      execArgv: ['--conditions=holdfast-source'],
+    });
     const [{ port }] = (await once(child, 'message')) as [{ port: number }];
     return new Program(child, port);
   }
@@ -70,7 +72,10 @@ export interface Load {
 let runs = 0;
 
 /** Signed requests with different bodies for some seconds, as fast as 64 connections go. */
-export async function load(port: number, options: { seconds: number; secret: string; connections?: number }): Promise<Load> {
+export async function load(
+  port: number,
+  options: { seconds: number; secret: string; connections?: number },
+): Promise<Load> {
   const script = new URL('load/signed.lua', import.meta.url).pathname;
   const { stdout } = await run('wrk', [
     '-t1',
@@ -92,9 +97,13 @@ export async function load(port: number, options: { seconds: number; secret: str
 /** A Redis that answers only after its data is on disk, as the comparison asks. */
 export async function startRedis(directory: string): Promise<{ port: number; pid: number; stop: () => Promise<void> }> {
   const port = 20_000 + Math.floor(Math.random() * 20_000);
-  const child = spawn('redis-server', ['--port', String(port), '--dir', directory, '--appendonly', 'yes', '--appendfsync', 'always', '--save', ''], {
-    stdio: 'ignore',
-  });
+  const child = spawn(
+    'redis-server',
+    ['--port', String(port), '--dir', directory, '--appendonly', 'yes', '--appendfsync', 'always', '--save', ''],
+    {
+      stdio: 'ignore',
+    },
+  );
   for (let tries = 0; ; tries++) {
     if (await answers(port)) break;
     if (tries > 100) throw new Error('redis-server did not start.');

@@ -44,7 +44,10 @@ async function noop(): Promise<Round> {
 }
 
 async function holdfast(): Promise<Round> {
-  const program = await Program.start('holdfast.ts', [`sqlite:${await preparedStore(directory, Number(values.keys))}`, SECRET]);
+  const program = await Program.start('holdfast.ts', [
+    `sqlite:${await preparedStore(directory, Number(values.keys))}`,
+    SECRET,
+  ]);
   await load(program.port, { seconds: 1, secret: SECRET });
   await program.ask();
   const before = await program.cpuS();
@@ -85,13 +88,19 @@ async function drained(worker: Program): Promise<void> {
   }
 }
 
-async function figures(result: Load, run: { programs: readonly Program[]; before: number; since: number }): Promise<Round> {
+async function figures(
+  result: Load,
+  run: { programs: readonly Program[]; before: number; since: number },
+): Promise<Round> {
   const [program] = run.programs;
   if (program === undefined) throw new Error('No program.');
   const answer = await program.ask();
   if (run.since > 0) await drained(program);
   const cpu = (await program.cpuS()) - run.before;
-  const tookS = run.since > 0 ? Math.max(result.durationUs / 1e6, (performance.now() - run.since - 400) / 1000) : result.durationUs / 1e6;
+  const tookS =
+    run.since > 0
+      ? Math.max(result.durationUs / 1e6, (performance.now() - run.since - 400) / 1000)
+      : result.durationUs / 1e6;
   return {
     perS: result.requests / tookS,
     cpuUs: (cpu * 1e6) / result.requests,
@@ -111,14 +120,18 @@ const rounds = new Map<string, Round[]>(Object.keys(contenders).map((name) => [n
 const write = (line: string): void => void process.stdout.write(`${line}\n`);
 
 if (await missing('wrk')) throw new Error('wrk is missing: apt-get install wrk');
-write(`${machine()}; ${values.rounds} rounds of ${seconds} s, 64 connections, 1 KB JSON, ${values.keys} dedupe keys retained`);
+write(
+  `${machine()}; ${values.rounds} rounds of ${seconds} s, 64 connections, 1 KB JSON, ${values.keys} dedupe keys retained`,
+);
 for (let round = 1; round <= Number(values.rounds); round++) {
   for (const [name, contend] of Object.entries(contenders)) {
     if (values.only !== undefined && !values.only.split(',').includes(name)) continue;
     if (name === 'bullmq' && (await missing('redis-server'))) continue;
     const figures = await contend();
     rounds.get(name)?.push(figures);
-    write(`round ${round}  ${name.padEnd(9)} ${figures.perS.toFixed(0).padStart(7)} /s  ${figures.cpuUs.toFixed(1).padStart(6)} µs CPU  p99 ${(figures.p99Us / 1000).toFixed(1)} ms`);
+    write(
+      `round ${round}  ${name.padEnd(9)} ${figures.perS.toFixed(0).padStart(7)} /s  ${figures.cpuUs.toFixed(1).padStart(6)} µs CPU  p99 ${(figures.p99Us / 1000).toFixed(1)} ms`,
+    );
   }
 }
 
@@ -131,8 +144,15 @@ write('| | accepted and processed / s | CPU µs each | ACK p99 at full rate, ms 
 write('| --- | --- | --- | --- | --- | --- |');
 for (const name of Object.keys(contenders)) {
   if ((rounds.get(name) ?? []).length === 0) continue;
-  write(`| ${name} | ${of(name, 'perS').toFixed(0)} | ${of(name, 'cpuUs').toFixed(1)} | ${(of(name, 'p99Us') / 1000).toFixed(1)} | ${of(name, 'loopP99Ms').toFixed(1)} | ${of(name, 'rssMb').toFixed(0)} |`);
+  write(
+    `| ${name} | ${of(name, 'perS').toFixed(0)} | ${of(name, 'cpuUs').toFixed(1)} | ${(of(name, 'p99Us') / 1000).toFixed(1)} | ${of(name, 'loopP99Ms').toFixed(1)} | ${of(name, 'rssMb').toFixed(0)} |`,
+  );
 }
 write('');
-write(`against the no-op server: rate ${(of('holdfast', 'perS') / of('noop', 'perS')).toFixed(2)} (target 0.5, stretch 0.7), CPU ${(of('holdfast', 'cpuUs') / of('noop', 'cpuUs')).toFixed(2)} × (target 2.5, stretch 1.8)`);
-if ((rounds.get('bullmq') ?? []).length > 0) write(`against Fastify + BullMQ: rate ${(of('holdfast', 'perS') / of('bullmq', 'perS')).toFixed(1)} × (target 3, stretch 5)`);
+write(
+  `against the no-op server: rate ${(of('holdfast', 'perS') / of('noop', 'perS')).toFixed(2)} (target 0.5, stretch 0.7), CPU ${(of('holdfast', 'cpuUs') / of('noop', 'cpuUs')).toFixed(2)} × (target 2.5, stretch 1.8)`,
+);
+if ((rounds.get('bullmq') ?? []).length > 0)
+  write(
+    `against Fastify + BullMQ: rate ${(of('holdfast', 'perS') / of('bullmq', 'perS')).toFixed(1)} × (target 3, stretch 5)`,
+  );

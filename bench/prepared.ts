@@ -28,7 +28,9 @@ async function make(directory: string, keys: number): Promise<string> {
   const store = sqliteStore({ path: join(directory, 'bench.db'), clock: systemClock, ids, synchronous: 'OFF' });
   await store.work.open();
   for (let key = 0; key < keys; key += PER_COMMIT) {
-    const appends: Append[] = Array.from({ length: Math.min(PER_COMMIT, keys - key) }, (_, index) => append(ids, key + index));
+    const appends: Append[] = Array.from({ length: Math.min(PER_COMMIT, keys - key) }, (_, index) =>
+      append(ids, key + index),
+    );
     await store.work.commit({
       token: ids.make('cmt'),
       now: Date.now(),

@@ -6,6 +6,10 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { CommandInfo, Option } from '../src/cli/command.ts';
+import { commands } from '../src/cli/commands.ts';
+import { exitCodes } from '../src/cli/exit.ts';
+import { optionUsage, usageOf, variables } from '../src/cli/help.ts';
 import { type Setting, settings } from '../src/config.ts';
 import { type ErrorEntry, errorCodes } from '../src/errors.ts';
 
@@ -61,6 +65,55 @@ ${table(['code', 'status', 'retryable', 'message', 'what to do'], rows)}
 `;
 }
 
+function cliPage(): string {
+  const exits = Object.values(exitCodes).map(({ code: number, about }) => [String(number), about]);
+  return `${note}
+
+# Command line
+
+\`npx holdfast COMMAND\`. What is asked for goes to standard output, what is said about it to standard error. Commands that
+read take \`--json\`: one JSON value a line. They find the gateway of the config in the folder or above, or of the playground;
+where none runs they read its store themselves, except where what they do needs a gateway.
+
+${table(
+  ['command', 'what it does'],
+  commands.map(({ name, summary }) => [`[\`${name}\`](#${name})`, summary]),
+)}
+
+## Exit codes
+
+${table(['code', 'meaning'], exits)}
+
+## Variables
+
+Besides those of the [settings](configuration.md):
+
+${table(
+  ['variable', 'meaning'],
+  Object.entries(variables).map(([name, about]) => [code(name), about]),
+)}
+
+${commands.map(commandSection).join('\n\n')}
+`;
+}
+
+function commandSection(command: CommandInfo): string {
+  const positionals = (command.positionals ?? []).map(({ name, about }) => [code(name), '', about]);
+  const options = Object.entries<Option>(command.options).map(([name, option]) => [
+    code(optionUsage(name, option)),
+    option.default === undefined ? '' : code(String(option.default)),
+    option.about,
+  ]);
+  const rows = [...positionals, ...options];
+  return [
+    `## ${command.name}`,
+    command.summary + (command.details === undefined ? '' : ` ${command.details}`),
+    `\`${usageOf(command)}\``,
+    ...(rows.length === 0 ? [] : [table(['argument or option', 'default', 'what it means'], rows)]),
+    ['```sh', ...command.examples, '```'].join('\n'),
+  ].join('\n\n');
+}
+
 /** What a marker names: a whole example, or one region of it. */
 function excerpt(path: string, region: string | undefined): string {
   const text = read(path);
@@ -90,6 +143,7 @@ for (const page of pages) {
 }
 expected.set('docs/reference/configuration.md', configurationPage());
 expected.set('docs/reference/errors.md', errorsPage());
+expected.set('docs/reference/cli.md', cliPage());
 
 const different = [...expected].filter(([page, text]) => read(page) !== text);
 for (const [page, text] of different) {

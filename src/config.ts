@@ -25,42 +25,218 @@ export interface Setting {
 
 // oxfmt-ignore -- one line a setting
 export const settings = {
-  store: { env: 'HOLDFAST_STORE', type: 'text', default: 'sqlite:./data/holdfast.db', about: 'Where events are committed: sqlite:PATH, or memory: (nothing survives the process).' },
-  durability: { env: 'HOLDFAST_DURABILITY', type: 'text', default: 'full', about: 'full: an acknowledged event survives a power cut. normal or off: it may not; an explicit opt-in, reported on /ready.' },
-  host: { env: 'HOLDFAST_HOST', type: 'text', default: '127.0.0.1', about: 'Address the ingest listener binds to; 0.0.0.0 for all.' },
-  port: { env: 'HOLDFAST_PORT', type: 'integer', default: '8420', min: 0, about: 'Port of the ingest listener; 0 picks a free one.' },
-  adminHost: { env: 'HOLDFAST_ADMIN_HOST', type: 'text', default: '127.0.0.1', about: 'Address the admin listener binds to when it has a port of its own.' },
-  adminPort: { env: 'HOLDFAST_ADMIN_PORT', type: 'integer', default: null, min: 0, about: 'Port of its own for the admin API, /metrics and the dashboard; unset: the ingest port when that is loopback, else the ingest port plus one on loopback.' },
-  adminToken: { env: 'HOLDFAST_ADMIN_TOKEN', type: 'text', default: null, secret: true, about: 'Bearer token of the admin API; unset: made at first start, shown once and kept beside the store.' },
-  trustedProxies: { env: 'HOLDFAST_TRUSTED_PROXIES', type: 'list', default: '', about: 'Addresses or CIDR ranges whose X-Forwarded-For is believed, for address lists and logs.' },
-  publicUrl: { env: 'HOLDFAST_PUBLIC_URL', type: 'text', default: null, about: 'The URL providers call, for schemes that sign it; never taken from the Host header.' },
-  bodyBytesMax: { env: 'HOLDFAST_BODY_BYTES_MAX', type: 'bytes', default: '1MiB', min: 1, about: 'Largest request body; more is answered 413.' },
-  headerBytesMax: { env: 'HOLDFAST_HEADER_BYTES_MAX', type: 'bytes', default: '16KiB', min: 1024, about: 'Largest header block; more is answered 431.' },
-  headerLinesMax: { env: 'HOLDFAST_HEADER_LINES_MAX', type: 'integer', default: '100', min: 1, about: 'Most header lines; more are answered 431.' },
-  headerDeadlineMs: { env: 'HOLDFAST_HEADER_DEADLINE', type: 'duration', default: '10s', min: 1, about: 'Time for a request to send its headers.' },
-  requestDeadlineMs: { env: 'HOLDFAST_REQUEST_DEADLINE', type: 'duration', default: '30s', min: 1, about: 'Time for a request to arrive whole.' },
-  connectionsMax: { env: 'HOLDFAST_CONNECTIONS_MAX', type: 'integer', default: '10000', min: 1, about: 'Most open connections; more are closed.' },
-  unverifiedBytesMax: { env: 'HOLDFAST_UNVERIFIED_BYTES_MAX', type: 'bytes', default: '64MiB', min: 1, about: 'Most bytes of bodies not yet verified held in memory; more is answered 503.' },
-  handOffBytesMax: { env: 'HOLDFAST_HAND_OFF_BYTES_MAX', type: 'bytes', default: '64MiB', min: 0, about: 'Most bytes of committed events kept in memory for their handlers; beyond it they are read back from the store.' },
-  diskReserveBytes: { env: 'HOLDFAST_DISK_RESERVE', type: 'bytes', default: '256MiB', min: 0, about: 'Free disk below which new events are refused with 503, so that outcomes can still be stored.' },
-  runningMax: { env: 'HOLDFAST_RUNNING_MAX', type: 'integer', default: '256', min: 1, about: 'Most attempts running at once in the process; free slots go to higher priorities first.' },
-  graceMs: { env: 'HOLDFAST_GRACE', type: 'duration', default: '30s', min: 0, about: 'Time a graceful stop gives running attempts.' },
-  retainBodiesMs: { env: 'HOLDFAST_RETAIN_BODIES', type: 'duration', default: '7d', min: 0, about: 'How long bodies of events that ended well are kept.' },
-  retainEventsMs: { env: 'HOLDFAST_RETAIN_EVENTS', type: 'duration', default: '7d', min: 0, about: 'How long events that ended well are kept with their deliveries.' },
-  retainUnmatchedMs: { env: 'HOLDFAST_RETAIN_UNMATCHED', type: 'duration', default: '30d', min: 0, about: 'How long events that matched no destination are kept.' },
-  retainDeadLettersMs: { env: 'HOLDFAST_RETAIN_DEAD_LETTERS', type: 'duration', default: null, min: 0, about: 'How long unresolved dead letters are kept; unset: until they are resolved.' },
-  heldMaxMs: { env: 'HOLDFAST_HELD_MAX', type: 'duration', default: '30d', min: 0, about: 'How long deliveries of a paused or absent destination are held before they become dead letters.' },
-  rejectionsMax: { env: 'HOLDFAST_REJECTIONS_MAX', type: 'integer', default: '1000', min: 0, about: 'Most rejected requests kept for inspection and verify-again.' },
-  rejectionBytesMax: { env: 'HOLDFAST_REJECTION_BYTES_MAX', type: 'bytes', default: '16MiB', min: 0, about: 'Most bytes of rejected requests kept.' },
-  rejectionsPerS: { env: 'HOLDFAST_REJECTIONS_PER_S', type: 'integer', default: '20', min: 0, about: 'Most rejected requests kept per second; the rest are only counted.' },
-  logLevel: { env: 'HOLDFAST_LOG_LEVEL', type: 'text', default: 'info', about: 'trace, debug, info, warn, error, fatal or silent.' },
+  store: {
+    env: 'HOLDFAST_STORE',
+    type: 'text',
+    default: 'sqlite:./data/holdfast.db',
+    about: 'Where events are committed: sqlite:PATH, or memory: (nothing survives the process).',
+  },
+  durability: {
+    env: 'HOLDFAST_DURABILITY',
+    type: 'text',
+    default: 'full',
+    about:
+      'full: an acknowledged event survives a power cut. normal or off: it may not; an explicit opt-in, reported on /ready.',
+  },
+  host: {
+    env: 'HOLDFAST_HOST',
+    type: 'text',
+    default: '127.0.0.1',
+    about: 'Address the ingest listener binds to; 0.0.0.0 for all.',
+  },
+  port: {
+    env: 'HOLDFAST_PORT',
+    type: 'integer',
+    default: '8420',
+    min: 0,
+    about: 'Port of the ingest listener; 0 picks a free one.',
+  },
+  adminHost: {
+    env: 'HOLDFAST_ADMIN_HOST',
+    type: 'text',
+    default: '127.0.0.1',
+    about: 'Address the admin listener binds to when it has a port of its own.',
+  },
+  adminPort: {
+    env: 'HOLDFAST_ADMIN_PORT',
+    type: 'integer',
+    default: null,
+    min: 0,
+    about:
+      'Port of its own for the admin API, /metrics and the dashboard; unset: the ingest port when that is loopback, else the ingest port plus one on loopback.',
+  },
+  adminToken: {
+    env: 'HOLDFAST_ADMIN_TOKEN',
+    type: 'text',
+    default: null,
+    secret: true,
+    about: 'Bearer token of the admin API; unset: made at first start, shown once and kept beside the store.',
+  },
+  trustedProxies: {
+    env: 'HOLDFAST_TRUSTED_PROXIES',
+    type: 'list',
+    default: '',
+    about: 'Addresses or CIDR ranges whose X-Forwarded-For is believed, for address lists and logs.',
+  },
+  publicUrl: {
+    env: 'HOLDFAST_PUBLIC_URL',
+    type: 'text',
+    default: null,
+    about: 'The URL providers call, for schemes that sign it; never taken from the Host header.',
+  },
+  bodyBytesMax: {
+    env: 'HOLDFAST_BODY_BYTES_MAX',
+    type: 'bytes',
+    default: '1MiB',
+    min: 1,
+    about: 'Largest request body; more is answered 413.',
+  },
+  headerBytesMax: {
+    env: 'HOLDFAST_HEADER_BYTES_MAX',
+    type: 'bytes',
+    default: '16KiB',
+    min: 1024,
+    about: 'Largest header block; more is answered 431.',
+  },
+  headerLinesMax: {
+    env: 'HOLDFAST_HEADER_LINES_MAX',
+    type: 'integer',
+    default: '100',
+    min: 1,
+    about: 'Most header lines; more are answered 431.',
+  },
+  headerDeadlineMs: {
+    env: 'HOLDFAST_HEADER_DEADLINE',
+    type: 'duration',
+    default: '10s',
+    min: 1,
+    about: 'Time for a request to send its headers.',
+  },
+  requestDeadlineMs: {
+    env: 'HOLDFAST_REQUEST_DEADLINE',
+    type: 'duration',
+    default: '30s',
+    min: 1,
+    about: 'Time for a request to arrive whole.',
+  },
+  connectionsMax: {
+    env: 'HOLDFAST_CONNECTIONS_MAX',
+    type: 'integer',
+    default: '10000',
+    min: 1,
+    about: 'Most open connections; more are closed.',
+  },
+  unverifiedBytesMax: {
+    env: 'HOLDFAST_UNVERIFIED_BYTES_MAX',
+    type: 'bytes',
+    default: '64MiB',
+    min: 1,
+    about: 'Most bytes of bodies not yet verified held in memory; more is answered 503.',
+  },
+  handOffBytesMax: {
+    env: 'HOLDFAST_HAND_OFF_BYTES_MAX',
+    type: 'bytes',
+    default: '64MiB',
+    min: 0,
+    about:
+      'Most bytes of committed events kept in memory for their handlers; beyond it they are read back from the store.',
+  },
+  diskReserveBytes: {
+    env: 'HOLDFAST_DISK_RESERVE',
+    type: 'bytes',
+    default: '256MiB',
+    min: 0,
+    about: 'Free disk below which new events are refused with 503, so that outcomes can still be stored.',
+  },
+  runningMax: {
+    env: 'HOLDFAST_RUNNING_MAX',
+    type: 'integer',
+    default: '256',
+    min: 1,
+    about: 'Most attempts running at once in the process; free slots go to higher priorities first.',
+  },
+  graceMs: {
+    env: 'HOLDFAST_GRACE',
+    type: 'duration',
+    default: '30s',
+    min: 0,
+    about: 'Time a graceful stop gives running attempts.',
+  },
+  retainBodiesMs: {
+    env: 'HOLDFAST_RETAIN_BODIES',
+    type: 'duration',
+    default: '7d',
+    min: 0,
+    about: 'How long bodies of events that ended well are kept.',
+  },
+  retainEventsMs: {
+    env: 'HOLDFAST_RETAIN_EVENTS',
+    type: 'duration',
+    default: '7d',
+    min: 0,
+    about: 'How long events that ended well are kept with their deliveries.',
+  },
+  retainUnmatchedMs: {
+    env: 'HOLDFAST_RETAIN_UNMATCHED',
+    type: 'duration',
+    default: '30d',
+    min: 0,
+    about: 'How long events that matched no destination are kept.',
+  },
+  retainDeadLettersMs: {
+    env: 'HOLDFAST_RETAIN_DEAD_LETTERS',
+    type: 'duration',
+    default: null,
+    min: 0,
+    about: 'How long unresolved dead letters are kept; unset: until they are resolved.',
+  },
+  heldMaxMs: {
+    env: 'HOLDFAST_HELD_MAX',
+    type: 'duration',
+    default: '30d',
+    min: 0,
+    about: 'How long deliveries of a paused or absent destination are held before they become dead letters.',
+  },
+  rejectionsMax: {
+    env: 'HOLDFAST_REJECTIONS_MAX',
+    type: 'integer',
+    default: '1000',
+    min: 0,
+    about: 'Most rejected requests kept for inspection and verify-again.',
+  },
+  rejectionBytesMax: {
+    env: 'HOLDFAST_REJECTION_BYTES_MAX',
+    type: 'bytes',
+    default: '16MiB',
+    min: 0,
+    about: 'Most bytes of rejected requests kept.',
+  },
+  rejectionsPerS: {
+    env: 'HOLDFAST_REJECTIONS_PER_S',
+    type: 'integer',
+    default: '20',
+    min: 0,
+    about: 'Most rejected requests kept per second; the rest are only counted.',
+  },
+  logLevel: {
+    env: 'HOLDFAST_LOG_LEVEL',
+    type: 'text',
+    default: 'info',
+    about: 'trace, debug, info, warn, error, fatal or silent.',
+  },
 } as const satisfies Record<string, Setting>;
 
 export type SettingName = keyof typeof settings;
 
 type ValueOf<Entry extends Setting> =
   | (Entry['default'] extends null ? null : never)
-  | (Entry['type'] extends 'text' ? string : Entry['type'] extends 'list' ? readonly string[] : Entry['type'] extends 'boolean' ? boolean : number);
+  | (Entry['type'] extends 'text'
+      ? string
+      : Entry['type'] extends 'list'
+        ? readonly string[]
+        : Entry['type'] extends 'boolean'
+          ? boolean
+          : number);
 
 /** Every setting with its value. */
 export type Settings = { readonly [Name in SettingName]: ValueOf<(typeof settings)[Name]> };
@@ -115,7 +291,9 @@ function readSetting(name: string, setting: Setting, given: unknown): unknown {
   if (parsed === null || (typeof parsed === 'number' && parsed < (setting.min ?? 0))) {
     const shown = setting.secret === true ? 'another value' : `'${String(value)}'`;
     const expected = setting.min === undefined ? setting.type : `${setting.type} from ${setting.min}`;
-    throw new HoldfastError('config_invalid', { detail: `${name} (${setting.env}): expected ${expected}, got ${shown}.` });
+    throw new HoldfastError('config_invalid', {
+      detail: `${name} (${setting.env}): expected ${expected}, got ${shown}.`,
+    });
   }
   return parsed;
 }
@@ -133,9 +311,16 @@ function parseValue(type: SettingType, value: unknown): string | number | boolea
     case 'bytes':
       return parseBytes(String(value));
     case 'boolean':
-      return value === true || value === 'true' || value === '1' ? true : value === false || value === 'false' || value === '0' ? false : null;
+      return value === true || value === 'true' || value === '1'
+        ? true
+        : value === false || value === 'false' || value === '0'
+          ? false
+          : null;
     case 'list':
-      return String(value).split(',').map((item) => item.trim()).filter((item) => item !== '');
+      return String(value)
+        .split(',')
+        .map((item) => item.trim())
+        .filter((item) => item !== '');
     default:
       return null;
   }
@@ -146,7 +331,9 @@ function checkPaths(sources: readonly Source[]): void {
   for (const source of sources) {
     const other = byPath.get(source.path);
     if (other !== undefined) {
-      throw new HoldfastError('config_invalid', { detail: `sources.${source.name} and sources.${other} have the same path ${source.path}.` });
+      throw new HoldfastError('config_invalid', {
+        detail: `sources.${source.name} and sources.${other} have the same path ${source.path}.`,
+      });
     }
     byPath.set(source.path, source.name);
   }

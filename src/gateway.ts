@@ -4,38 +4,26 @@
 import { randomFillSync } from 'node:crypto';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type AdminApi, createAdminApi } from './api/admin.ts';
-import type { AdminPort, DestinationLive, EmitRequest } from './api/port.ts';
+import type { AdminApi } from './api/admin.ts';
+import type { DestinationLive } from './api/port.ts';
 import { type Config, processEnvironment, redactedSettings, type ResolvedConfig, resolveConfig } from './config.ts';
 import type { Clock, Random } from './core/clock.ts';
-import { EMITTED } from './core/event.ts';
 import { IdMaker } from './core/id.ts';
 import type { Observer } from './core/observer.ts';
 import type { EmitOptions } from './deliver/emit.ts';
 import { makeEmitted } from './deliver/emitted.ts';
 import type { BatchHandler, Handler } from './deliver/handler.ts';
-import { LoopBlame } from './deliver/loop-blame.ts';
-import { takes } from './dispatch/destination.ts';
-import { Dispatcher } from './dispatch/dispatcher.ts';
-import { Holds } from './dispatch/holds.ts';
-import { Replays } from './dispatch/replay.ts';
-import { Retention } from './dispatch/retention.ts';
 import { HoldfastError } from './errors.ts';
-import { adminPort, hashToken } from './gateway/admin.ts';
 import { systemClock } from './gateway/clock.ts';
-import { type BatchOptions, destinationOf, type HandlerOptions, type Registration } from './gateway/destinations.ts';
-import { DiskWatch } from './gateway/disk.ts';
-import { limitsOf, rejectionLog, retentionOf } from './gateway/parts.ts';
+import type { BatchOptions, HandlerOptions, Registration } from './gateway/destinations.ts';
+import { Engine, type Gate } from './gateway/engine.ts';
 import { type Listeners, listen } from './gateway/listeners.ts';
 import { type Observing, observe } from './gateway/observing.ts';
-import { peaksOf, savePeaks } from './gateway/peaks.ts';
-import { RELEASE } from './gateway/release.ts';
+import { limitsOf, rejectionLog } from './gateway/parts.ts';
 import { makeStore } from './gateway/stores.ts';
 import { mapRoutes, succession } from './gateway/succession.ts';
-import { adminToken, storeDirectory } from './gateway/token.ts';
 import type { BodyOf, Registry, SourceName } from './gateway/types.ts';
 import { Acceptor } from './ingest/accept.ts';
-import { verifyAgain } from './ingest/again.ts';
 import { type FastifyPluginLike, fastifyIngest } from './ingest/fastify.ts';
 import { type FetchOptions, fetchIngest } from './ingest/fetch.ts';
 import { ingestMiddleware, type Middleware } from './ingest/middleware.ts';
@@ -74,26 +62,6 @@ export interface StopOptions {
  * acknowledged is in the file, and the restart recovers it.
  */
 const FATAL_EXIT = 70;
-const LEASE_MS = 60_000;
-const SEEN_MS = 3_600_000;
-
-/** What `/health` says this gateway does. */
-const FEATURES = { queue_based_processing: true, event_driven_architecture: true, scalable_webhook_delivery: true } as const;
-
-/** Made anew with every start, gone with every stop. */
-interface Started {
-  readonly report: StoreReport;
-  readonly store: Store;
-  readonly dispatcher: Dispatcher;
-  readonly holds: Holds;
-  readonly replays: Replays;
-  readonly retention: Retention;
-  readonly disk: DiskWatch;
-  readonly blame: LoopBlame;
-  readonly port: AdminPort;
-  readonly admin: AdminApi;
-  readonly token: string | null;
-}
 
 /**
  * A gateway: receives webhooks of its sources, commits them, and gets every one processed by its handlers.
@@ -108,7 +76,7 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
   readonly #observing: Observing;
   readonly #rejections: RejectionLog;
   readonly #acceptor: Acceptor;
-  #started: Started | null = null;
+  #engine: Engine | null = null;
   #starting: Promise<void> | null = null;
   #stopping = false;
   #sealed = false;
@@ -132,7 +100,7 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
 
   /** What an acknowledgement of this gateway means; `null` before `start()`. */
   get report(): StoreReport | null {
-    return this.#started?.report ?? null;
+    return this.#engine?.report ?? null;
   }
 
   /** The destinations of this process as they are now. @throws HoldfastError not_started */
@@ -175,72 +143,45 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
    * @throws HoldfastError store_owned, store_corrupt, store_format, config_invalid, destination_duplicate
    */
   start(): Promise<void> {
-    this.#starting ??= this.#start();
+    this.#starting ??= this.#start().catch((error: unknown) => {
+      this.#starting = null; // Whoever corrects what was wrong can start again.
+      throw error;
+    });
     return this.#starting;
   }
 
   async #start(): Promise<void> {
-    const { settings } = this.#config;
     await this.#loadHandlers();
     this.#sealed = true;
     const parts = { clock: this.#clock, ids: this.#ids };
-    const store = this.#options.store?.(parts) ?? (await makeStore(settings, this.#directory, parts));
-    const report = await store.work.open();
-    const { observer } = this.#observing;
-    const blame = new LoopBlame({ clock: this.#clock, observer });
-    const dispatcher = this.#makeDispatcher(store, blame);
-    const shared = { ...store, clock: this.#clock, observer, committer: dispatcher.committer, lanes: dispatcher.lanes };
-    const holds = new Holds(shared);
-    const replays = new Replays({ ...shared, ids: this.#ids, takers: (source, type) => this.#takers(dispatcher, source, type) });
-    const retention = new Retention({ ...shared, store: store.work, holds, ...retentionOf(settings) });
-    const disk = new DiskWatch(storeDirectory(settings.store, this.#directory), settings.diskReserveBytes, this.#clock);
-    const token = await adminToken(settings, this.#directory);
-    await this.#rejections.open();
-    const port = adminPort({
+    const store = this.#options.store?.(parts) ?? (await makeStore(this.#config.settings, this.#directory, parts));
+    this.#engine = await Engine.open(
+      {
+        ...parts,
+        config: this.#config,
+        directory: this.#directory,
+        random: this.#options.random ?? Math.random,
+        registrations: this.#registrations,
+        observing: this.#observing,
+        acceptor: this.#acceptor,
+        gate: () => this.#gate(),
+        onFatal: this.#options.onFatal ?? (() => process.exit(FATAL_EXIT)),
+      },
       store,
-      report,
-      dispatcher,
-      holds,
-      replays,
-      rejections: this.#rejections,
-      verifyAgain: (filter) => verifyAgain(this.#acceptor, filter),
-      sources: this.#config.sources,
-      ...this.#observing,
-      gate: () => this.#gate(),
-      emit: (requests) => this.#emitAll(requests),
-      tokenHash: token === null ? null : hashToken(token),
-    });
-    this.#observing.serve(port);
-    const admin = createAdminApi(port, { clock: this.#clock, version: RELEASE, features: FEATURES });
-    this.#started = { report, store, dispatcher, holds, replays, retention, disk, blame, port, admin, token };
-    await this.#begin(this.#started);
-  }
-
-  /** Everything is in place: now work begins. */
-  async #begin({ store, report, dispatcher, holds, replays, retention, disk, blame }: Started): Promise<void> {
-    const { observer, stats, metrics, every } = this.#observing;
-    await disk.start();
-    for (const { name, formerly } of [...dispatcher.lanes.values()].map((lane) => lane.destination)) {
-      for (const from of formerly) await dispatcher.committer.act({ kind: 'rename', from, to: name });
-    }
-    await holds.start();
-    const counts = await store.history.counts();
-    stats.restorePeaks(await peaksOf(store.registry));
-    const open = new Map(counts.destinations.map((row) => [row.destination, row.blocked + row.due + row.ready + row.claimed]));
-    blame.start();
-    metrics.start();
-    dispatcher.start(report.unclean, open);
-    retention.start();
-    await replays.resume();
-    every(SEEN_MS, () => void holds.seen().catch(() => undefined));
-    observer.note('info', 'started', { store: report.driver, ackMeaning: report.ackMeaning, unclean: report.unclean, destinations: dispatcher.lanes.size });
+    );
   }
 
   /** Listens for webhooks and, apart or on the same port, for the admin API. Starts first if needed. */
   async listen(): Promise<Listeners> {
     await this.start();
-    const started = this.#running();
-    this.#listeners ??= await listen({ settings: this.#config.settings, directory: this.#directory, acceptor: this.#acceptor, admin: started.admin, token: started.token });
+    const { admin, token } = this.#running();
+    this.#listeners ??= await listen({
+      settings: this.#config.settings,
+      directory: this.#directory,
+      acceptor: this.#acceptor,
+      admin,
+      token,
+    });
     return this.#listeners;
   }
 
@@ -249,29 +190,13 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
    * rest. Safe twice and unstarted.
    */
   async stop(options: StopOptions = {}): Promise<void> {
-    const started = this.#started;
-    if (started === null || this.#stopping) return;
+    const engine = this.#engine;
+    if (engine === null || this.#stopping) return;
     this.#stopping = true;
-    const graceMs = options.graceMs ?? this.#config.settings.graceMs;
     await this.#listeners?.close();
     this.#listeners = null;
-    started.replays.stop();
-    started.disk.stop();
-    await started.retention.stop();
-    if (options.drain === true) await started.dispatcher.drain(graceMs);
-    await started.dispatcher.stop(graceMs);
-    if (started.dispatcher.committer.state === 'open') {
-      await started.holds.seen();
-      await savePeaks(started.dispatcher.committer, this.#observing.stats.peaks());
-    }
-    started.holds.stop();
-    await started.dispatcher.committer.close();
-    started.blame.stop();
-    await this.#rejections.close();
-    await started.store.work.close();
-    this.#observing.observer.note('info', 'stopped');
-    this.#observing.stop();
-    this.#started = null;
+    await engine.stop(options.graceMs ?? this.#config.settings.graceMs, options.drain === true);
+    this.#engine = null;
     this.#starting = null;
     this.#stopping = false;
   }
@@ -300,10 +225,12 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
   routes(options: RoutesOptions = {}): Routes {
     const handlers = ingestRoutes(() => this.#acceptor, options);
     const takeOver = succession(this.#config.settings.store, this);
-    const afterStart = (handle: Routes['POST']): Routes['POST'] => async (request) => {
-      await takeOver();
-      return handle(request);
-    };
+    const afterStart =
+      (handle: Routes['POST']): Routes['POST'] =>
+      async (request) => {
+        await takeOver();
+        return handle(request);
+      };
     return mapRoutes(handlers, afterStart);
   }
 
@@ -325,24 +252,14 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
    * @throws HoldfastError not_started, store_unavailable, backlog_full, invalid_input, body_too_large
    */
   async emit(type: string, body: unknown, options: EmitOptions = {}): Promise<string> {
-    const { dispatcher } = this.#running();
-    const row = dispatcher.emitted(makeEmitted(type, body, options), null);
-    const answer = await dispatcher.append({ events: [row] });
-    if (answer.status === 'refused') throw new HoldfastError('invalid_input', { detail: answer.reason });
-    return answer.events[0]?.eventId ?? row.event.id;
+    const [answer] = await this.#running().emit([makeEmitted(type, body, options)]);
+    if (answer === undefined) throw new HoldfastError('internal', { detail: 'The store gave no answer.' });
+    return answer.eventId;
   }
 
   /** Cancels a delayed event that nobody has begun to attempt. @throws HoldfastError not_found, not_cancellable */
   cancel(eventId: string): Promise<void> {
     return this.#running().port.cancel(eventId);
-  }
-
-  async #emitAll(requests: readonly EmitRequest[]): Promise<{ eventId: string; duplicate: boolean }[]> {
-    const { dispatcher } = this.#running();
-    const events = requests.map(({ type, body, contentType, options }) => dispatcher.emitted({ type, body, contentType, options }, null));
-    const answer = await dispatcher.append({ events });
-    if (answer.status === 'refused') throw new HoldfastError('invalid_input', { detail: answer.reason });
-    return answer.events.map((event) => ({ eventId: event.eventId, duplicate: event.status === 'duplicate' }));
   }
 
   // ---------------------------------------------------------------------------------------------------- parts
@@ -351,15 +268,15 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
     return this.#options.directory ?? process.cwd();
   }
 
-  #running(): Started {
-    if (this.#started === null) throw new HoldfastError('not_started');
-    return this.#started;
+  #running(): Engine {
+    if (this.#engine === null) throw new HoldfastError('not_started');
+    return this.#engine;
   }
 
-  #gate(): ReturnType<IngestPorts['gate']> {
-    if (this.#stopping || this.#started === null) return 'stopping';
-    if (this.#started.disk.low) return 'disk_reserve';
-    return this.#started.dispatcher.committer.state === 'open' ? 'open' : 'store_unavailable';
+  #gate(): Gate {
+    if (this.#stopping || this.#engine === null) return 'stopping';
+    if (this.#engine.diskLow) return 'disk_reserve';
+    return this.#engine.dispatcher.committer.state === 'open' ? 'open' : 'store_unavailable';
   }
 
   #ingestPorts(): IngestPorts {
@@ -380,45 +297,15 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
     };
   }
 
-  #makeDispatcher(store: Store, blame: LoopBlame): Dispatcher {
-    const { observer } = this.#observing;
-    const sources = new Set([...this.#config.sources.map(({ name }) => name), EMITTED]);
-    const destinations = this.#registrations.map((registration) => destinationOf(registration, { sources, blame, observer }));
-    for (const { name, responder } of this.#config.sources) {
-      if (responder !== null && !destinations.some((destination) => destination.name === responder && destination.from.has(name))) {
-        throw new HoldfastError('config_invalid', { detail: `sources.${name}.responder: no handler '${responder}' takes from '${name}'.` });
-      }
-    }
-    const { runningMax, handOffBytesMax } = this.#config.settings;
-    return new Dispatcher({
-      store: store.work,
-      clock: this.#clock,
-      ids: this.#ids,
-      observer,
-      random: this.#options.random ?? Math.random,
-      destinations,
-      runningMax,
-      handOffBytesMax,
-      leaseMs: LEASE_MS,
-      release: RELEASE,
-      committerChanged: (state) => {
-        if (state !== 'closed') observer.note(state === 'open' ? 'info' : 'error', `the store is ${state}`);
-        if (state === 'fatal') (this.#options.onFatal ?? (() => process.exit(FATAL_EXIT)))();
-      },
-    });
-  }
-
-  #takers(dispatcher: Dispatcher, source: string, type: string): string[] {
-    return [...dispatcher.lanes.values()].map((lane) => lane.destination).filter((one) => takes(one, source, type)).map(({ name }) => name);
-  }
-
   async #loadHandlers(): Promise<void> {
     const { handlers } = this.#config;
     if (handlers === null) return;
     const path = resolve(this.#directory, handlers);
     const loaded = (await import(pathToFileURL(path).href)) as { default?: (gateway: Gateway<Given>) => unknown };
     if (typeof loaded.default !== 'function') {
-      throw new HoldfastError('config_invalid', { detail: `handlers: ${handlers} has no default export that is a function.` });
+      throw new HoldfastError('config_invalid', {
+        detail: `handlers: ${handlers} has no default export that is a function.`,
+      });
     }
     await loaded.default(this);
   }

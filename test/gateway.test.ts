@@ -25,7 +25,11 @@ describe('a sync source', () => {
   test('answers what its responder returns, and a duplicate the same', async () => {
     let calls = 0;
     await using t = await testGateway(sms, (gateway) => {
-      gateway.handle('reply', { from: 'sms' }, () => ({ status: 200, headers: { 'content-type': 'text/xml' }, body: `<r>${++calls}</r>` }));
+      gateway.handle('reply', { from: 'sms' }, () => ({
+        status: 200,
+        headers: { 'content-type': 'text/xml' },
+        body: `<r>${++calls}</r>`,
+      }));
     });
     const first = await t.send('sms', 'in', {}, { key: 'k' });
     const again = await t.send('sms', 'in', {}, { key: 'k' });
@@ -46,7 +50,9 @@ describe('a sync source', () => {
   });
 
   test('answers its default at once when the responder fails, and loses nothing', async () => {
-    await using t = await testGateway(sms, (gateway) => gateway.handle('reply', { from: 'sms' }, () => Promise.reject(new Error('no'))));
+    await using t = await testGateway(sms, (gateway) =>
+      gateway.handle('reply', { from: 'sms' }, () => Promise.reject(new Error('no'))),
+    );
     assert.equal((await t.send('sms', 'in')).body, 'later');
     assert.equal((await t.deliveries())[0]?.state, 'due');
   });
@@ -57,7 +63,10 @@ describe('a sync source', () => {
     const both = [t.send('sms', 'in', {}, { key: 'k' }), t.send('sms', 'in', {}, { key: 'k' })];
     for (let turn = 0; turn < 20; turn++) await new Promise((next) => setImmediate(next));
     resolve('one answer');
-    assert.deepEqual((await Promise.all(both)).map(({ body }) => body), ['one answer', 'one answer']);
+    assert.deepEqual(
+      (await Promise.all(both)).map(({ body }) => body),
+      ['one answer', 'one answer'],
+    );
   });
 
   test('needs its responder to exist', async () => {
@@ -70,7 +79,9 @@ describe('emit', () => {
 
   test('delivers a delayed event at its time, and not when it was cancelled', async () => {
     const seen: unknown[] = [];
-    await using t = await testGateway(config, (gateway) => gateway.handle('h', { from: 'emitted' }, (event) => void seen.push(event.body)));
+    await using t = await testGateway(config, (gateway) =>
+      gateway.handle('h', { from: 'emitted' }, (event) => void seen.push(event.body)),
+    );
     await t.gateway.emit('reminder', { n: 1 }, { at: t.clock.now() + 60_000 });
     const second = await t.gateway.emit('reminder', { n: 2 }, { at: new Date(t.clock.now() + 60_000) });
     await t.advance('30s');
@@ -109,7 +120,9 @@ describe('emit', () => {
 describe('events and destinations', () => {
   test('stores what fits no destination, and replays it to one that takes it later', async () => {
     const config = defineConfig({ sources: { open: { verify: none(), type: 'body.type' } } });
-    await using t = await testGateway(config, (gateway) => gateway.handle('a', { from: 'open', types: ['a.*'] }, () => undefined));
+    await using t = await testGateway(config, (gateway) =>
+      gateway.handle('a', { from: 'open', types: ['a.*'] }, () => undefined),
+    );
     await t.send('open', 'b.made');
     await t.send('open', 'a.made');
     await t.settled();
@@ -118,9 +131,13 @@ describe('events and destinations', () => {
 
   test('keeps a body that does not fit its schema, routed only where the source says so', async () => {
     const body = z.object({ amount: z.number() });
-    const config = defineConfig({ sources: { strict: { verify: none(), body }, lax: { verify: none(), body, routeUnfit: true } } });
+    const config = defineConfig({
+      sources: { strict: { verify: none(), body }, lax: { verify: none(), body, routeUnfit: true } },
+    });
     const unfit: (string | null)[] = [];
-    await using t = await testGateway(config, (gateway) => gateway.handle('h', { from: ['strict', 'lax'] }, (event) => void unfit.push(event.unfit)));
+    await using t = await testGateway(config, (gateway) =>
+      gateway.handle('h', { from: ['strict', 'lax'] }, (event) => void unfit.push(event.unfit)),
+    );
     await t.request('/in/strict', { method: 'POST', body: '{"amount":"x"}' });
     await t.request('/in/lax', { method: 'POST', body: '{"amount":"x"}' });
     await t.request('/in/strict', { method: 'POST', body: '{"amount":1}' });
@@ -133,7 +150,9 @@ describe('events and destinations', () => {
   test('makes one event of each element of a split body, with the bytes of each as they came', async () => {
     const config = defineConfig({ sources: { many: { verify: none(), split: true, dedupeKey: 'body.id' } } });
     const seen: string[] = [];
-    await using t = await testGateway(config, (gateway) => gateway.handle('h', { from: 'many' }, (event) => void seen.push(event.text())));
+    await using t = await testGateway(config, (gateway) =>
+      gateway.handle('h', { from: 'many' }, (event) => void seen.push(event.text())),
+    );
     await t.request('/in/many', { method: 'POST', body: '[ {"id": 1 , "n":1.0}, {"id":2} ,{"id": 1 , "n":1.0}]' });
     await t.settled();
     assert.deepEqual(seen, ['{"id": 1 , "n":1.0}', '{"id":2}']);
@@ -142,7 +161,10 @@ describe('events and destinations', () => {
   test('gives what a renamed destination is owed to its new name', async () => {
     const config = defineConfig({ sources: { open: { verify: none() } }, store: 'memory:' });
     const store = memoryStore({ clock: systemClock });
-    const options = { store: () => store, environment: (name: string) => (name === 'HOLDFAST_LOG_LEVEL' ? 'silent' : undefined) };
+    const options = {
+      store: () => store,
+      environment: (name: string) => (name === 'HOLDFAST_LOG_LEVEL' ? 'silent' : undefined),
+    };
     const before = createGateway(config, options);
     before.handle('old', { from: 'open' }, () => Promise.reject(new RetryLater('10ms')));
     await before.start();
@@ -178,11 +200,31 @@ describe('events and destinations', () => {
 
 describe('a configuration that is wrong is refused with what to do', () => {
   const cases: readonly (readonly [name: string, make: () => unknown, code: string, says: RegExp])[] = [
-    ['an unknown setting', () => createGateway({ sources: {}, porrt: 1 } as never), 'config_unknown_setting', /Did you mean 'port'/],
-    ['a size that is none', () => createGateway({ sources: {}, bodyBytesMax: 'much' }), 'config_invalid', /bodyBytesMax \(HOLDFAST_BODY_BYTES_MAX\)/],
+    [
+      'an unknown setting',
+      () => createGateway({ sources: {}, porrt: 1 } as never),
+      'config_unknown_setting',
+      /Did you mean 'port'/,
+    ],
+    [
+      'a size that is none',
+      () => createGateway({ sources: {}, bodyBytesMax: 'much' }),
+      'config_invalid',
+      /bodyBytesMax \(HOLDFAST_BODY_BYTES_MAX\)/,
+    ],
     ['a source without a verifier', () => createGateway({ sources: { a: {} } } as never), 'config_invalid', /none\(\)/],
-    ['two sources on one path', () => createGateway({ sources: { a: { verify: none(), path: '/x' }, b: { verify: none(), path: '/x' } } }), 'config_invalid', /same path/],
-    ['sync with split', () => createGateway({ sources: { a: { verify: none(), mode: 'sync', responder: 'r', split: true } } }), 'config_invalid', /excludes split/],
+    [
+      'two sources on one path',
+      () => createGateway({ sources: { a: { verify: none(), path: '/x' }, b: { verify: none(), path: '/x' } } }),
+      'config_invalid',
+      /same path/,
+    ],
+    [
+      'sync with split',
+      () => createGateway({ sources: { a: { verify: none(), mode: 'sync', responder: 'r', split: true } } }),
+      'config_invalid',
+      /excludes split/,
+    ],
   ];
   for (const [name, make, code, says] of cases) {
     test(name, () => {
@@ -191,14 +233,18 @@ describe('a configuration that is wrong is refused with what to do', () => {
   }
 
   test('a handler that takes from a source that does not exist', async () => {
-    const gateway = createGateway(defineConfig({ sources: { open: { verify: none() } }, store: 'memory:', logLevel: 'silent' }));
+    const gateway = createGateway(
+      defineConfig({ sources: { open: { verify: none() } }, store: 'memory:', logLevel: 'silent' }),
+    );
     gateway.handle('h', { from: 'opne' as 'open' }, () => undefined);
     await assert.rejects(gateway.start(), { code: 'config_invalid', message: /no source 'opne'/ });
   });
 });
 
 test('stop is safe unstarted and twice, and a gateway can be started again', async () => {
-  const gateway = createGateway(defineConfig({ sources: { open: { verify: none() } }, store: 'memory:', logLevel: 'silent' }));
+  const gateway = createGateway(
+    defineConfig({ sources: { open: { verify: none() } }, store: 'memory:', logLevel: 'silent' }),
+  );
   await gateway.stop();
   await gateway.start();
   await gateway.stop();

@@ -26,10 +26,17 @@ if (role === 'worker') {
     const given = Buffer.from(String(request.headers['x-signature']), 'hex');
     if (given.length !== expected.length || !timingSafeEqual(given, expected)) return reply.code(401).send();
     const event = JSON.parse(body.toString()) as { id: string; event: string };
-    await queue.add(event.event, event, { jobId: event.id, attempts: 5, backoff: { type: 'exponential', delay: 5000 } });
+    await queue.add(event.event, event, {
+      jobId: event.id,
+      attempts: 5,
+      backoff: { type: 'exponential', delay: 5000 },
+    });
     return { id: event.id };
   });
   await app.listen({ port: 0, host: '127.0.0.1' });
   const address = app.server.address();
-  tell(typeof address === 'object' && address !== null ? address.port : 0, { processed: () => processed, stop: () => app.close() });
+  tell(typeof address === 'object' && address !== null ? address.port : 0, {
+    processed: () => processed,
+    stop: () => app.close(),
+  });
 }

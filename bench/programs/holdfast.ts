@@ -13,7 +13,9 @@ const gateway = createGateway(
     port: 0,
     adminPort: 0,
     logLevel: 'warn',
-    sources: { bench: { verify: hmac({ header: 'x-signature', secrets: secret }), type: 'body.event', dedupeKey: 'body.id' } },
+    sources: {
+      bench: { verify: hmac({ header: 'x-signature', secrets: secret }), type: 'body.event', dedupeKey: 'body.id' },
+    },
   }),
 );
 gateway.handle('noop', { from: 'bench' }, () => {

@@ -47,6 +47,7 @@ const acceptor = new Acceptor({
   rejections: new MemoryRejections({ countMax: 100, bytesMax: 1_048_576, perS: 10, clock }),
   gate: () => 'open',
   route: () => [],
+  withdraw: () => undefined,
   append,
   awaitAnswer: () => ({ answer: Promise.resolve(null), cancel: () => undefined }),
 });

@@ -45,8 +45,8 @@ export const parts: readonly Part[] = [
   {
     name: 'index',
     files: ['index.ts'],
-    imports: ['gateway', 'config', 'verify', ...base],
-    types: [...ports, ...middle],
+    imports: ['gateway', 'config', 'deliver', 'verify', ...base],
+    types: [...ports, ...middle, 'ingest'],
   },
   {
     name: 'testing',

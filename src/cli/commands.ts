@@ -2,6 +2,7 @@
 import type { Command } from './command.ts';
 import { clear } from './commands/clear.ts';
 import { deadLetters } from './commands/dead-letters.ts';
+import { doctor } from './commands/doctor.ts';
 import { events } from './commands/events.ts';
 import { init } from './commands/init.ts';
 import { pause } from './commands/pause.ts';
@@ -26,4 +27,5 @@ export const commands: readonly Command[] = [
   pause,
   resume,
   clear,
+  doctor,
 ];

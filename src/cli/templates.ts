@@ -5,13 +5,6 @@ const config = `// What comes in, and how it is known to be genuine. Data, no ap
 import { defineConfig, secret } from 'holdfast';
 import { hmac } from 'holdfast/verify';
 
-/** What an order webhook holds. Only TypeScript knows: give the source a \`body\` schema to have it checked. */
-export interface Order {
-  readonly id: string;
-  readonly type: string;
-  readonly customer: string;
-}
-
 export default defineConfig({
   // Committed here before it is acknowledged. \`memory:\` for trying things out: nothing survives the process.
   store: 'sqlite:./data/holdfast.db',
@@ -20,7 +13,7 @@ export default defineConfig({
     // POST /in/orders, with the HMAC-SHA256 of the body, in hex, in the header x-signature. The secret comes from the
     // environment or the .env beside this file; while it is rotated, both with a comma between them.
     orders: {
-      verify: hmac<Order>({ header: 'x-signature', secrets: secret('ORDERS_SECRET') }),
+      verify: hmac({ header: 'x-signature', secrets: secret('ORDERS_SECRET') }),
       type: 'body.type',
       // A repeat within seven days is recognised and not processed again.
       dedupeKey: 'body.id',
@@ -39,12 +32,18 @@ const handlers = `// What is done with what comes in. A handler returns: done. I
 import { exponential, type Gateway, Reject } from 'holdfast';
 import type config from '../holdfast.config.ts';
 
+/** What an order webhook holds. To have it checked, give the source a \`body\` schema in the config. */
+interface Order {
+  readonly id: string;
+  readonly customer: string;
+}
+
 export default function handlers(gateway: Gateway<typeof config>): void {
   gateway.handle(
     'billing',
     { from: 'orders', types: ['order.*'], retry: exponential({ maxAttempts: 5, base: '5s' }) },
     async (event, { emit }) => {
-      const order = event.body;
+      const order = event.body as Order;
       // A dead letter at once: trying again cannot help.
       if (order.customer === '') throw new Reject('an order without a customer');
       // Committed together with the success of this handler, or not at all.

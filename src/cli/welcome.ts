@@ -52,7 +52,8 @@ function facts({ gateway, listeners, setup, surroundings, sources: given }: Welc
   ];
 }
 
-function tour({ surroundings: { environment, out } }: Welcome): string[] {
+function tour({ gateway, surroundings: { environment, out } }: Welcome): string[] {
+  const kept = gateway.report?.durability !== 'none';
   const self = selfCommand(environment);
   return [
     'Paste this into another terminal; it sends 50 signed webhooks:',
@@ -67,7 +68,7 @@ function tour({ surroundings: { environment, out } }: Welcome): string[] {
     `  ${self} dead-letters`,
     `  ${self} show ID`,
     '',
-    'Ctrl-C stops it; what was accepted is still there at the next start.',
+    `Ctrl-C stops it${kept ? '; what was accepted is still there at the next start' : ''}.`,
     '',
   ];
 }

@@ -79,13 +79,22 @@ class Rig {
   async claimed(): Promise<Parameters<Committer['settle']>[0]['claim']> {
     const answer = await this.committer.append(this.append());
     assert.equal(answer.status, 'committed');
-    const claim = answer.status === 'committed' && answer.events[0]?.status === 'committed' ? answer.events[0].claims[0] : null;
+    const claim =
+      answer.status === 'committed' && answer.events[0]?.status === 'committed' ? answer.events[0].claims[0] : null;
     assert.ok(claim);
     return claim;
   }
 }
 
-const attempt = { number: 1, startedAt: 0, durationMs: 1, outcome: 'succeeded', status: null, error: null, worker: 'w' } as const;
+const attempt = {
+  number: 1,
+  startedAt: 0,
+  durationMs: 1,
+  outcome: 'succeeded',
+  status: null,
+  error: null,
+  worker: 'w',
+} as const;
 
 async function rig(...faults: Fault[]): Promise<Rig> {
   const made = new Rig();
@@ -184,7 +193,10 @@ describe('the committer', () => {
 
   test('fatal: refuses everything from then on and never commits again', async () => {
     const made = await rig('fatal');
-    const [first, second] = [codeOf(made.committer.append(made.append())), codeOf(made.committer.append(made.append()))];
+    const [first, second] = [
+      codeOf(made.committer.append(made.append())),
+      codeOf(made.committer.append(made.append())),
+    ];
     assert.deepEqual(await Promise.all([first, second]), ['store_unavailable', 'store_unavailable']);
     assert.equal(await codeOf(made.committer.append(made.append())), 'store_unavailable');
     await made.clock.advanceSlowly(60_000);

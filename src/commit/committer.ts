@@ -52,6 +52,13 @@ export interface CommitterOptions {
 
 export type CommitterState = 'open' | 'unavailable' | 'fatal' | 'closed';
 
+/** A commit that was answered. */
+interface Committed {
+  readonly batch: CommitBatch;
+  readonly answers: CommitAnswers;
+  readonly startedAt: number;
+}
+
 /** Most rows and body bytes of one commit. */
 const ROWS_MAX = 1024;
 const BYTES_MAX = 4 * 1024 * 1024;
@@ -178,13 +185,13 @@ export class Committer {
     const startedAt = this.#options.clock.monotonic();
     try {
       const answers = await this.#options.store.commit(batch);
-      this.#answer(rows, batch, answers, startedAt);
+      this.#answer(rows, { batch, answers, startedAt });
     } catch (error) {
       await this.#failed(rows, batch, error);
     }
   }
 
-  #answer(rows: Rows, batch: CommitBatch, answers: CommitAnswers, startedAt: number): void {
+  #answer(rows: Rows, { batch, answers, startedAt }: Committed): void {
     this.#backoffMs = BACKOFF_FIRST_MS;
     const { observer, clock, committed } = this.#options;
     observer.committed(
@@ -227,11 +234,12 @@ export class Committer {
     rejectNew(this.#rows, unavailable());
     for (;;) {
       await this.#pause();
-      if (clock.monotonic() - since > UNKNOWN_ANSWER_MS) rejectNew(rows, new HoldfastError('commit_unknown', { retryAfterS: 5 }));
+      if (clock.monotonic() - since > UNKNOWN_ANSWER_MS)
+        rejectNew(rows, new HoldfastError('commit_unknown', { retryAfterS: 5 }));
       try {
         const answers = await store.commit(batch);
         this.#enter('open');
-        this.#answer(rows, batch, answers, since);
+        this.#answer(rows, { batch, answers, startedAt: since });
         return;
       } catch (error) {
         const failure = error instanceof StoreError ? error.failure : 'fatal';
@@ -270,7 +278,7 @@ export class Committer {
       try {
         const answers = await this.#options.store.commit(batch);
         this.#enter('open');
-        this.#answer(rows, batch, answers, startedAt);
+        this.#answer(rows, { batch, answers, startedAt });
       } catch (error) {
         const failure = error instanceof StoreError ? error.failure : 'fatal';
         if (failure === 'unknown') return this.#resolveUnknown(rows, batch);
@@ -322,7 +330,8 @@ function unavailable(): HoldfastError {
 function resolveAll<Answer>(rows: readonly Waiting<unknown, Answer>[], answers: readonly Answer[]): void {
   for (let index = 0; index < rows.length; index++) {
     const answer = answers[index];
-    if (answer === undefined) rows[index]?.reject(new HoldfastError('internal', { detail: 'The store gave no answer for a row.' }));
+    if (answer === undefined)
+      rows[index]?.reject(new HoldfastError('internal', { detail: 'The store gave no answer for a row.' }));
     else rows[index]?.resolve(answer);
   }
 }

@@ -22,7 +22,8 @@ export const transitions = {
   bury: { from: ['blocked', 'due', 'ready', 'claimed'], to: ['dead'] },
   /** The earlier delivery of the same order key ended. */
   unblock: { from: ['blocked'], to: ['due', 'ready'] },
-  cancel: { from: ['blocked', 'due'], to: ['cancelled'] },
+  /** Nobody has begun to attempt it. */
+  cancel: { from: ['blocked', 'due', 'ready'], to: ['cancelled'] },
 } as const satisfies Record<string, { from: readonly DeliveryState[]; to: readonly DeliveryState[] }>;
 
 /** Why a delivery became a dead letter. A handler's own `Reject(reason)` is `rejected` with its text beside it. */

@@ -18,7 +18,8 @@ export function parseDuration(value: Duration): number | null {
 /** Milliseconds of a duration. @throws TypeError naming the option when it is not one */
 export function durationMs(value: Duration, option: string): number {
   const ms = parseDuration(value);
-  if (ms === null) throw new TypeError(`${option}: expected a duration such as '5s', '10m' or '7d', got ${String(value)}`);
+  if (ms === null)
+    throw new TypeError(`${option}: expected a duration such as '5s', '10m' or '7d', got ${String(value)}`);
   return ms;
 }
 

@@ -88,6 +88,11 @@ function sized(status: number, headers: StoredAnswer['headers'], body: Uint8Arra
 
 function isHttpAnswer(value: unknown): value is { status: number; headers?: Record<string, unknown>; body?: unknown } {
   return (
-    typeof value === 'object' && value !== null && 'status' in value && typeof value.status === 'number' && value.status >= 200 && value.status <= 599
+    typeof value === 'object' &&
+    value !== null &&
+    'status' in value &&
+    typeof value.status === 'number' &&
+    value.status >= 200 &&
+    value.status <= 599
   );
 }

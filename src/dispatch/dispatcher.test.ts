@@ -169,10 +169,14 @@ describe('dispatch', () => {
     let down = true;
     let calls = 0;
     const rig = await new Rig([
-      handler('h', () => {
-        calls++;
-        if (down) throw new Unavailable('database');
-      }, { concurrency: { min: 1, max: 1 } }),
+      handler(
+        'h',
+        () => {
+          calls++;
+          if (down) throw new Unavailable('database');
+        },
+        { concurrency: { min: 1, max: 1 } },
+      ),
     ]).start();
     await rig.send(20);
     await settle();
@@ -303,7 +307,7 @@ describe('dispatch', () => {
     await first.send(1, { type: 'poison' });
     await settle();
     let crashes = 1;
-    let { clock, store } = first;
+    const { clock, store } = first;
     for (; crashes < 3; crashes++) {
       store.crash();
       const again = await new Rig([handler('h', () => new Promise(() => undefined))], { clock, store }).start();

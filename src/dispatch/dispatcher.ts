@@ -25,14 +25,16 @@ import type {
   WorkStore,
 } from '../store/store.ts';
 import { Answers } from './answers.ts';
+import { HandOffBudget } from './budget.ts';
 import type { Destination } from './destination.ts';
 import { dueAt, EMIT_WINDOW_MS, emittedEvent, type Origin } from './emitted.ts';
 import { Feeder } from './feeder.ts';
 import { Lane, type LaneHost } from './lane.ts';
 import { Routing } from './routing.ts';
 import type { Running } from './running.ts';
-import { type AttemptTimes, outcomeOf } from './settle.ts';
+import { type Ended, outcomeOf } from './settle.ts';
 import { Slots } from './slots.ts';
+import { Suspects } from './suspects.ts';
 
 export interface DispatcherOptions {
   readonly store: WorkStore;
@@ -49,13 +51,6 @@ export interface DispatcherOptions {
   readonly committerChanged: (state: CommitterState) => void;
 }
 
-/** One delivery of an attempt, when it ended. */
-interface Ended {
-  readonly result: Result;
-  readonly emitted: readonly Emitted[];
-  readonly context: AttemptTimes & { readonly random: Random };
-}
-
 /** After an unclean stop, every start is committed before its code runs, for this long. */
 const CAREFUL_MS = 60_000;
 /** Outcomes waiting for their commit, above which nothing new starts. */
@@ -65,6 +60,7 @@ export class Dispatcher implements LaneHost {
   readonly clock: Clock;
   readonly observer: Observer;
   readonly slots: Slots;
+  readonly budget: HandOffBudget;
   readonly committer: Committer;
   readonly lanes: ReadonlyMap<string, Lane>;
   readonly answers = new Answers();
@@ -73,10 +69,8 @@ export class Dispatcher implements LaneHost {
   readonly #feeder: Feeder;
   readonly #worker: string;
   readonly #undone = new WeakSet<Append>();
-  readonly #suspects: { lane: Lane; claim: Claim }[] = [];
+  readonly #suspects: Suspects;
   #unmarked: Running[] = [];
-  #bytes = 0;
-  #alone = false;
   #carefulUntil = 0;
   #throttled = false;
   #started = false;
@@ -87,6 +81,7 @@ export class Dispatcher implements LaneHost {
     this.clock = options.clock;
     this.observer = options.observer;
     this.slots = new Slots(options.runningMax);
+    this.budget = new HandOffBudget(options.handOffBytesMax);
     this.#worker = `${hostname()}:${process.pid}/${options.release}`;
     this.lanes = new Map(options.destinations.map((destination) => [destination.name, new Lane(destination, this)]));
     this.#routing = new Routing([...this.lanes.values()]);
@@ -103,7 +98,20 @@ export class Dispatcher implements LaneHost {
         if (state === 'open') this.#pumpAll();
       },
     });
-    this.#feeder = new Feeder({ store: options.store, clock: options.clock, observer: options.observer, lanes: this.lanes, leaseMs: options.leaseMs, bytesLeft: () => options.handOffBytesMax - this.#bytes });
+    this.#suspects = new Suspects({
+      quiet: () => this.slots.running === 0,
+      wait: () => this.#wait(5),
+      committed: () => this.committer.idle(),
+      over: () => this.#pumpAll(),
+    });
+    this.#feeder = new Feeder({
+      store: options.store,
+      clock: options.clock,
+      observer: options.observer,
+      lanes: this.lanes,
+      leaseMs: options.leaseMs,
+      budget: this.budget,
+    });
   }
 
   // ----------------------------------------------------------------------------------------------- lifecycle
@@ -133,7 +141,7 @@ export class Dispatcher implements LaneHost {
     for (const lane of this.lanes.values()) lane.close();
     while (this.slots.running > 0 && this.clock.monotonic() < until) await this.#wait(10);
     for (const lane of this.lanes.values()) lane.abandon();
-    for (const { claim } of this.#suspects.splice(0)) this.release([claim], 0);
+    this.release(this.#suspects.giveUp(), 0);
     this.answers.close();
     await Promise.all([...this.lanes.values()].map((lane) => lane.destination.runner.close()));
   }
@@ -174,7 +182,13 @@ export class Dispatcher implements LaneHost {
       const orderKey = lane.destination.ordered ? event.orderKey : null;
       const full = lane.full;
       const direct = !full && orderKey === null && at === null && this.#started;
-      return { destination: lane.destination.name, orderKey, dueAt: at, dead: full ? 'backlog_full' : null, handOff: lane.reserve(bytes, direct) };
+      return {
+        destination: lane.destination.name,
+        orderKey,
+        dueAt: at,
+        dead: full ? 'backlog_full' : null,
+        handOff: lane.reserve(bytes, direct),
+      };
     });
   }
 
@@ -184,14 +198,17 @@ export class Dispatcher implements LaneHost {
     for (let index = 0; index < batch.appends.length; index++) {
       const append = batch.appends[index];
       const answer = answers.appends[index];
-      if (append !== undefined) this.#appended(append.events, answer?.status === 'committed' ? answer.events : null, this.#undone.has(append));
+      if (append !== undefined)
+        this.#appended(append.events, answer?.status === 'committed' ? answer.events : null, this.#undone.has(append));
     }
     for (let index = 0; index < batch.settlements.length; index++) {
       const settlement = batch.settlements[index];
       const answer = answers.settlements[index];
-      if (settlement !== undefined) this.#appended(settlement.emits, answer?.status === 'committed' ? answer.emits : null, false);
+      if (settlement !== undefined)
+        this.#appended(settlement.emits, answer?.status === 'committed' ? answer.emits : null, false);
     }
-    for (const row of batch.settlements) if (row.outcome.kind === 'retry') this.#feeder.wakeAt(batch.now + row.outcome.delayMs);
+    for (const row of batch.settlements)
+      if (row.outcome.kind === 'retry') this.#feeder.wakeAt(batch.now + row.outcome.delayMs);
     for (const row of batch.releases) if (row.delayMs > 0) this.#feeder.wakeAt(batch.now + row.delayMs);
     for (const row of batch.replays) this.#replayed(row.destination);
     for (const name of answers.ready) this.lanes.get(name)?.wake();
@@ -219,9 +236,9 @@ export class Dispatcher implements LaneHost {
       const lane = delivery === undefined ? undefined : this.lanes.get(delivery.destination);
       if (delivery === undefined || lane === undefined) continue;
       const bytes = event.body?.length ?? 0;
-      if (undone) lane.restored(delivery.handOff, bytes);
+      if (undone) lane.inflow.restore(delivery.handOff, bytes);
       if (delivery.dead !== null) {
-        lane.withdrawn(delivery.handOff, bytes);
+        lane.inflow.leave(delivery.handOff, bytes);
         this.observer.died(delivery.destination, event, delivery.dead, null);
         continue;
       }
@@ -235,7 +252,8 @@ export class Dispatcher implements LaneHost {
   /** Routed events that are not going to be committed after all. */
   withdraw(rows: readonly NewEvent[]): void {
     for (const { event, deliveries } of rows) {
-      for (const delivery of deliveries) this.lanes.get(delivery.destination)?.withdrawn(delivery.handOff, event.body?.length ?? 0);
+      for (const delivery of deliveries)
+        this.lanes.get(delivery.destination)?.inflow.leave(delivery.handOff, event.body?.length ?? 0);
     }
   }
 
@@ -249,7 +267,7 @@ export class Dispatcher implements LaneHost {
   // ---------------------------------------------------------------------------------------------- lane host
 
   mayStart(): boolean {
-    if (this.#alone || this.committer.state !== 'open') return false;
+    if (this.#suspects.alone || this.committer.state !== 'open') return false;
     if (this.committer.unsettled < UNSETTLED_MAX) return true;
     this.#throttled = true;
     return false;
@@ -280,18 +298,24 @@ export class Dispatcher implements LaneHost {
   }
 
   settle(lane: Lane, running: Running, attempted: Attempted): void {
-    const durationMs = this.clock.monotonic() - running.since;
-    const context = { startedAt: running.startedAt, durationMs, worker: this.#worker, random: this.#options.random };
+    const times = {
+      startedAt: running.startedAt,
+      durationMs: this.clock.monotonic() - running.since,
+      worker: this.#worker,
+    };
+    const { random } = this.#options;
     for (let index = 0; index < running.claims.length; index++) {
       const claim = running.claims[index];
       const result = attempted.results[index];
       if (claim === undefined || result === undefined) continue;
-      void this.#settled(lane, claim, this.#settlement(lane, claim, { result, emitted: attempted.emitted[index] ?? [], context }));
+      const settlement = this.#settlement(lane, { claim, result, times, random }, attempted.emitted[index] ?? []);
+      void this.#settled(lane, claim, settlement);
     }
   }
 
-  #settlement(lane: Lane, claim: Claim, { result, emitted, context }: Ended): Settlement {
-    const answer = this.answers.answerOf(claim.event.id, lane.destination.name, result);
+  #settlement({ destination }: Lane, ended: Ended, emitted: readonly Emitted[]): Settlement {
+    const { claim, result } = ended;
+    const answer = this.answers.answerOf(claim.event.id, destination.name, result);
     const emits: NewEvent[] = [];
     try {
       if (isFinal(result)) for (const one of emitted) emits.push(this.emitted(one, claim.event));
@@ -299,9 +323,9 @@ export class Dispatcher implements LaneHost {
       // A destination of what it emitted refuses more: this attempt failed, and nothing of it is left behind.
       this.withdraw(emits);
       const failed: Result = { kind: 'failed', error: describeError(error), delayMs: null, status: null };
-      return { claim, outcome: outcomeOf(lane.destination, claim, failed, context), emits: [], answer: null };
+      return { claim, outcome: outcomeOf(destination, { ...ended, result: failed }), emits: [], answer: null };
     }
-    return { claim, outcome: outcomeOf(lane.destination, claim, result, context), emits, answer };
+    return { claim, outcome: outcomeOf(destination, ended), emits, answer };
   }
 
   async #settled(lane: Lane, claim: Claim, settlement: Settlement): Promise<void> {
@@ -311,13 +335,18 @@ export class Dispatcher implements LaneHost {
     } catch {
       // The process is ending without a commit: the delivery is attempted again after the restart.
     }
-    this.giveBytes(claim.event.body?.length ?? 0);
+    this.budget.give(claim.event.body?.length ?? 0);
     this.answers.settled(claim.event.id, lane.destination.name, settlement.answer);
   }
 
   #ended(lane: Lane, claim: Claim, { outcome }: Settlement): void {
     if (outcome.attempt !== null) {
-      this.observer.attemptEnded(lane.destination.name, claim.event, outcome.attempt, this.clock.now() - claim.committedAt);
+      this.observer.attemptEnded(
+        lane.destination.name,
+        claim.event,
+        outcome.attempt,
+        this.clock.now() - claim.committedAt,
+      );
     }
     if (outcome.kind === 'retry') return;
     lane.open--;
@@ -332,37 +361,10 @@ export class Dispatcher implements LaneHost {
     for (const claim of claims) this.committer.release({ claim, delayMs }).catch(() => undefined);
   }
 
-  takeBytes(bytes: number): boolean {
-    this.#bytes += bytes;
-    if (this.#bytes <= this.#options.handOffBytesMax) return true;
-    this.#bytes -= bytes;
-    return false;
-  }
-
-  holdBytes(bytes: number): void {
-    this.#bytes += bytes;
-  }
-
-  giveBytes(bytes: number): void {
-    this.#bytes -= bytes;
-  }
-
   // ------------------------------------------------------------------------------------------------ suspects
 
   suspect(lane: Lane, claim: Claim): void {
-    this.#suspects.push({ lane, claim });
-    if (!this.#alone) void this.#runSuspects();
-  }
-
-  async #runSuspects(): Promise<void> {
-    this.#alone = true;
-    for (let next = this.#suspects.shift(); next !== undefined; next = this.#suspects.shift()) {
-      while (this.slots.running > 0) await this.#wait(5);
-      await next.lane.runAlone(next.claim);
-      await this.committer.idle();
-    }
-    this.#alone = false;
-    this.#pumpAll();
+    this.#suspects.add(lane, claim);
   }
 
   // --------------------------------------------------------------------------------------------------- other
@@ -372,7 +374,7 @@ export class Dispatcher implements LaneHost {
   }
 
   #idle(): boolean {
-    if (this.#suspects.length > 0 || !this.#feeder.idle) return false;
+    if (this.#suspects.alone || !this.#feeder.idle) return false;
     for (const lane of this.lanes.values()) if (!lane.idle && !lane.paused) return false;
     return true;
   }

@@ -10,7 +10,11 @@ export const EMIT_WINDOW_MS = 7 * 86_400_000;
 /** What an emitted event takes over from the event whose handler emitted it. */
 export type Origin = Pick<StoredEvent, 'correlationId' | 'tenant' | 'traceparent'>;
 
-export function emittedEvent(emitted: Emitted, origin: Origin | null, make: { ids: IdMaker; clock: Clock }): StoredEvent {
+export function emittedEvent(
+  emitted: Emitted,
+  origin: Origin | null,
+  make: { ids: IdMaker; clock: Clock },
+): StoredEvent {
   const id = make.ids.make('evt');
   const { options } = emitted;
   return {

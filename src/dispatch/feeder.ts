@@ -5,6 +5,7 @@
 import type { Clock, Timer } from '../core/clock.ts';
 import type { Observer } from '../core/observer.ts';
 import type { Claim, ClaimWant, WorkStore } from '../store/store.ts';
+import type { HandOffBudget } from './budget.ts';
 import type { Lane } from './lane.ts';
 
 export interface FeederOptions {
@@ -13,8 +14,7 @@ export interface FeederOptions {
   readonly observer: Observer;
   readonly lanes: ReadonlyMap<string, Lane>;
   readonly leaseMs: number;
-  /** What is left of the memory for events that wait for their attempt. */
-  readonly bytesLeft: () => number;
+  readonly budget: HandOffBudget;
 }
 
 /** What falls due within this time is fetched by one query. */
@@ -103,7 +103,8 @@ export class Feeder {
         this.#deliver(wants, answer.claims, new Set(answer.more));
       } catch (error) {
         observer.note('error', 'could not claim', { error: String(error) });
-        for (const { destination } of wants) this.#options.clock.schedule(RETRY_MS, () => this.#options.lanes.get(destination)?.wake());
+        for (const { destination } of wants)
+          this.#options.clock.schedule(RETRY_MS, () => this.#options.lanes.get(destination)?.wake());
         break;
       }
     }
@@ -111,7 +112,7 @@ export class Feeder {
   }
 
   #wants(lanes: readonly Lane[]): ClaimWant[] {
-    const bytesEach = this.#options.bytesLeft() / Math.max(1, lanes.length);
+    const bytesEach = this.#options.budget.left / Math.max(1, lanes.length);
     return lanes.map((lane) => lane.want(bytesEach)).filter((want) => want !== null);
   }
 

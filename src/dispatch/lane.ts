@@ -9,7 +9,9 @@ import { TokenBucket } from '../core/limiter.ts';
 import type { Observer } from '../core/observer.ts';
 import type { Attempted } from '../deliver/runner.ts';
 import type { Claim, ClaimWant, NewDelivery } from '../store/store.ts';
+import type { HandOffBudget } from './budget.ts';
 import type { Destination, Priority } from './destination.ts';
+import { type HandOff, Inflow } from './inflow.ts';
 import { Running } from './running.ts';
 import type { SlotUser, Slots } from './slots.ts';
 import { type Queued, Waiting } from './waiting.ts';
@@ -19,6 +21,7 @@ export interface LaneHost {
   readonly clock: Clock;
   readonly observer: Observer;
   readonly slots: Slots;
+  readonly budget: HandOffBudget;
   /** Whether attempts may start now: the store takes outcomes, nothing runs alone, nothing is stopping hard. */
   mayStart(): boolean;
   /** Whether a start must be committed before the code runs. */
@@ -35,11 +38,6 @@ export interface LaneHost {
   release(claims: readonly Claim[], delayMs: number): void;
   /** A suspect, to be run alone. */
   suspect(lane: Lane, claim: Claim): void;
-  /** Takes from the hand-off budget if there is enough. */
-  takeBytes(bytes: number): boolean;
-  /** Takes from it in any case: what was claimed is in memory. */
-  holdBytes(bytes: number): void;
-  giveBytes(bytes: number): void;
 }
 
 /** Most deliveries of a lane that wait in memory. */
@@ -56,12 +54,10 @@ export class Lane implements SlotUser {
   readonly #concurrency: AdaptiveConcurrency;
   readonly #running = new Set<Running>();
   readonly #waiting = new Waiting();
+  /** What is on its way into a commit. */
+  readonly inflow: Inflow;
   /** Older ready work waits in the store: nothing newer may overtake it through memory. */
   #storeHasMore = false;
-  /** Deliveries on their way into a commit, which the store will hold. */
-  #passing = 0;
-  /** Deliveries on their way into a commit, which come back as claims. */
-  #reserved = 0;
   #paused = false;
   #closing = false;
   #flushing = false;
@@ -74,8 +70,10 @@ export class Lane implements SlotUser {
   constructor(destination: Destination, host: LaneHost) {
     this.destination = destination;
     this.#host = host;
+    this.inflow = new Inflow(host.budget);
     this.breaker = destination.breaker === null ? null : new Breaker(destination.breaker, host.clock);
-    this.#bucket = destination.ratePerS === null ? null : new TokenBucket(destination.ratePerS, destination.ratePerS, host.clock);
+    this.#bucket =
+      destination.ratePerS === null ? null : new TokenBucket(destination.ratePerS, destination.ratePerS, host.clock);
     this.#concurrency = new AdaptiveConcurrency(destination.concurrency);
   }
 
@@ -101,54 +99,33 @@ export class Lane implements SlotUser {
 
   /** Whether nothing waits or runs here that the process could still do now. */
   get idle(): boolean {
-    return this.#running.size === 0 && this.queued === 0 && !this.#storeHasMore && this.#passing + this.#reserved === 0;
+    return this.#running.size === 0 && this.queued === 0 && !this.#storeHasMore && this.inflow.count === 0;
   }
 
   /** Full, counting what is on its way into a commit. */
   get full(): boolean {
     const { backlogMax } = this.destination;
-    return backlogMax !== null && this.open + this.#passing + this.#reserved >= backlogMax;
+    return backlogMax !== null && this.open + this.inflow.count >= backlogMax;
   }
 
   // ------------------------------------------------------------------------------------------- on the way in
 
-  /** How a new delivery is to reach this lane; undone by `arrived` or `withdrawn`, once. */
-  reserve(bytes: number, direct: boolean): NewDelivery['handOff'] {
-    const waiting = this.queued + this.#reserved;
-    if (!direct || this.#behind() || this.#held() || waiting >= QUEUE_MAX || !this.#host.takeBytes(bytes)) {
-      this.#passing++;
+  /** How a new delivery is to reach this lane; its place in `inflow` is left once, by `arrived` or when it is withdrawn. */
+  reserve(bytes: number, direct: boolean): HandOff {
+    const waiting = this.queued + this.inflow.reserved;
+    if (!direct || this.#behind() || this.#held() || waiting >= QUEUE_MAX || !this.inflow.reserve(bytes)) {
+      this.inflow.pass();
       return 'no';
     }
-    this.#reserved++;
     return waiting < this.#concurrency.limit - this.#running.size && this.#host.mayStart() ? 'start' : 'claim';
   }
 
   /** The delivery is committed: with a claim it waits here, without one in the store. */
   arrived(delivery: NewDelivery, claim: Claim | null, bytes: number): void {
-    this.withdrawn(delivery.handOff, claim === null ? bytes : 0);
+    this.inflow.leave(delivery.handOff, claim === null ? bytes : 0);
     this.open++;
     if (claim !== null) this.#push({ claim, bytes, marked: delivery.handOff === 'start' });
     else if (delivery.dueAt === null) this.wake();
-  }
-
-  /** The delivery was not committed after all. */
-  withdrawn(handOff: NewDelivery['handOff'], bytes: number): void {
-    if (handOff === 'no') {
-      this.#passing--;
-      return;
-    }
-    this.#reserved--;
-    this.#host.giveBytes(bytes);
-  }
-
-  /** Takes back a withdrawal: the delivery was committed after all. */
-  restored(handOff: NewDelivery['handOff'], bytes: number): void {
-    if (handOff === 'no') {
-      this.#passing++;
-      return;
-    }
-    this.#reserved++;
-    this.#host.holdBytes(bytes);
   }
 
   /** The store has ready work for this lane. */
@@ -163,7 +140,7 @@ export class Lane implements SlotUser {
     const perAttempt = this.destination.batch?.size ?? 1;
     const full = Math.min(CLAIM_MAX, Math.max(CLAIM_MIN, perAttempt * this.#concurrency.limit * 2));
     const slots = this.breaker?.state === 'half-open' ? 1 : full - this.queued;
-    if (slots <= 0 || (this.queued > full / 2)) return null;
+    if (slots <= 0 || this.queued > full / 2) return null;
     this.#storeHasMore = false;
     return { destination: this.destination.name, slots, bytesMax: Math.max(1, Math.min(CLAIM_BYTES_MAX, bytesLeft)) };
   }
@@ -173,7 +150,7 @@ export class Lane implements SlotUser {
     if (more) this.#storeHasMore = true;
     for (const claim of claims) {
       const bytes = claim.event.body?.length ?? 0;
-      this.#host.holdBytes(bytes);
+      this.#host.budget.hold(bytes);
       if (claim.crashes > 0 && this.destination.runner.isolation === 'inline') this.#host.suspect(this, claim);
       else this.#push({ claim, bytes, marked: false });
     }
@@ -182,7 +159,7 @@ export class Lane implements SlotUser {
 
   #push(queued: Queued): void {
     if (this.#held() || this.#closing) {
-      this.#host.giveBytes(queued.bytes);
+      this.#host.budget.give(queued.bytes);
       this.#host.release([queued.claim], 0);
       this.#storeHasMore = true;
       return;
@@ -289,7 +266,7 @@ export class Lane implements SlotUser {
     const { clock, slots } = this.#host;
     const bytes = claim.event.body?.length ?? 0;
     if (this.#held() || this.#closing || !(await this.#host.commitStarts([claim]))) {
-      this.#host.giveBytes(bytes);
+      this.#host.budget.give(bytes);
       this.#host.release([claim], 0);
       return;
     }
@@ -372,7 +349,7 @@ export class Lane implements SlotUser {
   /** Gives up what still runs: its claims are released, its late outcomes do not count. */
   abandon(): void {
     this.#timeoutTimer?.cancel();
-    for (const running of [...this.#running]) {
+    for (const running of this.#running) {
       running.abandoned = true;
       running.abort('stopped');
       this.#host.release(running.claims, 0);
@@ -383,7 +360,11 @@ export class Lane implements SlotUser {
   /** Adapts concurrency to the lag; called about once a second. */
   adapt(): void {
     const lagMs = this.queued === 0 ? 0 : this.#host.clock.now() - (this.#waiting.first?.claim.committedAt ?? 0);
-    this.#concurrency.adapt({ waiting: this.queued + (this.#storeHasMore ? CLAIM_MIN : 0), lagMs, running: this.#running.size });
+    this.#concurrency.adapt({
+      waiting: this.queued + (this.#storeHasMore ? CLAIM_MIN : 0),
+      lagMs,
+      running: this.#running.size,
+    });
     this.pump();
   }
 
@@ -402,7 +383,7 @@ export class Lane implements SlotUser {
   }
 
   #behind(): boolean {
-    return this.#storeHasMore || this.#passing > 0;
+    return this.#storeHasMore || this.inflow.passing > 0;
   }
 
   /** Nothing is attempted now, and nothing should wait in memory. */
@@ -417,7 +398,7 @@ export class Lane implements SlotUser {
   #giveBack(): void {
     const waiting = this.#waiting.shift(this.queued);
     if (waiting.length === 0) return;
-    for (const queued of waiting) this.#host.giveBytes(queued.bytes);
+    for (const queued of waiting) this.#host.budget.give(queued.bytes);
     this.#host.release(
       waiting.map((queued) => queued.claim),
       0,

@@ -131,7 +131,12 @@ export class Replays {
     let newestAt: number | null = null;
     let cursor: string | undefined;
     do {
-      const chunk = await this.#chunk(filter, { cursor, limit: 1000, madeBefore: this.#options.clock.now(), replayId: null });
+      const chunk = await this.#chunk(filter, {
+        cursor,
+        limit: 1000,
+        madeBefore: this.#options.clock.now(),
+        replayId: null,
+      });
       for (const candidate of chunk.candidates) {
         count++;
         byDestination.set(candidate.destination, (byDestination.get(candidate.destination) ?? 0) + 1);
@@ -140,7 +145,13 @@ export class Replays {
       }
       cursor = chunk.cursor ?? undefined;
     } while (cursor !== undefined && count < PLAN_MAX);
-    return { count, atLeast: cursor !== undefined, byDestination: Object.fromEntries(byDestination), oldestAt, newestAt };
+    return {
+      count,
+      atLeast: cursor !== undefined,
+      byDestination: Object.fromEntries(byDestination),
+      oldestAt,
+      newestAt,
+    };
   }
 
   /** @throws HoldfastError destination_unknown, store_unavailable */
@@ -204,15 +215,21 @@ export class Replays {
     if (record === null) throw new HoldfastError('not_found', { detail: eventId });
     const { rows } = await this.#options.history.deliveries({ eventId }, { limit: 1000, oldestFirst: true });
     const latest = new Map(rows.map((row) => [row.destination, row.id]));
-    const names = destinations ?? (latest.size > 0 ? [...latest.keys()] : this.#options.takers(record.event.source, record.event.type));
-    return this.#now(names.map((name) => ({ eventId, receivedAt: 0, destination: name, of: latest.get(name) ?? null })));
+    const names =
+      destinations ??
+      (latest.size > 0 ? [...latest.keys()] : this.#options.takers(record.event.source, record.event.type));
+    return this.#now(
+      names.map((name) => ({ eventId, receivedAt: 0, destination: name, of: latest.get(name) ?? null })),
+    );
   }
 
   /** A new delivery of this one. @throws HoldfastError not_found, body_purged, replay_open, destination_unknown */
   async delivery(deliveryId: string): Promise<string> {
     const found = await this.#options.history.delivery(deliveryId);
     if (found === null) throw new HoldfastError('not_found', { detail: deliveryId });
-    const [made] = await this.#now([{ eventId: found.eventId, receivedAt: 0, destination: found.destination, of: found.id }]);
+    const [made] = await this.#now([
+      { eventId: found.eventId, receivedAt: 0, destination: found.destination, of: found.id },
+    ]);
     if (made === undefined) throw new HoldfastError('not_found', { detail: deliveryId });
     return made;
   }
@@ -221,7 +238,10 @@ export class Replays {
     const unknown = candidates.find(({ destination }) => !this.#options.lanes.has(destination));
     if (unknown !== undefined) throw new HoldfastError('destination_unknown', { detail: `'${unknown.destination}'.` });
     const replayId = this.#options.ids.make('rpl');
-    const answers = await this.#options.committer.replay(candidates.map((one) => this.#row(replayId, one)), []);
+    const answers = await this.#options.committer.replay(
+      candidates.map((one) => this.#row(replayId, one)),
+      [],
+    );
     return answers.map((answer) => {
       if (answer.status === 'committed') return answer.deliveryId;
       throw refusal(answer);
@@ -280,14 +300,24 @@ export class Replays {
     if (document === null) return;
     const status = statusOf(document);
     const corrected = { ...status, made: status.made - refused, refused: status.refused + refused };
-    await this.#options.committer.write({ kind: KIND, key: id, value: documentOf(corrected, cursorOf(document)), ifVersion: document.version });
+    await this.#options.committer.write({
+      kind: KIND,
+      key: id,
+      value: documentOf(corrected, cursorOf(document)),
+      ifVersion: document.version,
+    });
   }
 
   /** Live traffic first: waits while the lanes of this chunk have more than they can run, but not for ever. */
   async #yieldToLive(candidates: readonly Candidate[]): Promise<void> {
-    const lanes = [...new Set(candidates.map(({ destination }) => destination))].map((name) => this.#options.lanes.get(name));
+    const lanes = [...new Set(candidates.map(({ destination }) => destination))].map((name) =>
+      this.#options.lanes.get(name),
+    );
     const until = this.#options.clock.monotonic() + YIELD_MS;
-    while (lanes.some((lane) => lane !== undefined && lane.queued > lane.concurrency) && this.#options.clock.monotonic() < until) {
+    while (
+      lanes.some((lane) => lane !== undefined && lane.queued > lane.concurrency) &&
+      this.#options.clock.monotonic() < until
+    ) {
       await this.#wait(YIELD_STEP_MS);
     }
   }
@@ -311,10 +341,17 @@ export class Replays {
       },
       page,
     );
-    const old = listed.rows.filter((row) => row.committedAt <= bounds.madeBefore && (bounds.replayId === null || row.replayId !== bounds.replayId));
+    const old = listed.rows.filter(
+      (row) => row.committedAt <= bounds.madeBefore && (bounds.replayId === null || row.replayId !== bounds.replayId),
+    );
     const candidates = old.map((row): Candidate => {
       const name = to ?? row.destination;
-      return { eventId: row.eventId, receivedAt: row.receivedAt, destination: name, of: name === row.destination ? row.id : null };
+      return {
+        eventId: row.eventId,
+        receivedAt: row.receivedAt,
+        destination: name,
+        of: name === row.destination ? row.id : null,
+      };
     });
     return { candidates, cursor: listed.cursor };
   }
@@ -325,7 +362,13 @@ export class Replays {
   }
 
   #row(replayId: string, { eventId, destination, of }: Candidate): ReplayRow {
-    return { replayId, eventId, destination, of, ordered: this.#options.lanes.get(destination)?.destination.ordered ?? false };
+    return {
+      replayId,
+      eventId,
+      destination,
+      of,
+      ordered: this.#options.lanes.get(destination)?.destination.ordered ?? false,
+    };
   }
 
   #wait(ms: number): Promise<void> {

@@ -71,7 +71,8 @@ export class Retention {
   async #run(): Promise<void> {
     try {
       const purged = await this.round();
-      if (purged.held > 0) this.#options.observer.note('warn', 'held too long: now dead letters', { count: purged.held });
+      if (purged.held > 0)
+        this.#options.observer.note('warn', 'held too long: now dead letters', { count: purged.held });
       if (purged.events + purged.bodies > 0) this.#options.observer.note('info', 'purged', purged);
     } catch (error) {
       this.#options.observer.note('error', 'retention failed', { error: String(error) });

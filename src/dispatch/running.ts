@@ -20,7 +20,10 @@ export class Running implements Attempt {
   abandoned = false;
   #controller: AbortController | null = null;
 
-  constructor(claims: readonly Claim[], start: { timeoutMs: number; startedAt: number; since: number; bytes: number; marked: boolean }) {
+  constructor(
+    claims: readonly Claim[],
+    start: { timeoutMs: number; startedAt: number; since: number; bytes: number; marked: boolean },
+  ) {
     this.claims = claims;
     this.timeoutMs = start.timeoutMs;
     this.startedAt = start.startedAt;
@@ -41,6 +44,8 @@ export class Running implements Attempt {
 
   abort(reason: Result['kind'] | 'stopped'): void {
     this.#controller ??= new AbortController();
-    this.#controller.abort(new DOMException(`The attempt ended: ${reason}.`, reason === 'timeout' ? 'TimeoutError' : 'AbortError'));
+    this.#controller.abort(
+      new DOMException(`The attempt ended: ${reason}.`, reason === 'timeout' ? 'TimeoutError' : 'AbortError'),
+    );
   }
 }

@@ -16,9 +16,17 @@ export interface AttemptTimes {
 /** A destination that says the world is down is asked again after this, unless its breaker decides. */
 const UNAVAILABLE_DELAY_MS = 1000;
 
-/** The outcome of one delivery of an attempt. */
-export function outcomeOf(destination: Destination, claim: Claim, result: Result, context: AttemptTimes & { random: Random }): Outcome {
-  const attempt = recordOf(claim, result, context);
+/** One delivery of an attempt, when it ended. */
+export interface Ended {
+  readonly claim: Claim;
+  readonly result: Result;
+  readonly times: AttemptTimes;
+  readonly random: Random;
+}
+
+/** What is to be committed for it. */
+export function outcomeOf(destination: Destination, { claim, result, times, random }: Ended): Outcome {
+  const attempt = recordOf(claim, result, times);
   switch (result.kind) {
     case 'succeeded':
       return { kind: 'succeeded', attempt };
@@ -31,19 +39,30 @@ export function outcomeOf(destination: Destination, claim: Claim, result: Result
     case 'failed':
     case 'timeout':
     case 'crashed':
-      return retryOrBury(destination, attempt, { delayMs: result.kind === 'failed' ? result.delayMs : null, random: context.random });
+      return retryOrBury(destination, attempt, {
+        delayMs: result.kind === 'failed' ? result.delayMs : null,
+        random,
+      });
     default:
       return result satisfies never;
   }
 }
 
-function retryOrBury(destination: Destination, attempt: AttemptRecord, options: { delayMs: number | null; random: Random }): Outcome {
+function retryOrBury(
+  destination: Destination,
+  attempt: AttemptRecord,
+  options: { delayMs: number | null; random: Random },
+): Outcome {
   const planned = nextDelayMs(destination.retry, attempt.number, options.random);
   if (planned === null) return dead(destination, attempt, { reason: 'exhausted', note: attempt.error });
   return { kind: 'retry', delayMs: options.delayMs ?? planned, spends: true, attempt };
 }
 
-function dead(destination: Destination, attempt: AttemptRecord, why: { reason: 'rejected' | 'exhausted'; note: string | null }): Outcome {
+function dead(
+  destination: Destination,
+  attempt: AttemptRecord,
+  why: { reason: 'rejected' | 'exhausted'; note: string | null },
+): Outcome {
   return { kind: 'dead', ...why, holdKey: destination.onDead === 'hold', attempt };
 }
 

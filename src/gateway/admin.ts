@@ -56,7 +56,8 @@ export function adminPort(parts: AdminParts): AdminPort {
     cancel: async (eventId) => {
       if ((await store.history.event(eventId)) === null) throw new HoldfastError('not_found', { detail: eventId });
       const answer = await dispatcher.committer.act({ kind: 'cancel', eventId });
-      if (answer.status !== 'committed' || answer.affected === 0) throw new HoldfastError('not_cancellable', { detail: eventId });
+      if (answer.status !== 'committed' || answer.affected === 0)
+        throw new HoldfastError('not_cancellable', { detail: eventId });
     },
     replayEvent: (eventId, destinations) => replays.event(eventId, destinations),
     replayDelivery: (deliveryId) => replays.delivery(deliveryId),
@@ -82,7 +83,9 @@ export function hashToken(token: string): Uint8Array {
 
 async function countsOf({ store, stats }: AdminParts): Promise<StoreCounts> {
   const counts = await store.history.counts();
-  stats.sawOpen(counts.destinations.map((row) => [row.destination, row.blocked + row.due + row.ready + row.claimed] as const));
+  stats.sawOpen(
+    counts.destinations.map((row) => [row.destination, row.blocked + row.due + row.ready + row.claimed] as const),
+  );
   return counts;
 }
 

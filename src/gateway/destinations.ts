@@ -45,7 +45,10 @@ export interface HandlerOptions<From extends string = string, Type extends strin
   readonly module?: URL;
 }
 
-export interface BatchOptions<From extends string = string, Type extends string = string> extends HandlerOptions<From, Type> {
+export interface BatchOptions<From extends string = string, Type extends string = string> extends HandlerOptions<
+  From,
+  Type
+> {
   /** Most events in a batch. Default 100. */
   readonly size?: number;
   /** How long a part-filled batch waits. Default 1 s. */
@@ -75,7 +78,8 @@ export interface Known {
 export function destinationOf(registration: Registration, known: Known): Destination {
   const { name, options, batch } = registration;
   const from = typeof options.from === 'string' ? [options.from] : options.from;
-  const concurrency = typeof options.concurrency === 'object' ? options.concurrency : range(options.concurrency ?? CONCURRENCY);
+  const concurrency =
+    typeof options.concurrency === 'object' ? options.concurrency : range(options.concurrency ?? CONCURRENCY);
   const problem = problemOf(registration, from, known.sources) ?? rangeProblem(concurrency);
   if (problem !== null) throw new HoldfastError('config_invalid', { detail: `Destination '${name}': ${problem}` });
   return {
@@ -107,20 +111,30 @@ function rangeProblem({ min, max }: { min: number; max: number }): string | null
   return `concurrency: expected a whole number from 1, or { min, max }, got ${min} to ${max}.`;
 }
 
-function problemOf({ name, options, handler, batch }: Registration, from: readonly string[], sources: ReadonlySet<string>): string | null {
+function problemOf(
+  { name, options, handler, batch }: Registration,
+  from: readonly string[],
+  sources: ReadonlySet<string>,
+): string | null {
   const { run = 'inline' } = options;
   if (!NAME.test(name)) return "a name has letters, digits, '-', '_', '.' and ':'.";
   if (from.length === 0) return 'from: expected at least one source.';
   const unknown = from.find((source) => !sources.has(source));
   if (unknown !== undefined) return `from: there is no source '${unknown}'. Known: ${[...sources].join(', ')}.`;
   if (run === 'inline' && handler === null) return 'expected a handler function, or run: thread with a module.';
-  if (run !== 'inline' && options.module === undefined) return `run: '${run}' needs module: new URL('./handler.ts', import.meta.url).`;
+  if (run !== 'inline' && options.module === undefined)
+    return `run: '${run}' needs module: new URL('./handler.ts', import.meta.url).`;
   if (run !== 'inline' && handler !== null) return `run: '${run}' takes its code from module; leave the function out.`;
-  if (batch && !(Number.isInteger(options.size ?? 100) && (options.size ?? 100) >= 1)) return `size: expected a whole number from 1, got ${options.size}.`;
+  if (batch && !(Number.isInteger(options.size ?? 100) && (options.size ?? 100) >= 1))
+    return `size: expected a whole number from 1, got ${options.size}.`;
   return null;
 }
 
-function runnerOf({ name, options, handler, batch }: Registration, concurrency: Concurrency, { blame, observer }: Known): Runner {
+function runnerOf(
+  { name, options, handler, batch }: Registration,
+  concurrency: Concurrency,
+  { blame, observer }: Known,
+): Runner {
   const { run = 'inline', module } = options;
   if (run !== 'inline' && module !== undefined) {
     const make = run === 'thread' ? threadRunner : processRunner;

@@ -35,7 +35,13 @@ export async function listen(parts: ListenParts): Promise<Listeners> {
   // On an address that others can reach, the admin API never shares the port: it stays on loopback unless told otherwise.
   const shared = settings.adminPort === null && isLoopback(settings.host);
   const ingest = createListener(acceptor, shared ? fallback(admin) : undefined);
-  const own = shared ? null : adminListener(admin, { host: settings.adminHost, port: settings.adminPort ?? settings.port + 1, token: parts.token });
+  const own = shared
+    ? null
+    : adminListener(admin, {
+        host: settings.adminHost,
+        port: settings.adminPort ?? settings.port + 1,
+        token: parts.token,
+      });
   try {
     const bound = await ingest.listen(settings.port, settings.host);
     const ingestAddress = { host: bound.address, port: bound.port };
@@ -67,7 +73,10 @@ function fallback(admin: AdminApi): Fallback {
 }
 
 /** Where the running gateway is, for the CLI on this machine. */
-async function writeRuntime({ settings, directory }: ListenParts, at: { ingest: Address; admin: Address }): Promise<string | null> {
+async function writeRuntime(
+  { settings, directory }: ListenParts,
+  at: { ingest: Address; admin: Address },
+): Promise<string | null> {
   const path = storePath(settings.store, directory);
   if (path === null) return null;
   const file = runtimeFile(path);

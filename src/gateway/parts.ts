@@ -15,12 +15,33 @@ export function rejectionLog(settings: Settings, directory: string, clock: Clock
 }
 
 export function limitsOf(settings: Settings): IngestLimits {
-  const { bodyBytesMax, headerBytesMax, headerLinesMax, headerDeadlineMs, requestDeadlineMs, connectionsMax, unverifiedBytesMax } = settings;
-  return { bodyBytesMax, headerBytesMax, headerLinesMax, headerDeadlineMs, requestDeadlineMs, connectionsMax, unverifiedBytesMax };
+  const {
+    bodyBytesMax,
+    headerBytesMax,
+    headerLinesMax,
+    headerDeadlineMs,
+    requestDeadlineMs,
+    connectionsMax,
+    unverifiedBytesMax,
+  } = settings;
+  return {
+    bodyBytesMax,
+    headerBytesMax,
+    headerLinesMax,
+    headerDeadlineMs,
+    requestDeadlineMs,
+    connectionsMax,
+    unverifiedBytesMax,
+  };
 }
 
 export function retentionOf(settings: Settings): Pick<RetentionOptions, 'clocks' | 'heldMaxMs'> {
   const { retainBodiesMs, retainEventsMs, retainUnmatchedMs, retainDeadLettersMs, heldMaxMs } = settings;
-  const clocks = { bodiesMs: retainBodiesMs, eventsMs: retainEventsMs, unmatchedMs: retainUnmatchedMs, deadLettersMs: retainDeadLettersMs };
+  const clocks = {
+    bodiesMs: retainBodiesMs,
+    eventsMs: retainEventsMs,
+    unmatchedMs: retainUnmatchedMs,
+    deadLettersMs: retainDeadLettersMs,
+  };
   return { clocks, heldMaxMs };
 }

@@ -28,7 +28,9 @@ export async function makeStore(
   }
   const synchronous = [...SYNCHRONOUS].find(([name]) => name === durability)?.[1];
   if (synchronous === undefined) {
-    throw new HoldfastError('config_invalid', { detail: `durability: expected full, normal or off, got '${durability}'.` });
+    throw new HoldfastError('config_invalid', {
+      detail: `durability: expected full, normal or off, got '${durability}'.`,
+    });
   }
   const { sqliteStore } = await import('../store/sqlite/index.ts');
   return sqliteStore({ path: resolve(directory, path), synchronous, ...parts });

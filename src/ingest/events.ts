@@ -4,8 +4,8 @@ import type { StoredEvent } from '../core/event.ts';
 import { formatId, type IdMaker } from '../core/id.ts';
 import type { VerifyRequest } from '../verify/verifier.ts';
 import type { Intake } from './intake.ts';
-import { type Read, RequestInput, valueAt } from './read.ts';
-import { elements, findValue } from './scan.ts';
+import { type Read, RequestInput } from './read.ts';
+import { elementSpans } from './scan.ts';
 import { correlationOf, makeTraceparent, traceparentOf } from './trace.ts';
 
 /** A request as every adapter hands it to ingest. */
@@ -16,6 +16,7 @@ export interface IngestRequest extends VerifyRequest {
 
 /** Most events that one request may become. */
 export const SPLIT_MAX = 10_000;
+const OPEN_ARRAY = 0x5b;
 const UNFIT_CHARS_MAX = 1000;
 const ISSUES_MAX = 5;
 
@@ -23,19 +24,25 @@ const ISSUES_MAX = 5;
 export type NotEvents = 'split_not_array' | 'body_too_large';
 
 /** What will become events: the whole request, or the elements of the array it is split into. */
-export function inputsOf(intake: Intake, request: IngestRequest): RequestInput[] | NotEvents {
+export function inputsOf({ split, finder }: Intake, request: IngestRequest): RequestInput[] | NotEvents {
   const { headers, body } = request;
-  const whole = new RequestInput({ headers, query: queryOf(request.url), body });
-  if (intake.split === null) return [whole];
-  const values = valueAt(whole.json, intake.split);
-  if (!Array.isArray(values)) return 'split_not_array';
-  if (values.length > SPLIT_MAX) return 'body_too_large';
-  const [start] = findValue(body, intake.split) ?? [body.length];
-  return elements(body, start).map(([from, to], index) => {
+  const query = queryOf(request.url);
+  const whole = new RequestInput({ headers, query, body, finder });
+  if (split === null) return [whole];
+  // Parsed whole once: what is stored as the elements of an array is an array, and is JSON.
+  if (whole.json === undefined) return 'split_not_array';
+  const [start = -1, end = -1] = split.find(body);
+  if (start < 0 || body[start] !== OPEN_ARRAY) return 'split_not_array';
+  const array = body.subarray(start, end);
+  const spans = elementSpans(array);
+  if (spans.length > SPLIT_MAX * 2) return 'body_too_large';
+  const inputs: RequestInput[] = [];
+  for (let index = 0; index + 1 < spans.length; index += 2) {
     // A copy: a slice would keep the whole body in memory as long as one of its elements.
-    const element = Buffer.from(body.subarray(from, to));
-    return new RequestInput({ headers, query: whole.query, body: element }, values[index]);
-  });
+    const element = Buffer.from(array.subarray(spans[index], spans[index + 1]));
+    inputs.push(new RequestInput({ headers, query, body: element, finder }));
+  }
+  return inputs;
 }
 
 export interface EventOptions {

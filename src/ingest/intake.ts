@@ -4,7 +4,7 @@ import { type HeaderList, REDACTED, redactHeaders } from '../core/event.ts';
 import { TokenBucket } from '../core/limiter.ts';
 import { compileReader, parsePath, type Read } from './read.ts';
 import { answerReply, type Reply } from './reply.ts';
-import type { JsonPath } from './scan.ts';
+import { Finder, type JsonPath } from './scan.ts';
 import type { Source } from './source.ts';
 
 export class Intake {
@@ -13,8 +13,10 @@ export class Intake {
   readonly dedupeKey: Read | null;
   readonly orderKey: Read | null;
   readonly tenant: Read | null;
-  /** Where the array to split is; `null`: one event per request. */
-  readonly split: JsonPath | null;
+  /** Finds the values that the readers name. */
+  readonly finder: Finder;
+  /** Finds the array to split; `null`: one event per request. */
+  readonly split: Finder | null;
   /** The source's own answer to what it accepted; `null`: the event's id. */
   readonly answer: Reply | null;
   /** The answer its provider demands for what does not verify; `null`: a problem. */
@@ -28,14 +30,16 @@ export class Intake {
   /** @throws HoldfastError config_invalid */
   constructor(source: Source, clock: Clock) {
     const where = `sources.${source.name}`;
+    const paths: JsonPath[] = [];
     const compile = (reader: Source['type'], setting: string): Read | null =>
-      reader === null ? null : compileReader(reader, `${where}.${setting}`);
+      reader === null ? null : compileReader(reader, { setting: `${where}.${setting}`, paths });
     this.source = source;
     this.type = compile(source.type, 'type');
     this.dedupeKey = compile(source.dedupeKey, 'dedupeKey');
     this.orderKey = compile(source.orderKey, 'orderKey');
     this.tenant = compile(source.tenant, 'tenant');
-    this.split = source.split === null ? null : splitPath(source.split, `${where}.split`);
+    this.finder = new Finder(paths);
+    this.split = source.split === null ? null : new Finder([splitPath(source.split, `${where}.split`)]);
     this.answer = source.answer === null ? null : answerReply(source.answer);
     const { rejectAnswer } = source.verifier.defaults;
     this.rejectAnswer = rejectAnswer === undefined ? null : answerReply(rejectAnswer);

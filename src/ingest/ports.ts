@@ -38,5 +38,8 @@ export interface IngestPorts {
    * Of a `sync` source: the responder's answer to this event when it comes within the deadline, else `null`.
    * Called before the commit of the event, so that no answer is missed.
    */
-  readonly awaitAnswer: (source: Source, eventId: string) => { readonly answer: Promise<StoredAnswer | null>; cancel(): void };
+  readonly awaitAnswer: (
+    source: Source,
+    eventId: string,
+  ) => { readonly answer: Promise<StoredAnswer | null>; cancel(): void };
 }

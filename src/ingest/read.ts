@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { type HeaderList, headerValue } from '../core/event.ts';
 import { HoldfastError } from '../errors.ts';
 import type { Reader, ReadInput } from '../verify/verifier.ts';
-import { findValue, hasMark, type JsonPath } from './scan.ts';
+import { type Finder, hasMark, type JsonPath, scalarText } from './scan.ts';
 
 /** Finds a value, or `null` where there is none. */
 export type Read = (input: RequestInput) => string | null;
@@ -16,21 +16,38 @@ const VALUE_CHARS_MAX = 512;
 
 const UNREAD = Symbol('unread');
 
-/** What readers see of a request, or of one element of a split body. */
-export class RequestInput implements ReadInput {
+/** What is read: a request, or one element of a split body. */
+export interface Readable {
   readonly headers: HeaderList;
   readonly query: string;
   readonly body: Uint8Array;
-  #json: unknown;
+  /** Finds the values that the source's readers name. */
+  readonly finder: Finder;
+}
+
+/** What readers see. */
+export class RequestInput implements ReadInput {
+  readonly headers: HeaderList;
+  readonly query: string;
+  readonly body: Buffer;
+  readonly #finder: Finder;
+  #spans: readonly number[] | null = null;
+  #json: unknown = UNREAD;
   #form: URLSearchParams | undefined | null = null;
   #parameters: URLSearchParams | null = null;
 
-  /** @param json The parsed body, where it is known already. */
-  constructor(request: Pick<ReadInput, 'headers' | 'query' | 'body'>, ...json: [unknown?]) {
-    this.headers = request.headers;
-    this.query = request.query;
-    this.body = request.body;
-    this.#json = json.length === 0 ? UNREAD : json[0];
+  constructor({ headers, query, body, finder }: Readable) {
+    this.headers = headers;
+    this.query = query;
+    this.body = Buffer.isBuffer(body) ? body : Buffer.from(body.buffer, body.byteOffset, body.length);
+    this.#finder = finder;
+  }
+
+  /** The text of a JSON value, by the index its path has in the finder. */
+  value(index: number): string | null {
+    this.#spans ??= this.#finder.find(this.body);
+    const start = this.#spans[index * 2] ?? -1;
+    return start < 0 ? null : scalarText(this.body, start, this.#spans[index * 2 + 1] ?? start);
   }
 
   get json(): unknown {
@@ -39,7 +56,7 @@ export class RequestInput implements ReadInput {
   }
 
   get form(): URLSearchParams | undefined {
-    if (this.#form === null) this.#form = isForm(this.headers) ? new URLSearchParams(textOf(this.body)) : undefined;
+    if (this.#form === null) this.#form = isForm(this.headers) ? new URLSearchParams(this.body.toString('utf8')) : undefined;
     return this.#form;
   }
 
@@ -50,30 +67,29 @@ export class RequestInput implements ReadInput {
 }
 
 /** The parsed body; `undefined` when it is not JSON in UTF-8. Deeper than the stack goes is no JSON either. */
-export function parseJson(body: Uint8Array): unknown {
+export function parseJson(body: Buffer): unknown {
   if (body.length === 0) return undefined;
   try {
-    return JSON.parse(textOf(hasMark(body) ? body.subarray(3) : body));
+    return JSON.parse(body.toString('utf8', hasMark(body) ? 3 : 0));
   } catch {
     return undefined;
   }
-}
-
-function textOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
 }
 
 function isForm(headers: HeaderList): boolean {
   return /^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(headerValue(headers, 'content-type') ?? '');
 }
 
-/**
- * @param setting Where it is written, for the message.
- * @throws HoldfastError config_invalid
- */
-export function compileReader(reader: Reader, setting: string): Read {
+/** Where a reader is written, and the JSON paths that the readers of its source name: compiling adds to them. */
+export interface ReaderContext {
+  readonly setting: string;
+  readonly paths: JsonPath[];
+}
+
+/** @throws HoldfastError config_invalid */
+export function compileReader(reader: Reader, context: ReaderContext): Read {
   if (typeof reader === 'function') return (input) => tidy(reader(input) ?? null);
-  const parts = reader.split('+').map((part) => compilePart(part.trim(), setting));
+  const parts = reader.split('+').map((part) => compilePart(part.trim(), context));
   const [only] = parts;
   if (only !== undefined && parts.length === 1) return (input) => tidy(only(input));
   return (input) => tidy(joined(parts, input));
@@ -90,11 +106,14 @@ function joined(parts: readonly Read[], input: RequestInput): string | null {
   return text;
 }
 
-function compilePart(part: string, setting: string): Read {
+function compilePart(part: string, { setting, paths }: ReaderContext): Read {
   if (part.startsWith('=')) return () => part.slice(1);
   const [kind = ''] = part.split(/[.[]/, 1);
   const rest = part.slice(kind.length + 1);
-  if (kind === 'body' && part !== kind) return readJson(parsePath(part.slice(kind.length), setting));
+  if (kind === 'body' && part !== kind) {
+    const index = paths.push(parsePath(part.slice(kind.length), setting)) - 1;
+    return (input) => input.value(index);
+  }
   if (rest !== '' && part[kind.length] === '.') {
     if (kind === 'header') return readHeader(rest.toLowerCase());
     if (kind === 'form') return (input) => input.form?.get(rest) ?? null;
@@ -123,33 +142,6 @@ export function parsePath(text: string, setting: string): JsonPath {
     path.push(step[2] === undefined ? (step[1] ?? step[3] ?? '') : Number(step[2]));
   }
   return path;
-}
-
-function readJson(path: JsonPath): Read {
-  return (input) => {
-    const value = valueAt(input.json, path);
-    if (typeof value === 'string') return value;
-    if (typeof value === 'boolean') return String(value);
-    if (typeof value !== 'number') return null;
-    // Other numbers may have lost digits on the way through JavaScript: two ids could become one.
-    return Number.isSafeInteger(value) ? String(value) : asWritten(input.body, path);
-  };
-}
-
-/** The value at the path. Only what the sender wrote counts: nothing of a prototype. */
-export function valueAt(json: unknown, path: JsonPath): unknown {
-  let value = json;
-  for (const step of path) {
-    if (typeof value !== 'object' || value === null) return undefined;
-    if (Array.isArray(value) !== (typeof step === 'number') || !Object.hasOwn(value, step)) return undefined;
-    value = (value as Readonly<Record<string | number, unknown>>)[step];
-  }
-  return value;
-}
-
-function asWritten(body: Uint8Array, path: JsonPath): string | null {
-  const span = findValue(body, path);
-  return span === null ? null : textOf(body.subarray(span[0], span[1]));
 }
 
 /** No value where it is empty; its digest where it is too long, or holds what some databases do not take. */

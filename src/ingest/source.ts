@@ -91,7 +91,8 @@ export function resolveSource(name: string, config: SourceConfig | Verifier, env
     verifier,
     mode: settings.mode ?? 'queued',
     responder: settings.responder ?? null,
-    deadlineMs: settings.deadline === undefined ? (defaults.deadlineMs ?? 6250) * 0.8 : durationMs(settings.deadline, 'deadline'),
+    deadlineMs:
+      settings.deadline === undefined ? (defaults.deadlineMs ?? 6250) * 0.8 : durationMs(settings.deadline, 'deadline'),
     type: settings.type ?? defaults.type ?? null,
     dedupeKey: settings.dedupeKey ?? defaults.dedupeKey ?? null,
     orderKey: settings.orderKey ?? defaults.orderKey ?? null,
@@ -115,10 +116,13 @@ function check(name: string, settings: SourceConfig): void {
 }
 
 function problemOf(name: string, settings: SourceConfig): string | null {
-  if (!NAME.test(name) || name === EMITTED) return `a source's name has letters, digits, '-', '_' and '.', and is not '${EMITTED}'`;
+  if (!NAME.test(name) || name === EMITTED)
+    return `a source's name has letters, digits, '-', '_' and '.', and is not '${EMITTED}'`;
   if (!isVerifier(settings.verify)) return 'verify: expected a verifier; for a source that proves nothing write none()';
-  if (settings.path !== undefined && !settings.path.startsWith('/')) return `path: expected '/…', got '${settings.path}'`;
-  if (settings.mode === 'sync' && settings.responder === undefined) return "mode 'sync' needs responder: the name of a handler";
+  if (settings.path !== undefined && !settings.path.startsWith('/'))
+    return `path: expected '/…', got '${settings.path}'`;
+  if (settings.mode === 'sync' && settings.responder === undefined)
+    return "mode 'sync' needs responder: the name of a handler";
   if (settings.mode === 'sync' && splits(settings)) return "mode 'sync' excludes split";
   return null;
 }

@@ -6,6 +6,8 @@ const IDS = '(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}';
 /** https://www.w3.org/TR/trace-context/#traceparent-header: version 00 is exactly this; later ones may have more after it. */
 const TRACEPARENT = new RegExp(`^(?:00-${IDS}|(?!00|ff)[0-9a-f]{2}-${IDS}(?:-.*)?)$`);
 
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
 /** The sender's `x-correlation-id`; `null` where there is none of up to 128 visible ASCII characters. */
 export function correlationOf(headers: HeaderList): string | null {
   const given = headerValue(headers, 'x-correlation-id');
@@ -23,6 +25,11 @@ export function traceparentOf(headers: HeaderList): string | null {
  * Not sampled: that is for a tracer to decide, and Holdfast may be the only one who has none.
  */
 export function makeTraceparent(id: Uint8Array): string {
-  const hex = Buffer.from(id.buffer, id.byteOffset, 16).toString('hex');
-  return `00-${hex}-${hex.slice(16)}-00`;
+  let high = '';
+  let low = '';
+  for (let index = 0; index < 8; index++) {
+    high += HEX[id[index] ?? 0] ?? '';
+    low += HEX[id[index + 8] ?? 0] ?? '';
+  }
+  return `00-${high}${low}-${low}-00`;
 }

@@ -240,4 +240,3 @@ export interface CommitAnswers {
   /** Destinations that have work now which this commit made ready without handing it off (ended key, release…). */
   readonly ready: readonly string[];
 }
-

@@ -95,7 +95,6 @@ class Memory implements MemoryStore {
 
   #close(): void {
     if (this.#state !== 'open') return;
-    this.#change((tables) => endClaims(tables, false));
     this.#watchers.clear();
     this.#state = 'closed';
   }

@@ -155,4 +155,3 @@ export interface StoreCounts {
   readonly events: number;
   readonly bytesOnDisk: number;
 }
-

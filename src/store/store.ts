@@ -7,7 +7,16 @@
  */
 import type { AttemptRecord } from '../core/delivery.ts';
 import type { Claim, ClaimRef, CommitAnswers, CommitBatch, DocumentAnswer, DocumentWrite, JsonValue } from './batch.ts';
-import type { DeliveryFilter, DeliveryRecord, EventFilter, EventRecord, EventSummary, Listed, Page, StoreCounts } from './records.ts';
+import type {
+  DeliveryFilter,
+  DeliveryRecord,
+  EventFilter,
+  EventRecord,
+  EventSummary,
+  Listed,
+  Page,
+  StoreCounts,
+} from './records.ts';
 
 export type * from './batch.ts';
 export type * from './records.ts';

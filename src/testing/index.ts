@@ -1,3 +1,6 @@
 /** For users' own tests, and for whoever writes a store: a test gateway, a test clock, the conformance suites. */
 export { TestClock, TEST_START } from './clock.ts';
+export * from './conformance/index.ts';
+export * from './histories.ts';
+export { memoryHarness } from './memory-harness.ts';
 export { type Register, type SendOptions, type TestAnswer, TestGateway, testGateway } from './test-gateway.ts';

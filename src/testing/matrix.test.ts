@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { storeConformance } from './conformance/index.ts';
-import { conformanceMatrix, matrixProblems } from './conformance/matrix.ts';
-import { notApplicable } from './conformance/not-applicable.ts';
+import { conformanceMatrix, matrixProblems, notApplicable, storeConformance } from './conformance/index.ts';
 
 describe('the matrix of the conformance suite', () => {
   it('has cases or one reason in every cell', () => {

@@ -59,10 +59,12 @@ export class TestGateway<Given extends Config> implements AsyncDisposable {
    * signed. Resolves with the answer, after the commit.
    */
   async send(
-    source: keyof Given['sources'] & string,
-    type: string,
-    body: object = {},
-    options: SendOptions = {},
+    ...[source, type, body = {}, options = {}]: [
+      source: keyof Given['sources'] & string,
+      type: string,
+      body?: object,
+      options?: SendOptions,
+    ]
   ): Promise<TestAnswer> {
     const found = this.#sources.find(({ name }) => name === source);
     if (found === undefined) throw new Error(`There is no source '${source}'.`);

@@ -3,7 +3,7 @@
  * was told to try later, with the same dedupe key. Its log is the truth of what was acknowledged.
  */
 import { Agent, request } from 'node:http';
-import { Seeded } from './random.ts';
+import type { Seeded } from './random.ts';
 import { type Plan, sha256, signature, SOURCE } from './wire.ts';
 
 /** One request. `status` 0: no answer, nobody knows what became of it. */
@@ -31,6 +31,8 @@ export interface Webhook {
   readonly order: string | null;
   readonly plan: Plan;
   readonly body: Buffer;
+  /** Default: the source that the checker looks at. */
+  readonly source?: string;
 }
 
 export interface ClientOptions {
@@ -68,13 +70,26 @@ export class Client {
     return { key: `${name}-${number}`, order, plan, body: random.bytes(size), ...given };
   }
 
+  /** Sends once, whatever comes of it. */
+  async once(url: string, webhook: Webhook): Promise<Try> {
+    const sent = this.#note(webhook);
+    const one = await this.#try(url, webhook);
+    sent.tries.push(one);
+    for (const watch of this.#watchers) watch(one);
+    return one;
+  }
+
+  /** Sends to a source that the checker does not look at. */
+  async aside(url: string, source: string, body: string): Promise<Try> {
+    return this.#try(url, { key: '', order: null, plan: 'succeed', body: Buffer.from(body), source });
+  }
+
   /** Sends until it is acknowledged, or the client is stopped. */
   async deliver(webhook: Webhook): Promise<Sent> {
-    const sent: Sent = { key: webhook.key, order: webhook.order, plan: webhook.plan, sha: sha256(webhook.body), tries: [] };
-    this.sent.push(sent);
+    const sent = this.#note(webhook);
     while (!this.#stopped) {
       const url = await this.#options.up();
-      const one = await this.try(url, webhook);
+      const one = await this.#try(url, webhook);
       sent.tries.push(one);
       for (const watch of this.#watchers) watch(one);
       if (isAck(one)) break;
@@ -114,8 +129,13 @@ export class Client {
     this.#agent.destroy();
   }
 
-  /** One request, once. */
-  try(url: string, { key, order, plan, body }: Webhook): Promise<Try> {
+  #note({ key, order, plan, body }: Webhook): Sent {
+    const sent: Sent = { key, order, plan, sha: sha256(body), tries: [] };
+    this.sent.push(sent);
+    return sent;
+  }
+
+  #try(url: string, { key, order, plan, body, source = SOURCE }: Webhook): Promise<Try> {
     const startedAt = performance.now();
     return new Promise((resolve) => {
       const end = (status: number, rest: Partial<Try> = {}): void =>
@@ -128,7 +148,7 @@ export class Client {
         'x-plan': plan,
         ...(order !== null && { 'x-order': order }),
       };
-      const sending = request(`${url}/in/${SOURCE}`, { method: 'POST', agent: this.#agent, headers });
+      const sending = request(`${url}/in/${source}`, { method: 'POST', agent: this.#agent, headers });
       sending.setTimeout(ANSWER_DEADLINE_MS, () => sending.destroy(new Error('no answer in time')));
       sending.on('error', (error: NodeJS.ErrnoException) => end(0, { refused: error.code === 'ECONNREFUSED' }));
       sending.on('response', (response) => {

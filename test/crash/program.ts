@@ -7,7 +7,7 @@ import { hmac } from '../../src/verify/index.ts';
 import { storeWithControls } from './controls.ts';
 import { Failpoints, observerWithPoints, storeWithPoints, verifierWithPoints } from './failpoints.ts';
 import { Work } from './work.ts';
-import { type Arm, LEDGER, MAIL, type ProgramOptions, SECRET, SOURCE, type Told, TOKEN } from './wire.ts';
+import { type Arm, BURN, EXITS, LEDGER, MAIL, type ProgramOptions, SECRET, SOURCE, type Told, TOKEN } from './wire.ts';
 
 const options = JSON.parse(process.argv[2] ?? '{}') as ProgramOptions;
 const points = new Failpoints();
@@ -19,6 +19,8 @@ const inside = options.storePoint
   ? { failpoint: (label: string) => void (label === 'before-commit' && points.hit('after-append')) }
   : {};
 
+const verify = verifierWithPoints(hmac({ header: 'x-signature', secrets: SECRET }), points);
+
 const gateway = createGateway(
   {
     store: `sqlite:${path}`,
@@ -29,12 +31,9 @@ const gateway = createGateway(
     logLevel: 'silent',
     grace: '5s',
     sources: {
-      [SOURCE]: {
-        verify: verifierWithPoints(hmac({ header: 'x-signature', secrets: SECRET }), points),
-        type: 'header.x-plan',
-        dedupeKey: 'header.x-key',
-        orderKey: 'header.x-order',
-      },
+      [SOURCE]: { verify, type: 'header.x-plan', dedupeKey: 'header.x-key', orderKey: 'header.x-order' },
+      [BURN]: { verify },
+      [EXITS]: { verify },
     },
   },
   {
@@ -47,6 +46,9 @@ const gateway = createGateway(
 const retry = exponential({ maxAttempts: 5, base: '20ms', jitter: 'none' });
 gateway.handle(LEDGER, { from: SOURCE, retry }, work.handle);
 gateway.handle(MAIL, { from: SOURCE, retry, ordered: false }, work.handle);
+const isolated = (name: string) => new URL(`./handlers/${name}.ts`, import.meta.url);
+gateway.handle(BURN, { from: BURN, run: 'thread', concurrency: 1, module: isolated(BURN) });
+gateway.handle(EXITS, { from: EXITS, run: 'process', retry, module: isolated(EXITS) });
 
 let stopping = false;
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {

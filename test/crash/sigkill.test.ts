@@ -62,8 +62,8 @@ describe('a gateway that is killed', { concurrency: 2 }, () => {
         const told = ackedOf(trial, burst);
         if (acked === 'none') assert.deepEqual(told, []);
         const kept: string[] = [];
-        await trial.start({}, async (url) => {
-          for (const { key } of burst) if (await trial.has(key, url)) kept.push(key);
+        await trial.start({}, async () => {
+          for (const { key } of burst) if (await trial.has(key)) kept.push(key);
         });
         assert.equal(kept.length > 0, stored === 'some', `${kept.length} stored`);
         await trial.within(sending, 'the burst to be acknowledged');
@@ -82,12 +82,11 @@ describe('a gateway that is killed', { concurrency: 2 }, () => {
   test('buries what kills it three times in its first tick, and harms no neighbour', async (t) => {
     const trial = new Trial(t);
     await trial.start();
-    const neighbours = Array.from({ length: 10 }, () => trial.client.make({ plan: 'slow', order: null }));
-    const sending = neighbours.map((webhook) => trial.client.deliver(webhook));
-    await trial.within(Promise.all(sending), 'the neighbours to be acknowledged');
     const poison = trial.client.make({ plan: 'exit', order: null });
-    const poisoned = trial.client.deliver(poison);
+    const sending = [trial.client.deliver(poison)];
     const exits: Exit[] = [await trial.ended()];
+    const neighbours = Array.from({ length: 10 }, () => trial.client.make({ plan: 'slow', order: null }));
+    sending.push(...neighbours.map((webhook) => trial.client.deliver(webhook)));
     while (exits.length < 10) {
       const exit = await exitOrQuiet(trial);
       if (exit === null) break;
@@ -97,7 +96,7 @@ describe('a gateway that is killed', { concurrency: 2 }, () => {
       exits,
       [9, 9, 9].map((code) => ({ code, signal: null })),
     );
-    await trial.within(poisoned, 'the poison to be acknowledged');
+    await trial.within(Promise.all(sending), 'poison and neighbours to be acknowledged');
     await trial.clean();
     const { events, deliveries } = await readStored(trial.path);
     const poisonId = events.find(({ key }) => key === poison.key)?.id;
@@ -145,8 +144,7 @@ describe('a gateway that is killed', { concurrency: 2 }, () => {
     trial.gateway.signal('SIGTERM');
     assert.deepEqual(await trial.ended(), { code: 1, signal: null });
     await trial.start();
-    const { acked } = await trial.clean();
-    assert.equal(acked, burst.length);
+    await trial.clean();
   });
 });
 
@@ -157,22 +155,19 @@ function ackedOf(trial: Trial, among?: readonly { readonly key: string }[]): str
 
 /** Starts the gateway: `null` when it gets everything done, else how it ended. */
 async function exitOrQuiet(trial: Trial): Promise<Exit | null> {
-  const started = trial.start().then(
-    () => trial.drained(),
-    () => undefined,
-  );
-  const quiet = started.then(
-    () => null,
-    () => trial.ended(),
-  );
-  const first = await Promise.race([quiet, trial.gateway.exited]);
-  return first === null && trial.gateway.stopped ? trial.ended() : first;
+  try {
+    await trial.start();
+    await trial.drained();
+    return null;
+  } catch {
+    return trial.ended();
+  }
 }
 
 /** The first signal has been heard when nobody is let in any more. */
 async function untilRefused(trial: Trial): Promise<void> {
   for (;;) {
-    const { status } = await trial.client.try(await trial.url(), trial.client.make());
+    const { status } = await trial.client.once(trial.url, trial.client.make({ plan: 'succeed' }));
     if (status === 0 || status === 503) return;
   }
 }

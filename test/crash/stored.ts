@@ -5,7 +5,7 @@ import { IdMaker } from '../../src/core/id.ts';
 import { systemClock } from '../../src/gateway/clock.ts';
 import { sqliteStore } from '../../src/store/sqlite/index.ts';
 import type { Listed, Page, Store } from '../../src/store/store.ts';
-import { sha256 } from './wire.ts';
+import { sha256, SOURCE } from './wire.ts';
 
 export interface StoredEventRow {
   readonly id: string;
@@ -34,7 +34,7 @@ export interface Stored {
 
 const PAGE = 500;
 
-/** Opens the store, reads all of it and closes it again. A store that does not open is a finding, not an error. */
+/** Opens the store, reads what came from the crash tests' source and closes it again. A store that does not open is a finding, not an error. */
 export async function readStored(path: string): Promise<Stored> {
   const ids = new IdMaker({ now: () => Date.now(), fill: (bytes) => void randomFillSync(bytes) });
   try {
@@ -52,14 +52,14 @@ export async function readStored(path: string): Promise<Stored> {
 
 async function readAll({ history }: Store): Promise<Omit<Stored, 'problems'>> {
   const events: StoredEventRow[] = [];
-  for await (const { id } of all((page) => history.events({}, page))) {
+  for await (const { id } of all((page) => history.events({ source: SOURCE }, page))) {
     const record = await history.event(id);
     if (record === null) throw new Error(`${id} is listed and not there`);
     const { dedupeKey, body } = record.event;
     events.push({ id, key: dedupeKey ?? '', sha: body === null ? 'purged' : sha256(body) });
   }
   const deliveries: StoredDelivery[] = [];
-  for await (const { id, eventId, destination, orderKey, state, reason, attempts, crashes } of all((page) => history.deliveries({}, page))) {
+  for await (const { id, eventId, destination, orderKey, state, reason, attempts, crashes } of all((page) => history.deliveries({ source: SOURCE }, page))) {
     deliveries.push({ id, eventId, destination, orderKey, state, reason, attempts, crashes });
   }
   return { events, deliveries };

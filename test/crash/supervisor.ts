@@ -93,7 +93,7 @@ export class GatewayProcess {
       const message = new Promise((resolve) => this.#child.once('message', resolve));
       await withDeadline(Promise.race([message, this.exited]), READY_DEADLINE_MS, 'the gateway to be ready');
     }
-    const told = this.#told as Told | null;
+    const told = this.#told;
     if (told?.kind === 'ready') return told;
     throw new Error(`The gateway did not start. ${told?.kind === 'refused' ? told.message : ''}\n${this.#stderr}`);
   }

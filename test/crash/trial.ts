@@ -56,9 +56,9 @@ export class Trial {
     return join(this.directory, 'holdfast.db');
   }
 
-  /** Where it serves; waits until it does. */
-  url(): Promise<string> {
-    return this.#up.promise;
+  /** Where it serves, or served last. */
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}`;
   }
 
   get gateway(): GatewayProcess {
@@ -73,18 +73,21 @@ export class Trial {
     const run = ++this.#runs;
     const gateway = new GatewayProcess({ directory, log, port: this.#port, ...this.#options.start, ...options, run });
     this.#gateway = gateway;
-    void gateway.exited.then(() => {
-      if (this.#gateway === gateway) this.#up = Promise.withResolvers();
-    });
+    void this.#closeWith(gateway);
     return gateway;
   }
 
+  async #closeWith(gateway: GatewayProcess): Promise<void> {
+    await gateway.exited;
+    if (this.#gateway === gateway) this.#up = Promise.withResolvers();
+  }
+
   /** Starts it and waits until it serves. The client sends from then on, or once `look` has seen what there is. */
-  async start(options: Partial<StartOptions> = {}, look?: (url: string) => Promise<void>): Promise<GatewayProcess> {
+  async start(options: Partial<StartOptions> = {}, look?: () => Promise<void>): Promise<GatewayProcess> {
     const gateway = this.launch(options);
     const { url } = await gateway.ready();
     this.#port = Number(new URL(url).port);
-    await look?.(url);
+    await look?.();
     this.#up.resolve(url);
     return gateway;
   }
@@ -103,26 +106,38 @@ export class Trial {
   }
 
   /** Asks the running gateway's API. */
-  async api<Answer>(path: string, at?: string): Promise<Answer> {
-    const url = at ?? (await this.#up.promise);
-    const response = await fetch(`${url}${path}`, { headers: { authorization: `Bearer ${TOKEN}` } });
+  async api<Answer>(path: string): Promise<Answer> {
+    const response = await fetch(`${this.url}${path}`, { headers: { authorization: `Bearer ${TOKEN}` } });
     assert.equal(response.status, 200, `${path} answered ${response.status}`);
     return (await response.json()) as Answer;
   }
 
   /** Whether an event with this dedupe key is stored. */
-  async has(key: string, at?: string): Promise<boolean> {
-    const { rows } = await this.api<{ rows: unknown[] }>(`/api/events?dedupeKey=${key}`, at);
+  async has(key: string): Promise<boolean> {
+    const { rows } = await this.api<{ rows: unknown[] }>(`/api/events?dedupeKey=${key}`);
     return rows.length > 0;
   }
 
-  /** Waits until every delivery has ended. */
-  async drained(): Promise<void> {
+  /** Waits until every delivery, or every one of a destination, has ended. */
+  async drained(destination?: string): Promise<void> {
     const deadline = performance.now() + DRAIN_DEADLINE_MS;
+    const of = destination === undefined ? '' : `&destination=${destination}`;
     for (;;) {
-      const { rows } = await this.api<{ rows: unknown[] }>('/api/deliveries?state=blocked,due,ready,claimed&limit=1');
+      const { rows } = await this.api<{ rows: unknown[] }>(`/api/deliveries?state=blocked,due,ready,claimed&limit=1${of}`);
       if (rows.length === 0) return;
       assert.ok(performance.now() < deadline, `drained within ${DRAIN_DEADLINE_MS} ms: ${JSON.stringify(rows)}`);
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+  }
+
+  /** Waits until every invocation that began in this start has ended. */
+  async invocationsEnded(): Promise<void> {
+    const deadline = performance.now() + DRAIN_DEADLINE_MS;
+    for (;;) {
+      const lines = this.lines().filter(({ run }) => run === this.#runs);
+      const began = lines.filter(({ ended }) => ended === null).length;
+      if (began === lines.length - began) return;
+      assert.ok(performance.now() < deadline, `every invocation ended within ${DRAIN_DEADLINE_MS} ms`);
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
   }

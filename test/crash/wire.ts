@@ -2,6 +2,9 @@
 import { createHash, createHmac } from 'node:crypto';
 
 export const SOURCE = 'shop';
+/** Sources of the destinations that run elsewhere: `burn` in a thread, `exits` in a process. */
+export const BURN = 'burn';
+export const EXITS = 'exits';
 export const SECRET = 'a secret of the crash tests';
 export const TOKEN = 'token-of-the-crash-tests';
 

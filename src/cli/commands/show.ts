@@ -14,6 +14,24 @@ import { exactTime, fromNow, stateText } from '../text.ts';
 type Delivery = z.output<typeof deliveryDetailShape>;
 type TimelineEntry = z.output<typeof timelineShape>;
 
+/** What `GET /api/rejections/{id}` answers. */
+interface Rejection {
+  readonly id: string;
+  readonly source: string;
+  readonly receivedAt: string;
+  readonly method: string;
+  readonly path: string;
+  readonly query: string;
+  readonly remoteAddress: string;
+  readonly code: string;
+  readonly reason: string;
+  readonly detail: string | null;
+  readonly verifiable: boolean;
+  readonly headers: readonly { readonly name: string; readonly value: string }[];
+  readonly bodyBytes: number;
+  readonly bodyText: string | null;
+}
+
 /** What `GET /api/events/{id}` answers. */
 interface EventAnswer {
   readonly event: z.output<typeof eventDetailShape>;
@@ -25,8 +43,8 @@ interface EventAnswer {
 
 export const show = defineCommand({
   name: 'show',
-  summary: 'Shows one event with all that happened to it, a delivery with its attempts, or a bulk replay.',
-  positionals: [{ name: 'ID', about: 'An id: evt_…, dlv_… or rpl_….' }],
+  summary: 'Shows one event with all that happened to it, a delivery with its attempts, a rejection, or a bulk replay.',
+  positionals: [{ name: 'ID', about: 'An id: evt_…, dlv_…, rej_… or rpl_….' }],
   options: {
     headers: { type: 'flag', about: "Shows an event's headers; credentials are redacted." },
     body: { type: 'flag', about: "Writes an event's body to standard output, byte for byte, and nothing else." },
@@ -51,8 +69,9 @@ export const show = defineCommand({
 function pathOf(id: string): string {
   if (isId('evt', id)) return `/api/events/${id}`;
   if (isId('dlv', id)) return `/api/deliveries/${id}`;
+  if (isId('rej', id)) return `/api/rejections/${id}`;
   if (isId('rpl', id)) return `/api/replays/${id}`;
-  throw new UsageError(`'${plain(id)}' is no id: expected evt_, dlv_ or rpl_ and 26 characters.`);
+  throw new UsageError(`'${plain(id)}' is no id: expected evt_, dlv_, rej_ or rpl_ and 26 characters.`);
 }
 
 interface Asked {
@@ -65,6 +84,7 @@ interface Asked {
 async function shown(out: Output, { id, path, client, headers }: Asked): Promise<void> {
   if (isId('evt', id)) showEvent(out, await client.get<EventAnswer>(path), headers);
   else if (isId('dlv', id)) showDelivery(out, await client.get<Delivery>(path));
+  else if (isId('rej', id)) showRejection(out, await client.get<Rejection>(path));
   else showReplay(out, await client.get<z.output<typeof replayShape>>(path));
 }
 
@@ -109,9 +129,13 @@ const BODY_SHOWN_MAX = 2000;
 
 function bodyOf(event: EventAnswer['event']): string {
   if (!event.bodyKept) return 'The body has been purged.';
-  if (event.bodyText === null) return `The body is no text, or long: holdfast show ${event.id} --body`;
-  const text = event.bodyText.split('\n').map(plain).join('\n');
-  return text.length <= BODY_SHOWN_MAX ? text : `${text.slice(0, BODY_SHOWN_MAX)}… (holdfast show ${event.id} --body)`;
+  return shortBody(event.bodyText, `The body is no text, or long: holdfast show ${event.id} --body`);
+}
+
+function shortBody(body: string | null, otherwise: string): string {
+  if (body === null) return otherwise;
+  const text = body.split('\n').map(plain).join('\n');
+  return text.length <= BODY_SHOWN_MAX ? text : `${text.slice(0, BODY_SHOWN_MAX)}…`;
 }
 
 const KIND_COLOURS: Readonly<Record<string, 'green' | 'red' | 'yellow' | 'cyan'>> = {
@@ -162,6 +186,23 @@ function showDelivery(out: Output, delivery: Delivery): void {
 
 function nextText({ at, why }: NonNullable<Delivery['next']>): string {
   return at === null ? why : `${exactTime(at)} (${fromNow(at, Date.now())}): ${why}`;
+}
+
+function showRejection(out: Output, rejection: Rejection): void {
+  const { method, path, query, reason, detail } = rejection;
+  out.line(`${out.paint('bold', rejection.id)}  a request to ${plain(rejection.source)}`);
+  fields(out, {
+    received: `${exactTime(rejection.receivedAt)} (${fromNow(rejection.receivedAt, Date.now())}), ${formatBytes(rejection.bodyBytes)}`,
+    request: `${method} ${path}${query === '' ? '' : `?${query}`}`,
+    from: rejection.remoteAddress,
+    answered: rejection.code,
+    reason: detail === null ? reason : `${reason}: ${detail}`,
+    again: rejection.verifiable ? null : 'cannot be verified again: its credential was redacted',
+  });
+  out.line();
+  for (const { name, value } of rejection.headers) out.line(`${out.paint('dim', `${plain(name)}:`)} ${plain(value)}`);
+  out.line();
+  out.line(shortBody(rejection.bodyText, 'The body is no text, or long.'));
 }
 
 function showReplay(out: Output, replay: z.output<typeof replayShape>): void {

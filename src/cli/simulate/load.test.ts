@@ -27,12 +27,14 @@ function ok(_request: IncomingMessage, response: ServerResponse): void {
   response.end('{"id":"evt_00000000000000000000000000"}');
 }
 
+async function keep(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  seen.push({ url: request.url ?? '', headers: request.rawHeaders, body: await buffer(request) });
+  answer(request, response);
+}
+
 before(async () => {
   server = createServer((request, response) => {
-    void buffer(request).then((body) => {
-      seen.push({ url: request.url ?? '', headers: request.rawHeaders, body });
-      answer(request, response);
-    });
+    void keep(request, response);
   });
   server.on('connection', () => connections++);
   server.listen(0, '127.0.0.1');

@@ -9,9 +9,9 @@ import { rowStates, toDeliveryRow } from './rows.ts';
 import { deliveryIdOf } from './claim-of.ts';
 import type { Txn } from './txn.ts';
 
-/** Does actions one by one; `affected` says to how many deliveries. */
-export function actionsOf(txn: Txn): (action: Action) => Promise<ActionAnswer> {
-  return async (action) => ({ status: 'committed', affected: await affect(txn, action) });
+/** Does one action; `affected` says to how many deliveries. */
+export async function act(txn: Txn, action: Action): Promise<ActionAnswer> {
+  return { status: 'committed', affected: await affect(txn, action) };
 }
 
 function affect(txn: Txn, action: Action): Promise<number> {

@@ -150,8 +150,9 @@ export class Appender {
     const params = [known.id, event.receivedAt, Number(differs), event.correlationId];
     txn.step({ statement: 'insertDuplicate', params });
     txn.step({ statement: 'dropOldDuplicates', params: [known.id] });
-    const answer = txn.state.hasAnswers ? readAnswer(txn.state.reader, known.id) : null;
-    return { status: 'duplicate', eventId: formatId('evt', known.id), differs, answer };
+    const eventId = formatId('evt', known.id);
+    const stored = txn.state.hasAnswers ? readAnswer(txn.state.reader, known.id) : null;
+    return { status: 'duplicate', eventId, differs, answer: stored ?? txn.answers.get(eventId) ?? null };
   }
 
   #findKey(digest: Digest, at: number): DedupeEntry | null {

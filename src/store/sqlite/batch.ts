@@ -1,8 +1,9 @@
 /** A batch as a transaction: every kind of row in its turn, answers in the order of the batch. */
 import type { CommitAnswers, CommitBatch } from '../store.ts';
-import { actionsOf } from './actions.ts';
+import { act } from './actions.ts';
 import { Appender } from './append.ts';
 import { ChunkWriter } from './chunk-writer.ts';
+import { hasReady } from './claims.ts';
 import { writeDocument } from './documents.ts';
 import { Replayer } from './replay.ts';
 import { Settler } from './settle.ts';
@@ -18,24 +19,25 @@ export async function commitBatch(txn: Txn, batch: CommitBatch): Promise<CommitA
   const chunks = new ChunkWriter(txn);
   const appender = new Appender(txn, chunks);
   const settler = new Settler(txn, appender);
-  const appends = batch.appends.map((item) => appender.append(item));
   const starts = batch.starts.map((claim) => settler.start(claim));
   const settlements = batch.settlements.map((item) => settler.settle(item));
   const releases = batch.releases.map((item) => settler.release(item));
-  const wide = isWide(batch);
-  if (wide) {
-    chunks.close();
-    await txn.flush();
-  }
+  if (isWide(batch)) chunks.close();
   const replayer = new Replayer(txn);
   const replays = [];
   for (const row of batch.replays) replays.push(await replayer.replay(row));
-  const act = actionsOf(txn);
   const actions = [];
-  for (const action of batch.actions) actions.push(await act(action));
+  for (const action of batch.actions) actions.push(await act(txn, action));
+  const appends = batch.appends.map((item) => appender.append(item));
   const documents = [];
   for (const write of batch.documents) documents.push(await writeDocument(txn, write));
   await txn.commit();
-  const ready = new Set([...txn.ready].map((number) => txn.state.destinations.name(number)));
-  return { appends, starts, settlements, releases, replays, actions, documents, ready: [...ready].toSorted() };
+  return { appends, starts, settlements, releases, replays, actions, documents, ready: readyNames(txn) };
+}
+
+/** Destinations that came to have ready work, by name. */
+function readyNames(txn: Txn): string[] {
+  const { state } = txn;
+  const numbers = [...txn.ready, ...[...txn.perhapsReady].filter((number) => hasReady(state, number, txn.now))];
+  return [...new Set(numbers.map((number) => state.destinations.name(number)))].toSorted();
 }

@@ -25,8 +25,8 @@ export class Chunks {
   readonly #bodies = new Map<number, Map<number, Uint8Array>>();
   readonly #weights = new Map<number, number>();
   #weight = 0;
-  /** Chunks below this seq may have lost bodies to retention; above, a body that is not there is damage. */
-  bodiesPurgedTo = 0;
+  /** Retention has been at chunks below this seq, and above it at those in `kept`. */
+  purgedTo = 0;
 
   constructor(reader: Reader) {
     this.#reader = reader;
@@ -111,12 +111,17 @@ export class Chunks {
     const known = this.#bodies.get(seq);
     if (known !== undefined) return known;
     const row = this.#reader.first('body', seq);
-    if (row === null && seq >= this.bodiesPurgedTo) throw damaged(`body ${seq}`);
+    if (row === null && !this.#mayLackBodies(seq)) throw damaged(`body ${seq}`);
     const raw = row === null ? null : unseal('body', seq, row['data'] as Uint8Array);
     const bodies = raw === null ? new Map<number, Uint8Array>() : readBodies(seq, raw);
     this.#bodies.set(seq, bodies);
     this.#weigh(seq, raw?.length ?? 0);
     return bodies;
+  }
+
+  /** Only what retention has been at may have lost its bodies; anywhere else a missing body is damage. */
+  #mayLackBodies(seq: number): boolean {
+    return seq < this.purgedTo || this.#reader.first({ sql: 'SELECT 1 FROM kept WHERE seq = ?' }, seq) !== null;
   }
 
   #weigh(seq: number, bytes: number): void {

@@ -102,6 +102,19 @@ function claimThese(
   }
 }
 
+/** Whether anything is ready under this number of a destination. */
+export function hasReady(state: State, number: number, now: number): boolean {
+  return nextOf(state, state.lane(number), now) !== null;
+}
+
+/** When the ready delivery that was committed first was received; `null`: none is ready. */
+export function oldestReady(state: State, destination: string, now: number): number | null {
+  const next = nextReady(state, destination, now);
+  if (next === null) return null;
+  const { row, position } = next.ready;
+  return row?.received_at ?? state.chunks.entry(seqOf(position))?.receivedAt ?? null;
+}
+
 function readyAmong(state: State, numbers: readonly number[], at: { position: number; now: number }): Ready | null {
   for (const number of numbers) {
     const ready = readyAt(state, state.lane(number), { ...at, paged: null });

@@ -37,7 +37,6 @@ export class Executor {
 
   /** @throws ScriptError after rolling back */
   run(script: Script): ScriptResult {
-    const database = this.#database;
     try {
       if (script.begin) this.#named('begin', 'BEGIN IMMEDIATE').statement.run();
       const rows = script.steps.map((step) => this.#step(step));

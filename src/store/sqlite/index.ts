@@ -11,6 +11,7 @@ import type {
 } from '../store.ts';
 import { StoreError } from '../store.ts';
 import { commitBatch, isWide } from './batch.ts';
+import { Answers } from './tokens.ts';
 import { claim, renew, wakeUps } from './claims.ts';
 import { writeDocument } from './documents.ts';
 import { Engine, type SqliteOptions } from './engine.ts';
@@ -18,12 +19,6 @@ import { history } from './history.ts';
 import { purge } from './purge.ts';
 
 export type { SqliteOptions } from './engine.ts';
-
-/**
- * Commits whose answers are kept. Only the process that made a commit can repeat it, one is in flight at a time, and
- * after a crash whoever waited for the answer is gone too: so a few in memory are enough.
- */
-const ANSWERS_KEPT = 32;
 
 /**
  * A store in one SQLite file.
@@ -38,7 +33,7 @@ export function sqliteStore(options: SqliteOptions): Store {
 class Opened {
   readonly options: SqliteOptions;
   readonly watchers = new Map<string, Set<() => void>>();
-  readonly answers = new Map<string, CommitAnswers>();
+  readonly answers = new Answers();
   #opening: Promise<Engine> | null = null;
   #engine: Engine | null = null;
 
@@ -68,19 +63,13 @@ class Opened {
     this.#engine = null;
     this.#opening = null;
     this.answers.clear();
+    this.watchers.clear();
     await engine?.close();
   }
 
-  keep(token: string, answers: CommitAnswers): void {
-    this.answers.set(token, answers);
-    for (const oldest of this.answers.keys()) {
-      if (this.answers.size <= ANSWERS_KEPT) break;
-      this.answers.delete(oldest);
-    }
-  }
-
   changed(kinds: Iterable<string>): void {
-    for (const kind of new Set(kinds)) for (const run of this.watchers.get(kind) ?? []) run();
+    // A watcher runs on its own: what it throws is not the commit's.
+    for (const kind of new Set(kinds)) for (const run of this.watchers.get(kind) ?? []) queueMicrotask(run);
   }
 }
 
@@ -107,7 +96,7 @@ async function commit(opened: Opened, batch: CommitBatch): Promise<CommitAnswers
   if (known !== undefined) return known;
   const at = { now: batch.now, leaseMs: batch.leaseMs, wide: isWide(batch) };
   const answers = await opened.engine().write(at, (txn) => commitBatch(txn, batch));
-  opened.keep(batch.token, answers);
+  opened.answers.keep(batch.token, answers);
   opened.changed(
     batch.documents.filter((_, index) => answers.documents[index]?.status === 'committed').map(({ kind }) => kind),
   );

@@ -74,7 +74,7 @@ export function load(state: State): void {
     ORDER BY seq DESC LIMIT 1`;
   state.receivedHigh = Number(reader.first({ sql })?.['received_min'] ?? Number.NEGATIVE_INFINITY);
   state.hasAnswers = reader.first({ sql: 'SELECT 1 FROM answer LIMIT 1' }) !== null;
-  state.chunks.bodiesPurgedTo = metaNumber(reader, 'purgedTo') ?? 0;
+  state.chunks.purgedTo = metaNumber(reader, 'purgedTo') ?? 0;
 }
 
 /** A number of `meta`; `null` when it was never written. */

@@ -32,6 +32,17 @@ export class Reader {
     }
   }
 
+  /** Runs `read` on one state of the database, whatever is committed meanwhile. */
+  snapshot<Result>(read: () => Result): Result {
+    if (this.#database.isTransaction) return read();
+    this.#database.exec('BEGIN');
+    try {
+      return read();
+    } finally {
+      if (this.#database.isTransaction) this.#database.exec('COMMIT');
+    }
+  }
+
   close(): void {
     if (this.#database.isOpen) this.#database.close();
   }

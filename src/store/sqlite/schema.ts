@@ -81,7 +81,9 @@ export const migrations: readonly string[] = [
   ) STRICT;
   CREATE INDEX delivery_ready ON delivery (destination, due, position) WHERE state = 0 AND blocked = 0;
   CREATE INDEX delivery_queue ON delivery (queue, place, position) WHERE queue IS NOT NULL;
-  CREATE INDEX delivery_unfinished ON delivery (state, destination, position) WHERE state IN (0, 3);
+  CREATE INDEX delivery_open ON delivery (destination, position) WHERE state = 0;
+  CREATE INDEX delivery_dead ON delivery (destination, position) WHERE state = 3;
+  CREATE INDEX delivery_dead_at ON delivery (position) WHERE state = 3;
   CREATE INDEX delivery_started ON delivery (position) WHERE started = 1;
   CREATE INDEX delivery_replayed ON delivery (event) WHERE replay_id IS NOT NULL;
   CREATE INDEX delivery_of_replay ON delivery (replay_id, position) WHERE replay_id IS NOT NULL;

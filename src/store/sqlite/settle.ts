@@ -1,6 +1,6 @@
 /** What attempts come to: starts, outcomes, releases. */
 import { idBytes } from '../../core/id.ts';
-import type { ClaimRef, Outcome, Refused, Release, RowAnswer, SettleAnswer, Settlement } from '../store.ts';
+import type { ClaimRef, Outcome, Refused, Release, RowAnswer, SettleAnswer, Settlement, StoredAnswer } from '../store.ts';
 import type { Appender } from './append.ts';
 import { damaged } from './failure.ts';
 import { OPEN, type Page, STARTED } from './page.ts';
@@ -64,8 +64,10 @@ export class Settler {
     return { status: 'committed', emits: this.#appender.appendAll(item.emits) };
   }
 
-  #answer(slot: Slot, { status, headers, body }: NonNullable<Settlement['answer']>): void {
-    const id = idBytes(slot.event.id);
+  #answer({ event }: Slot, answer: StoredAnswer): void {
+    const { status, headers, body } = answer;
+    const id = idBytes(event.id);
+    if (!this.#txn.answers.has(event.id)) this.#txn.answers.set(event.id, answer);
     this.#txn.step({ statement: 'insertAnswer', params: [id, status, JSON.stringify(headers), body] });
     this.#txn.afterwards(() => void (this.#txn.state.hasAnswers = true));
   }

@@ -69,6 +69,7 @@ export const statements = {
     AND (due, position) > (?2, ?3) AND due <= ?4 ORDER BY due, position LIMIT ?5`,
   nextDue: `SELECT due FROM delivery WHERE destination = ?1 AND ${OPEN_ROW} AND (due, position) > (?2, ?3)
     ORDER BY due, position LIMIT 1`,
+  countDue: `SELECT count(*) AS due FROM delivery WHERE destination = ? AND ${OPEN_ROW} AND due > ?`,
   row: 'SELECT * FROM delivery WHERE position = ?',
   lastAttemptTurn: 'SELECT max(turn) AS turn FROM attempt WHERE position = ?',
   answerExists: 'SELECT 1 FROM answer WHERE event_id = ?',

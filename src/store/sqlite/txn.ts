@@ -3,7 +3,7 @@
  * durable. Nothing in memory changes before; a transaction that fails leaves no trace.
  */
 import type { StoredEvent } from '../../core/event.ts';
-import { StoreError } from '../store.ts';
+import { type StoredAnswer, StoreError } from '../store.ts';
 import { type Counter, counters, type Counts, noCounts } from './destinations.ts';
 import { toStoreError } from './failure.ts';
 import { ScriptError } from './executor.ts';
@@ -62,6 +62,10 @@ export class Txn {
   readonly born = new Set<number>();
   /** Numbers of destinations that came to have ready work. */
   readonly ready = new Set<number>();
+  /** Those that have, if they have any. */
+  readonly perhapsReady = new Set<number>();
+  /** Answers that this transaction stores, by the id of the event. */
+  readonly answers = new Map<string, StoredAnswer>();
   /** Set by whoever writes chunks. */
   staged: StagedEvents = { find: () => null, at: () => null };
   readonly #options: TxnOptions;

@@ -187,6 +187,7 @@ const waking: readonly ConformanceCase[] = [
   }),
   promise('wake-ups name the end of a lease', 'truthful/wakeUps/normal', async (world) => {
     await texts(world, 'till', 'a');
+    await world.advance(321);
     await world.claim('till', 1, 7_000);
     assert.deepEqual(await world.wakeUps('till'), { ready: [], nextAt: world.now + 7_000 });
     await world.advance(7_000);

@@ -124,7 +124,9 @@ const suspects: readonly ConformanceCase[] = [
   promise('a start and its outcome may come in one batch', 'crash-bounded/settle/normal', async (world) => {
     const id = await one(world);
     const claim = await world.claimOne('till');
-    await world.commit({ starts: [claim], settlements: [settlement(claim, world.build.succeeded())] });
+    const settlements = [settlement(claim, world.build.succeeded())];
+    const { starts } = await world.commit({ starts: [claim], settlements });
+    assert.deepEqual(starts, [{ status: 'committed' }], 'a start applies before the outcome');
     await world.reopen('crashed');
     assert.deepEqual(await crashes(world, id), ['succeeded', 0, 1]);
   }),
@@ -135,12 +137,25 @@ const suspects: readonly ConformanceCase[] = [
     await world.claimOne('till');
     await world.reopen('crashed');
     assert.deepEqual(await crashes(world, id), ['ready', 1, 0]);
+    await world.start(await world.claimOne('till'));
+    await world.advance(LEASE_MS);
+    await world.reopen('crashed');
+    assert.deepEqual(await crashes(world, id), ['ready', 2, 0], 'also when nobody claimed it anew');
   }),
 ];
 
 /** The cases of the promise `crash-bounded`. */
 export const crashCases: readonly ConformanceCase[] = [
   ...suspects.map((item) => requiring(['embedded'], item)),
+  requiring(
+    ['embedded'],
+    promise('what has crashed is not cancelled any more', 'crash-bounded/start/crash after commit', async (world) => {
+      const id = await one(world);
+      const { eventId } = await world.delivery(id);
+      await crashOnce(world);
+      assert.equal(await world.act({ kind: 'cancel', eventId }), 0);
+    }),
+  ),
   promise('a mark of start does not change what a delivery looks like', 'crash-bounded/start/normal', async (world) => {
     const id = await one(world);
     await world.start(await world.claimOne('till'));

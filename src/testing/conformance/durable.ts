@@ -244,6 +244,15 @@ export const durableCases: readonly ConformanceCase[] = [
       assert.equal((await world.store.history.counts()).sources[0]?.duplicates, 0);
     },
   ),
+  promise('nothing of a commit that failed can be claimed', 'durable/append/crash before commit', async (world) => {
+    const later = { destination: 'ledger', dueAt: world.now + 10 };
+    const events = [world.build.event({}, 'till', later), world.build.event({ orderKey: 'k' }, 'till')];
+    await world.harness.interrupt(world.build.batch({ appends: [{ events }] }));
+    assert.deepEqual(await world.wakeUps('till', 'ledger'), { ready: [], nextAt: null });
+    await world.advance(10);
+    assert.deepEqual([...(await world.claim('till')), ...(await world.claim('ledger'))], []);
+    assert.deepEqual((await world.store.history.counts()).destinations, []);
+  }),
   promise('a row that is refused hinders no other of its batch', 'durable/settle/stale claim', async (world) => {
     await world.accept({}, 'till');
     const claim = await world.claimOne('till');

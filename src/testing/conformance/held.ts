@@ -95,6 +95,23 @@ export const heldCases: readonly ConformanceCase[] = [
     assert.equal(await world.state(replay), 'blocked');
     assert.deepEqual(await bodies(world), ['b']);
   }),
+  promise(
+    'a replay has the order key of what it repeats, else of its event',
+    'ordered/replay/normal',
+    async (world) => {
+      const eventId = await world.accept(
+        { orderKey: 'k' },
+        { destination: 'till', orderKey: 'other' },
+        { destination: 'desk', orderKey: null },
+      );
+      for (const destination of ['till', 'desk']) {
+        const { deliveryId } = await world.finish(destination, world.build.succeeded());
+        await world.replay(deliveryId);
+        const [, replay] = await world.deliveries({ eventId, destination });
+        assert.equal(replay?.orderKey, destination === 'till' ? 'other' : 'k');
+      }
+    },
+  ),
   promise('a replay without order waits for nothing', 'ordered/replay/normal', async (world) => {
     const { dead } = await held(world);
     await world.replay(dead, { ordered: false });

@@ -14,6 +14,8 @@ import { registryCases } from './registry.ts';
 import { retentionCases } from './retention.ts';
 
 export * from './harness.ts';
+export { conformanceMatrix, type MatrixCell, matrixProblems } from './matrix.ts';
+export { type NotApplicable, notApplicable } from './not-applicable.ts';
 
 /** Every case for stores, in the order of promises. */
 export const storeConformance: readonly ConformanceCase[] = [

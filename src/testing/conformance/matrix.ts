@@ -6,7 +6,7 @@ import type { ConformanceCase, Condition, Coverage, Operation, Promised } from '
 import { type NotApplicable, notApplicable } from './not-applicable.ts';
 
 /** Which operations each promise is about. */
-export const promisedOf: Readonly<Record<Promised, readonly Operation[]>> = {
+const promisedOf: Readonly<Record<Promised, readonly Operation[]>> = {
   durable: ['append', 'settle', 'release', 'replay', 'resolve', 'bury', 'cancel', 'rename', 'document', 'put', 'close'],
   fenced: ['append', 'start', 'settle', 'release', 'rename', 'claim', 'renew', 'close'],
   ordered: ['append', 'settle', 'release', 'replay', 'resolve', 'bury', 'cancel', 'rename', 'claim', 'purge'],
@@ -21,7 +21,7 @@ export const promisedOf: Readonly<Record<Promised, readonly Operation[]>> = {
 };
 
 /** Every condition, in the order of the tables. */
-export const conditions: readonly Condition[] = [
+const conditions: readonly Condition[] = [
   'normal',
   'repeat',
   'stale claim',

@@ -1,5 +1,6 @@
 /** What outcomes, replays and actions leave behind is told truly. */
 import assert from 'node:assert/strict';
+import { LEASE_MS } from './build.ts';
 import type { ConformanceCase } from './harness.ts';
 import { first, promise, type World } from './world.ts';
 
@@ -183,6 +184,17 @@ const actions: readonly ConformanceCase[] = [
     assert.equal(await world.act(cancel), 0, 'it has succeeded');
     assert.deepEqual(await world.states('till'), ['due']);
   }),
+  promise(
+    'an event that was started is not cancelled, though its lease ended',
+    'truthful/cancel/stale claim',
+    async (world) => {
+      const eventId = await world.accept({}, 'till', 'ledger');
+      await world.start(await world.claimOne('till'));
+      await world.advance(LEASE_MS);
+      assert.equal(await world.act({ kind: 'cancel', eventId }), 0);
+      assert.deepEqual(await world.states('ledger'), ['ready']);
+    },
+  ),
   promise('an event that was claimed and given back is cancelled', 'truthful/cancel/normal', async (world) => {
     const eventId = await world.accept({}, 'till');
     await world.release(await world.claimOne('till'));

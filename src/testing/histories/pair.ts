@@ -77,10 +77,10 @@ export class Pair {
   async reopen(how: 'crashed' | 'closed'): Promise<void> {
     const crash = how === 'crashed';
     // A process of a shared store that dies takes nothing with it: to the model nothing has happened.
-    if (!crash || this.harness.other.capabilities.embedded)
-      this.#stores.model = await this.harness.model.reopen({ crash });
+    const endsClaims = !crash || this.harness.other.capabilities.embedded;
+    if (endsClaims) this.#stores.model = await this.harness.model.reopen({ crash });
     this.#stores.other = await this.harness.other.reopen({ crash });
-    for (const claim of this.claims.current) this.outlive(claim);
+    if (endsClaims) for (const claim of this.claims.current) this.outlive(claim);
     this.note(`store ${how}`);
   }
 

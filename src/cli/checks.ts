@@ -1,0 +1,216 @@
+/** What `doctor` looks at, each check by itself: it answers lines and never throws. */
+import { existsSync, statSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { dirname, join, resolve } from 'node:path';
+import type { StoreReport } from '../store/store.ts';
+import { formatBytes, formatDuration } from '../core/duration.ts';
+import { tokenFile } from '../core/files.ts';
+import { HoldfastError } from '../errors.ts';
+import { resolveSource } from '../ingest/source.ts';
+import { Client, httpSend } from './client.ts';
+import type { Surroundings } from './command.ts';
+import { findToken, runningGateway, type Setup } from './locate.ts';
+import { openOffline } from './offline.ts';
+import { setupEnvironment } from './playground.ts';
+
+/** One line of the doctor's report. */
+export interface Finding {
+  readonly check: string;
+  readonly state: 'ok' | 'warn' | 'fail';
+  readonly text: string;
+  /** What to do. */
+  readonly action?: string;
+}
+
+type Check = (setup: Setup, surroundings: Surroundings) => Promise<readonly Finding[]> | readonly Finding[];
+
+const SQLITE_MIN = [3, 51, 3] as const;
+
+export function checkRuntime(): readonly Finding[] {
+  const { node, sqlite = '0' } = process.versions;
+  const parts = sqlite.split('.').map(Number);
+  const at = SQLITE_MIN.findIndex((min, index) => (parts[index] ?? 0) !== min);
+  const old = at >= 0 && (parts[at] ?? 0) < (SQLITE_MIN[at] ?? 0);
+  const text = `Node ${node} with SQLite ${sqlite}`;
+  return [
+    old
+      ? failed('runtime', new HoldfastError('sqlite_too_old', { detail: text }))
+      : { check: 'runtime', state: 'ok', text },
+  ];
+}
+
+const checkSources: Check = (setup, { environment }) => {
+  const inSetup = setupEnvironment(setup, environment);
+  return Object.entries(setup.config.sources).map(([name, config]): Finding => {
+    try {
+      const { path, verifier, dedupeKey } = resolveSource(name, config, inSetup);
+      const text = `${name}: POST ${path}, ${verifier.name}`;
+      if (!verifier.proves) {
+        return {
+          check: 'source',
+          state: 'warn',
+          text: `${text}: anybody may send`,
+          action: 'Give it a verifier, unless that is meant.',
+        };
+      }
+      if (dedupeKey !== null) return { check: 'source', state: 'ok', text };
+      return {
+        check: 'source',
+        state: 'warn',
+        text: `${text}, no dedupe key: repeats are processed again`,
+        action: 'Set dedupeKey.',
+      };
+    } catch (error) {
+      // A playground makes its secret at first start.
+      if (setup.file === null)
+        return { check: 'source', state: 'ok', text: `${name}: its secret is made at first start` };
+      return failed('source', error);
+    }
+  });
+};
+
+const checkHandlers: Check = ({ config, directory }) => {
+  if (config.handlers === undefined) return [];
+  const file = resolve(directory, config.handlers);
+  if (existsSync(file)) return [{ check: 'handlers', state: 'ok', text: file }];
+  return [
+    {
+      check: 'handlers',
+      state: 'fail',
+      text: `${file} does not exist.`,
+      action: 'Create it, or correct `handlers` in the config.',
+    },
+  ];
+};
+
+/** The store, from the gateway that owns it or by opening it; and the clock against its newest event. */
+const checkStore: Check = async (setup, { environment }) => {
+  const { storePath } = setup;
+  if (storePath === null) return [memoryFinding()];
+  const running = runningGateway(storePath);
+  try {
+    if (running !== null) return await askStore(new Client(httpSend(running.adminUrl), findToken(setup)), setup);
+    if (!existsSync(storePath)) return [{ check: 'store', state: 'ok', text: `${storePath} is made at first start` }];
+    await using offline = await openOffline(setup, environment);
+    return await askStore(offline.client, setup);
+  } catch (error) {
+    return [failed('store', error)];
+  }
+};
+
+function memoryFinding(): Finding {
+  const text = 'in memory: nothing survives the process';
+  return { check: 'durability', state: 'warn', text, action: 'Set store to sqlite:PATH.' };
+}
+
+async function askStore(client: Client, { storePath }: Setup): Promise<readonly Finding[]> {
+  const { store } = await client.get<{ store: StoreReport | null }>('/api/queues/info');
+  if (store === null) return [{ check: 'store', state: 'fail', text: 'The gateway has no store.' }];
+  const { driver, durability, ackMeaning, settings, format } = store;
+  const shown = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
+  const opened: Finding = {
+    check: 'store',
+    state: 'ok',
+    text: `${driver} ${storePath ?? ''}, format ${format} (${shown.join(', ')})`,
+  };
+  const durable: Finding =
+    durability === 'power-cut'
+      ? { check: 'durability', state: 'ok', text: ackMeaning }
+      : { check: 'durability', state: 'warn', text: ackMeaning, action: 'Set durability to full.' };
+  return [opened, durable, ...(await checkNewest(client))];
+}
+
+/** The oldest time that can be right: this was written after it. */
+const WRITTEN_AT = Date.UTC(2026, 0, 1);
+const AHEAD_MS_MAX = 5000;
+
+export function checkClock(now: number): readonly Finding[] {
+  const text = new Date(now).toISOString();
+  if (now >= WRITTEN_AT) return [{ check: 'clock', state: 'ok', text }];
+  const action = 'Set the clock: signatures with a time are refused, and schedules are wrong.';
+  return [{ check: 'clock', state: 'fail', text: `${text} cannot be right.`, action }];
+}
+
+/** A clock that went back shows in events from the future. */
+async function checkNewest(client: Client): Promise<readonly Finding[]> {
+  const [newest] = await client.list<{ receivedAt: string }>('/api/events', {}, 1);
+  const aheadMs = newest === undefined ? 0 : Date.parse(newest.receivedAt) - Date.now();
+  if (aheadMs <= AHEAD_MS_MAX) return [];
+  const text = `The newest event is from the future, by ${formatDuration(aheadMs)}.`;
+  return [{ check: 'clock', state: 'fail', text, action: 'Set the clock: it has gone back since.' }];
+}
+
+const LOW_FACTOR = 4;
+
+const checkDisk: Check = async ({ storePath, directory, settings }) => {
+  const folder = existing(storePath === null ? directory : dirname(storePath));
+  const { bavail, bsize } = await statfs(folder);
+  const free = bavail * bsize;
+  const reserve = settings.diskReserveBytes;
+  const text = `${formatBytes(free)} free at ${folder}, reserve ${formatBytes(reserve)}`;
+  if (free < reserve)
+    return [{ check: 'disk', state: 'fail', text, action: 'New events are refused with 503: free disk space.' }];
+  if (free < reserve * LOW_FACTOR)
+    return [{ check: 'disk', state: 'warn', text, action: 'Free disk space, or shorten retention.' }];
+  return [{ check: 'disk', state: 'ok', text }];
+};
+
+/** The folder, or the nearest above it that exists. */
+function existing(folder: string): string {
+  return existsSync(folder) || folder === dirname(folder) ? folder : existing(dirname(folder));
+}
+
+const checkPort: Check = async ({ storePath, settings: { host, port } }) => {
+  const running = storePath === null ? null : runningGateway(storePath);
+  if (running !== null)
+    return [{ check: 'port', state: 'ok', text: `a gateway runs at ${running.url} (process ${running.pid})` }];
+  const problem = await bindProblem(host, port);
+  const text = `${host}:${port}`;
+  if (problem === null) return [{ check: 'port', state: 'ok', text: `${text} is free` }];
+  if (problem === 'EADDRINUSE') return [failed('port', new HoldfastError('address_in_use', { detail: text }))];
+  return [
+    { check: 'port', state: 'fail', text: `${text} cannot be used (${problem}).`, action: 'Set another host or port.' },
+  ];
+};
+
+function bindProblem(host: string, port: number): Promise<string | null> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    server.listen({ host, port }, () => server.close(() => resolve(null)));
+  });
+}
+
+const OTHERS = 0o077;
+
+/** Files that hold a secret are for their owner only. */
+const checkModes: Check = ({ storePath, directory }) => {
+  if (process.platform === 'win32') return [];
+  const files = [...(storePath === null ? [] : [tokenFile(storePath), storePath]), join(directory, '.env')];
+  return files
+    .filter((file) => existsSync(file) && (statSync(file).mode & OTHERS) !== 0)
+    .map((file): Finding => ({
+      check: 'files',
+      state: 'warn',
+      text: `${file} can be read by others`,
+      action: `chmod 600 ${file}`,
+    }));
+};
+
+const checks: readonly Check[] = [checkSources, checkHandlers, checkStore, checkDisk, checkPort, checkModes];
+
+/** Every check of a setup, in order. */
+export async function checkSetup(setup: Setup, surroundings: Surroundings): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  for (const check of checks) findings.push(...(await check(setup, surroundings)));
+  return findings;
+}
+
+/** What an error says, as a finding. */
+export function failed(check: string, error: unknown): Finding {
+  if (error instanceof HoldfastError) {
+    return { check, state: 'fail', text: `${error.message} [${error.code}]`, action: error.action };
+  }
+  return { check, state: 'fail', text: error instanceof Error ? error.message : String(error) };
+}

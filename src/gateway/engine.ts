@@ -1,0 +1,229 @@
+/** What a start makes and a stop ends: the store, dispatch, and all that works beside them. */
+import { type AdminApi, createAdminApi } from '../api/admin.ts';
+import type { AdminPort, EmitRequest } from '../api/port.ts';
+import type { CommitterState } from '../commit/committer.ts';
+import type { ResolvedConfig } from '../config.ts';
+import type { Clock, Random } from '../core/clock.ts';
+import { EMITTED } from '../core/event.ts';
+import type { IdMaker } from '../core/id.ts';
+import { LoopBlame } from '../deliver/loop-blame.ts';
+import type { Emitted } from '../deliver/runner.ts';
+import { type Destination, takes } from '../dispatch/destination.ts';
+import { Dispatcher } from '../dispatch/dispatcher.ts';
+import { Holds } from '../dispatch/holds.ts';
+import { Replays } from '../dispatch/replay.ts';
+import { Retention } from '../dispatch/retention.ts';
+import { HoldfastError } from '../errors.ts';
+import type { Acceptor } from '../ingest/accept.ts';
+import { verifyAgain } from '../ingest/again.ts';
+import type { EventAnswer, Store, StoreReport } from '../store/store.ts';
+import { adminPort, hashToken } from './admin.ts';
+import { destinationOf, type Registration } from './destinations.ts';
+import { DiskWatch } from './disk.ts';
+import type { Observing } from './observing.ts';
+import { retentionOf } from './parts.ts';
+import { peaksOf, savePeaks } from './peaks.ts';
+import { RELEASE } from './release.ts';
+import { adminToken, storeDirectory } from './token.ts';
+
+/** Whether new events are taken now; else why not. */
+export type Gate = 'open' | 'stopping' | 'disk_reserve' | 'store_unavailable';
+
+export interface EngineParts {
+  readonly config: ResolvedConfig;
+  readonly directory: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly ids: IdMaker;
+  readonly registrations: readonly Registration[];
+  readonly observing: Observing;
+  readonly acceptor: Acceptor;
+  readonly gate: () => Gate;
+  /** The store is lost: the process must end. */
+  readonly onFatal: () => void;
+}
+
+const LEASE_MS = 60_000;
+const SEEN_MS = 3_600_000;
+
+/** What `/health` says this gateway does. */
+const FEATURES = {
+  queue_based_processing: true,
+  event_driven_architecture: true,
+  scalable_webhook_delivery: true,
+} as const;
+
+export class Engine {
+  readonly report: StoreReport;
+  readonly dispatcher: Dispatcher;
+  readonly port: AdminPort;
+  readonly admin: AdminApi;
+  /** The admin token in force; `null`: none, and the API refuses everything that needs one. */
+  readonly token: string | null;
+  readonly #parts: EngineParts;
+  readonly #store: Store;
+  readonly #holds: Holds;
+  readonly #replays: Replays;
+  readonly #retention: Retention;
+  readonly #disk: DiskWatch;
+  readonly #blame: LoopBlame;
+
+  /** @throws HoldfastError config_invalid */
+  constructor(parts: EngineParts, opened: { store: Store; report: StoreReport; token: string | null }) {
+    const { clock, ids, config, observing, acceptor } = parts;
+    const { store, report, token } = opened;
+    this.#parts = parts;
+    this.#store = store;
+    this.report = report;
+    this.token = token;
+    this.#blame = new LoopBlame({ clock, observer: observing.observer });
+    this.dispatcher = this.#makeDispatcher();
+    const { committer, lanes } = this.dispatcher;
+    const shared = { ...store, clock, ids, observer: observing.observer, committer, lanes };
+    this.#holds = new Holds(shared);
+    this.#replays = new Replays({ ...shared, takers: (source, type) => this.#takers(source, type) });
+    this.#retention = new Retention({
+      ...shared,
+      store: store.work,
+      holds: this.#holds,
+      ...retentionOf(config.settings),
+    });
+    const directory = storeDirectory(config.settings.store, parts.directory);
+    this.#disk = new DiskWatch(directory, config.settings.diskReserveBytes, clock);
+    this.port = adminPort({
+      store,
+      report,
+      dispatcher: this.dispatcher,
+      holds: this.#holds,
+      replays: this.#replays,
+      rejections: acceptor.ports.rejections,
+      verifyAgain: (filter) => verifyAgain(acceptor, filter),
+      sources: config.sources,
+      ...observing,
+      gate: parts.gate,
+      emit: (requests) => this.#emitAll(requests),
+      tokenHash: token === null ? null : hashToken(token),
+    });
+    observing.serve(this.port);
+    this.admin = createAdminApi(this.port, { clock, version: RELEASE, features: FEATURES });
+  }
+
+  /** Opens the store and puts everything in place. @throws as the store's `open`, and HoldfastError config_invalid */
+  static async open(parts: EngineParts, store: Store): Promise<Engine> {
+    const report = await store.work.open();
+    try {
+      const token = await adminToken(parts.config.settings, parts.directory);
+      await parts.acceptor.ports.rejections.open();
+      const engine = new Engine(parts, { store, report, token });
+      await engine.#begin();
+      return engine;
+    } catch (error) {
+      await store.work.close(); // Whoever corrects what was wrong can start again.
+      throw error;
+    }
+  }
+
+  /** Whether there is less disk than the reserve. */
+  get diskLow(): boolean {
+    return this.#disk.low;
+  }
+
+  async #begin(): Promise<void> {
+    const { observer, stats, metrics, every } = this.#parts.observing;
+    const { dispatcher, report } = this;
+    await this.#disk.start();
+    for (const { name, formerly } of this.#destinations()) {
+      for (const from of formerly) await dispatcher.committer.act({ kind: 'rename', from, to: name });
+    }
+    await this.#holds.start();
+    const { destinations } = await this.#store.history.counts();
+    stats.restorePeaks(await peaksOf(this.#store.registry));
+    this.#blame.start();
+    metrics.start();
+    dispatcher.start(
+      report.unclean,
+      new Map(destinations.map((row) => [row.destination, row.blocked + row.due + row.ready + row.claimed])),
+    );
+    this.#retention.start();
+    await this.#replays.resume();
+    every(SEEN_MS, () => void this.#holds.seen().catch(() => undefined));
+    const { driver: store, ackMeaning, unclean } = report;
+    observer.note('info', 'started', { store, ackMeaning, unclean, destinations: dispatcher.lanes.size });
+  }
+
+  /** Lets running attempts end within the grace, gives back the rest, commits it all, and closes the store. */
+  async stop(graceMs: number, drain: boolean): Promise<void> {
+    const { observing, acceptor } = this.#parts;
+    const { committer } = this.dispatcher;
+    this.#replays.stop();
+    this.#disk.stop();
+    await this.#retention.stop();
+    if (drain) await this.dispatcher.drain(graceMs);
+    await this.dispatcher.stop(graceMs);
+    if (committer.state === 'open') {
+      await this.#holds.seen();
+      await savePeaks(committer, observing.stats.peaks());
+    }
+    this.#holds.stop();
+    await committer.close();
+    this.#blame.stop();
+    await acceptor.ports.rejections.close();
+    await this.#store.work.close();
+    observing.observer.note('info', 'stopped');
+    observing.stop();
+  }
+
+  /** Commits one event of the application's own. @throws HoldfastError store_unavailable, backlog_full, invalid_input */
+  async emit(emitted: readonly Emitted[]): Promise<readonly EventAnswer[]> {
+    const events = emitted.map((one) => this.dispatcher.emitted(one, null));
+    const answer = await this.dispatcher.append({ events });
+    if (answer.status === 'refused') throw new HoldfastError('invalid_input', { detail: answer.reason });
+    return answer.events;
+  }
+
+  async #emitAll(requests: readonly EmitRequest[]): Promise<{ eventId: string; duplicate: boolean }[]> {
+    const answers = await this.emit(requests);
+    return answers.map(({ eventId, status }) => ({ eventId, duplicate: status === 'duplicate' }));
+  }
+
+  #destinations(): Destination[] {
+    return [...this.dispatcher.lanes.values()].map((lane) => lane.destination);
+  }
+
+  #takers(source: string, type: string): string[] {
+    return this.#destinations()
+      .filter((destination) => takes(destination, source, type))
+      .map(({ name }) => name);
+  }
+
+  #makeDispatcher(): Dispatcher {
+    const { config, registrations, observing, clock, ids, random } = this.#parts;
+    const { observer } = observing;
+    const sources = new Set([...config.sources.map(({ name }) => name), EMITTED]);
+    const destinations = registrations.map((one) => destinationOf(one, { sources, blame: this.#blame, observer }));
+    for (const { name, responder } of config.sources) {
+      if (responder === null || destinations.some((one) => one.name === responder && one.from.has(name))) continue;
+      const detail = `sources.${name}.responder: no handler '${responder}' takes from '${name}'.`;
+      throw new HoldfastError('config_invalid', { detail });
+    }
+    return new Dispatcher({
+      store: this.#store.work,
+      clock,
+      ids,
+      observer,
+      random,
+      destinations,
+      runningMax: config.settings.runningMax,
+      handOffBytesMax: config.settings.handOffBytesMax,
+      leaseMs: LEASE_MS,
+      release: RELEASE,
+      committerChanged: (state) => this.#committerChanged(state),
+    });
+  }
+
+  #committerChanged(state: CommitterState): void {
+    if (state === 'closed') return;
+    this.#parts.observing.observer.note(state === 'open' ? 'info' : 'error', `the store is ${state}`);
+    if (state === 'fatal') this.#parts.onFatal();
+  }
+}
