@@ -6,7 +6,7 @@ import { type InputIssue, InputError, inputError } from './problem.ts';
 import type { Route } from './route.ts';
 
 /** Largest body of a request. */
-export const BODY_BYTES_MAX = 1_048_576;
+const BODY_BYTES_MAX = 1_048_576;
 
 /** A request as the router found it. */
 export interface Found {

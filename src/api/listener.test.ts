@@ -56,7 +56,7 @@ describe('the admin listener', () => {
 
   test('refuses an address that others can reach without a token of some length', async () => {
     for (const token of [null, '', 'short']) {
-      const open = adminListener(api, { host: '0.0.0.0', port: 0, token });
+      await using open = adminListener(api, { host: '0.0.0.0', port: 0, token });
       await assert.rejects(
         open.start(),
         (error) => error instanceof HoldfastError && error.code === 'public_admin_refused',

@@ -6,7 +6,7 @@ import type { IdKind } from '../core/id.ts';
 import type { Page } from '../store/store.ts';
 
 /** Most rows of one page. */
-export const LIMIT_MAX = 200;
+const LIMIT_MAX = 200;
 
 /** An id of this kind in a path, a query or a body. */
 export function idOf(kind: IdKind): z.ZodString {

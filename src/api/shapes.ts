@@ -158,7 +158,7 @@ export const deliveryDetailShape = deliveryShape
   })
   .openapi('DeliveryDetail');
 
-export const replayFilterShown = z.object({
+const replayFilterShown = z.object({
   destination: z.string().optional(),
   source: z.string().optional(),
   type: z.string().optional(),

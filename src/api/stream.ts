@@ -19,9 +19,9 @@ import { inputError, problemOf } from './problem.ts';
 import { rawRoute, type Route } from './route.ts';
 import { isoTime, name } from './schema.ts';
 
-export const STREAM_PATH = '/api/stream';
+const STREAM_PATH = '/api/stream';
 /** What the server answers to; a browser has to offer it beside its token. */
-export const STREAM_PROTOCOL = 'holdfast.stream';
+const STREAM_PROTOCOL = 'holdfast.stream';
 const TOKEN_PROTOCOL = 'holdfast.bearer.';
 
 const WATCHERS_MAX = 100;

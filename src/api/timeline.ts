@@ -128,7 +128,7 @@ function endText({ state, destination, reason, note }: DeliveryRecord): Pick<Ent
 }
 
 /** When an open delivery is attempted next, and why not now; `null` when it has ended. */
-export function nextOf(
+function nextOf(
   delivery: DeliveryRecord,
   destinations: readonly DestinationLive[],
 ): { readonly at: number | null; readonly why: string } | null {

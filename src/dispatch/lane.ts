@@ -14,6 +14,7 @@ import type { Destination, Priority } from './destination.ts';
 import { type HandOff, Inflow } from './inflow.ts';
 import { Running } from './running.ts';
 import type { SlotUser, Slots } from './slots.ts';
+import { Timeouts } from './timeouts.ts';
 import { type Queued, Waiting } from './waiting.ts';
 
 /** What a lane asks of the dispatcher. */
@@ -53,6 +54,7 @@ export class Lane implements SlotUser {
   readonly #bucket: TokenBucket | null;
   readonly #concurrency: AdaptiveConcurrency;
   readonly #running = new Set<Running>();
+  readonly #timeouts: Timeouts;
   readonly #waiting = new Waiting();
   /** What is on its way into a commit. */
   readonly inflow: Inflow;
@@ -62,7 +64,6 @@ export class Lane implements SlotUser {
   #closing = false;
   #flushing = false;
   #timer: Timer | null = null;
-  #timeoutTimer: Timer | null = null;
   #queuedSince = 0;
   /** Open deliveries, in the store and in memory; for the bound of the backlog. */
   open = 0;
@@ -71,6 +72,7 @@ export class Lane implements SlotUser {
     this.destination = destination;
     this.#host = host;
     this.inflow = new Inflow(host.budget);
+    this.#timeouts = new Timeouts(this.#running, host.clock);
     this.breaker = destination.breaker === null ? null : new Breaker(destination.breaker, host.clock);
     this.#bucket =
       destination.ratePerS === null ? null : new TokenBucket(destination.ratePerS, destination.ratePerS, host.clock);
@@ -236,7 +238,7 @@ export class Lane implements SlotUser {
   #begin(running: Running): void {
     running.permit = this.breaker?.began() ?? 0;
     this.#running.add(running);
-    this.#watchTimeout();
+    this.#timeouts.watch();
   }
 
   async #runAfterStart(running: Running): Promise<void> {
@@ -304,23 +306,6 @@ export class Lane implements SlotUser {
     this.#later(this.breaker.waitMs());
   }
 
-  /** The oldest attempt ends first; one timer a lane is enough. */
-  #watchTimeout(): void {
-    if (this.#timeoutTimer !== null) return;
-    const oldest = this.#running.values().next().value;
-    if (oldest === undefined) return;
-    const leftMs = oldest.timeoutMs - (this.#host.clock.monotonic() - oldest.since);
-    this.#timeoutTimer = this.#host.clock.schedule(Math.max(1, leftMs), () => {
-      this.#timeoutTimer = null;
-      const now = this.#host.clock.monotonic();
-      for (const running of this.#running) {
-        if (now - running.since < running.timeoutMs) break;
-        running.abort('timeout');
-      }
-      this.#watchTimeout();
-    });
-  }
-
   // ------------------------------------------------------------------------------------- pause, stop, pacing
 
   pause(): void {
@@ -348,7 +333,7 @@ export class Lane implements SlotUser {
 
   /** Gives up what still runs: its claims are released, its late outcomes do not count. */
   abandon(): void {
-    this.#timeoutTimer?.cancel();
+    this.#timeouts.stop();
     for (const running of this.#running) {
       running.abandoned = true;
       running.abort('stopped');

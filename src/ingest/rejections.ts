@@ -136,6 +136,16 @@ export class RejectionBook {
     this.#bytes += by.bytes;
   }
 
+  /** Nothing is kept. */
+  clear(): void {
+    for (const group of this.#groups.values()) {
+      group.count = 0;
+      group.bytes = 0;
+    }
+    this.#count = 0;
+    this.#bytes = 0;
+  }
+
   /** One was pushed out, or could not be written. */
   drop(): void {
     this.#dropped++;

@@ -18,7 +18,7 @@ const CLOSE_ARRAY = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 /** Strings longer than this are searched by the platform, which has a fixed cost but is faster per byte. */
-const SHORT = 48;
+const SHORT = 32;
 
 /** What is looked for at one place of the text. */
 interface Place {

@@ -10,15 +10,16 @@ import type { Clock } from '../core/clock.ts';
 import { type DeadReason, deadReasons } from '../core/delivery.ts';
 import { REDACTED, type StoredEvent } from '../core/event.ts';
 import { formatDuration } from '../core/duration.ts';
+import { HoldfastError } from '../errors.ts';
 import type { PartialObserver } from './combine.ts';
 import { prettyStream } from './pretty.ts';
 
 export type LogLevel = Level | 'silent';
 
-export const logLevels: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+const LEVELS: readonly string[] = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
 export interface LogOptions {
-  /** Default `info`. */
+  /** Least level that is written. Default `info`. */
   readonly level?: LogLevel;
   /** `json`: one object a line, for programs; `pretty`: for people. Default: `pretty` on a terminal. */
   readonly format?: 'json' | 'pretty';
@@ -40,12 +41,17 @@ export class Log {
   readonly #limiter: LineLimiter;
   readonly #unmatched = new Set<string>();
 
+  /** @throws HoldfastError config_invalid, when the level is none: it comes from the environment */
   constructor(options: LogOptions) {
+    const level = options.level ?? 'info';
+    if (!LEVELS.includes(level)) {
+      throw new HoldfastError('config_invalid', { detail: `logLevel: expected ${LEVELS.join(', ')}, got '${level}'.` });
+    }
     const format = options.format ?? (options.stream === undefined && process.stdout.isTTY ? 'pretty' : 'json');
     const raw = options.stream ?? pino.destination({ fd: 1, sync: true });
     this.logger = pino(
       {
-        level: options.level ?? 'info',
+        level,
         base: null,
         timestamp: () => `,"time":"${new Date(options.clock.now()).toISOString()}"`,
         formatters: { level: (label) => ({ level: label }) },

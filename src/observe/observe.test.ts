@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import type { AttemptOutcome, AttemptRecord } from '../core/delivery.ts';
 import type { StoredEvent } from '../core/event.ts';
 import { type Observer, silentObserver } from '../core/observer.ts';
+import { HoldfastError } from '../errors.ts';
 import { TEST_START, TestClock } from '../testing/clock.ts';
 import { combineObservers } from './combine.ts';
 import { Log, redactFields } from './log.ts';
@@ -426,8 +427,13 @@ describe('the log', () => {
     const line = prettyLine(`${json}\n`);
     assert.ok(line.startsWith('12:34:56 '));
     assert.equal(line.split('\n').length, 2);
-    for (const part of ['\u001b[2J', '\r', 'none']) assert.ok(!line.includes(part), part);
+    for (const part of ['[2J', '\r', 'none']) assert.ok(!line.includes(part), part);
     assert.equal(prettyLine('plain text\n'), 'plain text\n');
+  });
+
+  test('refuses a level that there is not', () => {
+    const make = (): Log => new Log({ clock: new TestClock(), level: 'loud' as never });
+    assert.throws(make, (error) => error instanceof HoldfastError && error.code === 'config_invalid');
   });
 
   test('writes pretty lines where asked', () => {

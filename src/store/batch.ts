@@ -166,8 +166,9 @@ export type JsonValue = string | number | boolean | null | readonly JsonValue[] 
  */
 export interface CommitBatch {
   /**
-   * `cmt_…`. A repeat of a token that was committed changes nothing and gives the first answers again. Remembered for
-   * the newest 1,000 commits of the process at least, while it has the store open; a batch that threw is forgotten.
+   * `cmt_…`. A repeat of a token that was committed changes nothing and gives the first answers again. The caller has
+   * one commit in flight, so that of the newest commit is remembered at least, while the store is open; a batch that
+   * threw is forgotten.
    */
   readonly token: string;
   /** Wall clock of the committing process; shared stores use their own. */

@@ -28,7 +28,7 @@ import {
 } from './store.ts';
 
 /** Commits whose answers are remembered for a repeat of their token. */
-const TOKENS_KEPT = 2_000;
+const TOKENS_KEPT = 2;
 
 /** Options of {@link memoryStore}. */
 export interface MemoryStoreOptions {

@@ -78,7 +78,8 @@ export class Appender {
     const txn = this.#txn;
     const owed = deliveries.map((delivery) => txn.destination(delivery.destination));
     const bodyBytes = event.body?.length ?? 0;
-    const seq = this.#chunks.add({ event, id: bytesOf(event), owed, bodyBytes, duplicateOf: null });
+    const bodiless = event.body === null;
+    const seq = this.#chunks.add({ event, id: bytesOf(event), owed, bodyBytes, duplicateOf: null, bodiless });
     txn.countSource(event.source, 'accepted');
     txn.countSource(event.source, 'kept');
     const claims: (Claim | null)[] = deliveries.map(() => null);
@@ -145,7 +146,8 @@ export class Appender {
     if (differs) {
       txn.countSource(event.source, 'differing');
       txn.countSource(event.source, 'kept');
-      this.#chunks.add({ event, id: bytesOf(event), owed: [], bodyBytes, duplicateOf: known.id });
+      const bodiless = event.body === null;
+      this.#chunks.add({ event, id: bytesOf(event), owed: [], bodyBytes, duplicateOf: known.id, bodiless });
     }
     const params = [known.id, event.receivedAt, Number(differs), event.correlationId];
     txn.step({ statement: 'insertDuplicate', params });

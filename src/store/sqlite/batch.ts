@@ -3,7 +3,7 @@ import type { CommitAnswers, CommitBatch } from '../store.ts';
 import { act } from './actions.ts';
 import { Appender } from './append.ts';
 import { ChunkWriter } from './chunk-writer.ts';
-import { hasReady } from './claims.ts';
+import { hasReady, isReady } from './claims.ts';
 import { writeDocument } from './documents.ts';
 import { Replayer } from './replay.ts';
 import { Settler } from './settle.ts';
@@ -38,6 +38,9 @@ export async function commitBatch(txn: Txn, batch: CommitBatch): Promise<CommitA
 /** Destinations that came to have ready work, by name. */
 function readyNames(txn: Txn): string[] {
   const { state } = txn;
-  const numbers = [...txn.ready, ...[...txn.perhapsReady].filter((number) => hasReady(state, number, txn.now))];
+  const numbers = [...txn.ready, ...[...txn.renamed].filter((number) => hasReady(state, number, txn.now))];
+  for (const [position, number] of txn.offered) {
+    if (isReady(state, number, { position, now: txn.now })) numbers.push(number);
+  }
   return [...new Set(numbers.map((number) => state.destinations.name(number)))].toSorted();
 }

@@ -49,6 +49,8 @@ export interface ChunkEvent {
   readonly bodyBytes: number;
   /** The first event's id; `null` when this one is no duplicate. */
   readonly duplicateOf: Uint8Array | null;
+  /** It never had a body; one whose body was purged is not meant. */
+  readonly bodiless: boolean;
 }
 
 /** Collects events and writes them as a chunk. */
@@ -156,7 +158,7 @@ function writeEvent({ out, strings, base }: EventOutput, item: ChunkEvent): void
   ];
   let flags = event.correlationId === event.id ? CORRELATES_ITSELF : 0;
   if (item.duplicateOf !== null) flags |= IS_DUPLICATE;
-  if (event.body === null) flags |= HAS_NO_BODY;
+  if (item.bodiless) flags |= HAS_NO_BODY;
   for (const [flag, text] of optional) if (text !== null) flags |= flag;
   out.varint(flags);
   out.number(event.receivedAt - base);

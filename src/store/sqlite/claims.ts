@@ -5,7 +5,7 @@ import { claimOf } from './claim-of.ts';
 import { entryOf } from './chunks.ts';
 import { damaged } from './failure.ts';
 import type { Lane, Suggestion } from './lane.ts';
-import { belongsTo, ordinalOf, positionIn, seqOf } from './position.ts';
+import { belongsTo, ordinalOf, positionIn, positionOf, seqOf } from './position.ts';
 import { type DeliveryRow, rowStates, toDeliveryRow } from './rows.ts';
 import type { State } from './state.ts';
 
@@ -107,12 +107,37 @@ export function hasReady(state: State, number: number, now: number): boolean {
   return nextOf(state, state.lane(number), now) !== null;
 }
 
-/** When the ready delivery that was committed first was received; `null`: none is ready. */
+/** Whether the delivery at this position is ready. */
+export function isReady(state: State, number: number, at: { readonly position: number; readonly now: number }): boolean {
+  return readyAt(state, state.lane(number), { ...at, paged: null }) !== null;
+}
+
+/** Rows and pages whose receipts are compared for {@link oldestReady}. */
+const OLDEST_AMONG = { rows: 256, pages: 4 };
+
+/**
+ * When the oldest ready delivery was received; `null`: none is ready. Looked for among the first to be claimed: what
+ * was committed much later was received later.
+ */
 export function oldestReady(state: State, destination: string, now: number): number | null {
   const next = nextReady(state, destination, now);
   if (next === null) return null;
-  const { row, position } = next.ready;
-  return row?.received_at ?? state.chunks.entry(seqOf(position))?.receivedAt ?? null;
+  const times: number[] = [];
+  const timeOf = (position: number): number | undefined => state.chunks.entry(seqOf(position))?.receivedAt;
+  times.push(next.ready.row?.received_at ?? timeOf(next.ready.position) ?? Number.POSITIVE_INFINITY);
+  for (const number of state.destinations.numbers(destination)) {
+    for (const row of state.reader.all('readyRows', number, now, OLDEST_AMONG.rows)) {
+      if (!state.slots.has(Number(row['position']))) times.push(Number(row['received_at']));
+    }
+    for (const row of state.reader.all('openPages', number, -1, state.nextSeq, OLDEST_AMONG.pages)) {
+      const page = state.pages.get({ destination: number, seq: Number(row['seq']) });
+      for (let index = 0; page !== null && index < page.count; index++) {
+        const position = positionOf(page.seq(index), page.ordinal(index));
+        if (page.isOpen(index) && !state.slots.has(position)) times.push(timeOf(position) ?? Number.POSITIVE_INFINITY);
+      }
+    }
+  }
+  return Math.min(...times);
 }
 
 function readyAmong(state: State, numbers: readonly number[], at: { position: number; now: number }): Ready | null {

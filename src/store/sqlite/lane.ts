@@ -75,6 +75,11 @@ export class Lane {
     else this.#rowsEnd = false;
   }
 
+  /** A row that was to fall due will not. */
+  withdraw(): void {
+    this.#nextDue = undefined;
+  }
+
   /** When the next row falls due; `null`: never. */
   nextDue(now: number): number | null {
     this.#ripen(now);

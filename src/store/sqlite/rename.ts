@@ -17,7 +17,7 @@ export async function renameDestination(txn: Txn, from: string, to: string): Pro
   txn.step({ statement: { sql }, params: [to, Number(head !== null), from] });
   // At once: what follows in this batch speaks of the new name.
   txn.onFailure(destinations.rename(from, to));
-  for (const number of numbers) txn.perhapsReady.add(number);
+  for (const number of numbers) txn.renamed.add(number);
   return 1;
 }
 

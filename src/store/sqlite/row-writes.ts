@@ -71,14 +71,17 @@ export function insertRow(txn: Txn, row: DeliveryRow, free: () => boolean = () =
     return;
   }
   txn.step({ statement: 'blockRest', params: [queue, row.position, row.place] }, (rows) => {
-    if (rows.length > 0) txn.count(row.destination, 'blocked');
-    else offer();
+    if (rows.length === 0) offer();
+    else {
+      txn.count(row.destination, 'blocked');
+      tellHead(txn, queue);
+    }
   });
 }
 
 /** A row that is open and free: it is ready, or will be. */
 export function offerRow(txn: Txn, destination: number, at: { readonly position: number; readonly due: number }): void {
-  if (at.due <= txn.now) txn.ready.add(destination);
+  if (at.due <= txn.now) txn.offered.set(at.position, destination);
   txn.afterwards(() => txn.state.lane(destination).offerRow(at.position, at.due));
 }
 
@@ -90,6 +93,13 @@ export function freeHead(txn: Txn, queue: Uint8Array): void {
       txn.count(destination, 'blocked', -1);
       offerRow(txn, destination, { position: Number(row['position']), due: Number(row['due']) });
     }
+  });
+}
+
+/** Whoever waits in a queue that changed is told of its head, though that may have been free before. */
+function tellHead(txn: Txn, queue: Uint8Array): void {
+  txn.step({ statement: 'readyHead', params: [queue, txn.now] }, (rows) => {
+    for (const row of rows) txn.offered.set(Number(row['position']), Number(row['destination']));
   });
 }
 
@@ -125,7 +135,11 @@ export function endRow(txn: Txn, row: DeliveryRow, end: RowEnd): void {
   const params = [position, end.state, end.attempts, txn.now, ...texts, Number(end.holdKey)];
   txn.step({ statement: 'endRow', params });
   txn.count(destination, 'open_rows', -1);
-  if (row.blocked === 1) txn.count(destination, 'blocked', -1);
+  if (row.due > 0) txn.afterwards(() => txn.state.lane(destination).withdraw());
+  if (row.blocked === 1) {
+    txn.count(destination, 'blocked', -1);
+    if (queue !== null) tellHead(txn, queue);
+  }
   if (end.state === rowStates.dead) {
     txn.count(destination, 'dead');
     txn.count(destination, 'unresolved');

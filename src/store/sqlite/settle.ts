@@ -46,7 +46,7 @@ export class Settler {
       moveToRow(txn, slot, { ...this.#rowOf(slot), due });
     } else if (paged !== null) {
       if (this.#page(slot).state(paged.index) === STARTED) this.#draft(slot).mark(paged.index, OPEN);
-      txn.ready.add(destination);
+      txn.offered.set(position, destination);
       txn.afterwards(() => txn.state.lane(destination).offer(position));
     }
     return committed;

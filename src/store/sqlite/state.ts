@@ -32,6 +32,8 @@ export class State {
   receivedHigh = Number.NEGATIVE_INFINITY;
   /** Whether any event has a stored answer: most stores never have, and then none is looked for. */
   hasAnswers = false;
+  /** Where retention is in `kept`; -1 at the start. */
+  readonly sweep = { keptAfter: -1 };
   readonly #lanes = new Map<number, Lane>();
 
   constructor(options: StateOptions) {

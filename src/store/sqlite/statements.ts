@@ -36,6 +36,7 @@ export const statements = {
     WHERE position = ?2 AND state = 0 AND EXISTS (SELECT 1 FROM delivery
       WHERE queue = ?1 AND (place < ?3 OR (place = ?3 AND position < ?2 AND state = 0)))
     RETURNING position`,
+  readyHead: `SELECT position, destination FROM delivery WHERE queue = ? AND ${OPEN_ROW} AND due <= ?`,
   startRow: 'UPDATE delivery SET started = 1 WHERE position = ?',
   endRow: `UPDATE delivery SET state = ?2, attempts = ?3, started = 0, blocked = 0, ended_at = ?4, reason = ?5,
     note = ?6, last_error = ?7, queue = CASE WHEN ?8 THEN queue ELSE NULL END WHERE position = ?1`,
@@ -70,6 +71,8 @@ export const statements = {
   nextDue: `SELECT due FROM delivery WHERE destination = ?1 AND ${OPEN_ROW} AND (due, position) > (?2, ?3)
     ORDER BY due, position LIMIT 1`,
   countDue: `SELECT count(*) AS due FROM delivery WHERE destination = ? AND ${OPEN_ROW} AND due > ?`,
+  readyRows: `SELECT position, received_at FROM delivery WHERE destination = ? AND ${OPEN_ROW} AND due <= ?
+    ORDER BY due, position LIMIT ?`,
   row: 'SELECT * FROM delivery WHERE position = ?',
   lastAttemptTurn: 'SELECT max(turn) AS turn FROM attempt WHERE position = ?',
   answerExists: 'SELECT 1 FROM answer WHERE event_id = ?',

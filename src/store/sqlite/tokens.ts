@@ -1,61 +1,25 @@
 /**
- * The answers of the newest commits, by token, for a repeat. In memory: only the process that made a commit can repeat
- * it, and after a crash whoever waited for its answer is gone too.
+ * The answers of the newest commits, by token, for a repeat. A caller has one commit in flight, so only the newest can be
+ * repeated; keeping more would keep whole events alive. In memory: only the process that made a commit can repeat it,
+ * and after a crash whoever waited for its answer is gone too.
  */
-import type { CommitAnswers, EventAnswer } from '../store.ts';
+import type { CommitAnswers } from '../store.ts';
 
-/** A repeat follows at once, before anything else is committed; more are kept only as long as they are small. */
-const COMMITS_MAX = 2000;
-const COMMITS_MIN = 32;
-const ROWS_MAX = 16 * 1024;
-/** Claims hold whole events. They are kept for the newest commits only: nobody else can still need them. */
-const WITH_CLAIMS = 4;
-
-interface Kept {
-  answers: CommitAnswers;
-  readonly rows: number;
-}
+const COMMITS_MAX = 2;
 
 export class Answers {
-  readonly #kept = new Map<string, Kept>();
-  readonly #newest: Kept[] = [];
-  #rows = 0;
+  #kept: { readonly token: string; readonly answers: CommitAnswers }[] = [];
 
   get(token: string): CommitAnswers | undefined {
-    return this.#kept.get(token)?.answers;
+    return this.#kept.find((one) => one.token === token)?.answers;
   }
 
   keep(token: string, answers: CommitAnswers): void {
-    const rows = 1 + answers.appends.length + answers.settlements.length + answers.starts.length;
-    const kept = { answers, rows };
-    this.#kept.set(token, kept);
-    this.#rows += rows;
-    this.#newest.push(kept);
-    const older = this.#newest.length > WITH_CLAIMS ? this.#newest.shift() : undefined;
-    if (older !== undefined) older.answers = withoutClaims(older.answers);
-    for (const [oldest, { rows }] of this.#kept) {
-      const { size } = this.#kept;
-      if (size <= COMMITS_MIN || (size <= COMMITS_MAX && this.#rows <= ROWS_MAX)) break;
-      this.#kept.delete(oldest);
-      this.#rows -= rows;
-    }
+    this.#kept.push({ token, answers });
+    if (this.#kept.length > COMMITS_MAX) this.#kept.shift();
   }
 
   clear(): void {
-    this.#kept.clear();
-    this.#newest.length = 0;
-    this.#rows = 0;
+    this.#kept = [];
   }
-}
-
-function withoutClaims(answers: CommitAnswers): CommitAnswers {
-  return {
-    ...answers,
-    appends: answers.appends.map((row) => ('events' in row ? { ...row, events: row.events.map(unclaimed) } : row)),
-    settlements: answers.settlements.map((row) => ('emits' in row ? { ...row, emits: row.emits.map(unclaimed) } : row)),
-  };
-}
-
-function unclaimed(answer: EventAnswer): EventAnswer {
-  return 'claims' in answer ? { ...answer, claims: answer.claims.map(() => null) } : answer;
 }

@@ -57,13 +57,17 @@ export class Txn {
   readonly leaseMs: number;
   nextSeq: number;
   highId: string;
+  /** Where retention is, in the order of chunks. */
+  purgedTo = 0;
   /** Positions whose claim this transaction ends, and those it claims at birth. */
   readonly released = new Set<number>();
   readonly born = new Set<number>();
-  /** Numbers of destinations that came to have ready work. */
+  /** Numbers of destinations that new events gave ready work. */
   readonly ready = new Set<number>();
-  /** Those that have, if they have any. */
-  readonly perhapsReady = new Set<number>();
+  /** Deliveries that came to wait, with the numbers of their destinations: ready, unless something happened since. */
+  readonly offered = new Map<number, number>();
+  /** Destinations that were renamed: they have ready work if they have any. */
+  readonly renamed = new Set<number>();
   /** Answers that this transaction stores, by the id of the event. */
   readonly answers = new Map<string, StoredAnswer>();
   /** Set by whoever writes chunks. */
@@ -167,6 +171,11 @@ export class Txn {
     let drafts = this.#drafts.get(page.key.destination);
     if (drafts === undefined) this.#drafts.set(page.key.destination, (drafts = new Map<number, Page>()));
     drafts.set(page.key.seq, page);
+  }
+
+  /** A page that is no more. */
+  dropPage({ destination, seq }: PageKey): void {
+    this.#drafts.get(destination)?.delete(seq);
   }
 
   /** Keeps the lease of a claim this transaction decides about. */

@@ -1,0 +1,39 @@
+/** Ends attempts that take too long. All of a lane have the same timeout, so the oldest ends first: one timer is enough. */
+import type { Clock, Timer } from '../core/clock.ts';
+import type { Running } from './running.ts';
+
+export class Timeouts {
+  /** In the order they began. */
+  readonly #running: ReadonlySet<Running>;
+  readonly #clock: Clock;
+  #timer: Timer | null = null;
+
+  constructor(running: ReadonlySet<Running>, clock: Clock) {
+    this.#running = running;
+    this.#clock = clock;
+  }
+
+  /** Sees to it that the oldest is ended in time. Called when one begins. */
+  watch(): void {
+    if (this.#timer !== null) return;
+    const oldest = this.#running.values().next().value;
+    if (oldest === undefined) return;
+    const leftMs = oldest.timeoutMs - (this.#clock.monotonic() - oldest.since);
+    this.#timer = this.#clock.schedule(Math.max(1, leftMs), () => this.#end());
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+  }
+
+  #end(): void {
+    this.#timer = null;
+    const now = this.#clock.monotonic();
+    for (const running of this.#running) {
+      if (now - running.since < running.timeoutMs) break;
+      running.abort('timeout');
+    }
+    this.watch();
+  }
+}
