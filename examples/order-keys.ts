@@ -3,7 +3,7 @@
  * them when two run at the same time; with an order key they run one after the other, and other users do not wait.
  */
 import { createHmac } from 'node:crypto';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import { createGateway, defineConfig } from 'holdfast';
 import { rook } from 'holdfast/verify';
 
@@ -28,7 +28,7 @@ let handled = 0;
 
 async function add(table: Map<string, number>, user: string): Promise<void> {
   const before = table.get(user) ?? 0;
-  await turn();
+  await pause(10); // the round trip
   table.set(user, before + 1);
   if (++handled === 2 * (UPDATES + 1)) done.resolve();
 }

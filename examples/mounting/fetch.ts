@@ -1,8 +1,7 @@
 /** Holdfast in a host that speaks `Request` and `Response`; here Hono on Node. */
 import { once } from 'node:events';
-import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { getRequestListener } from '@hono/node-server';
+import { serve } from '@hono/node-server';
 import { getConnInfo } from '@hono/node-server/conninfo';
 import { Hono } from 'hono';
 import { makeGateway } from './gateway.ts';
@@ -21,7 +20,7 @@ app.all('/webhooks/*', (context) => {
 app.all('/api/*', (context) => gateway.admin().fetch(context.req.raw));
 // #endregion
 
-const server = createServer(getRequestListener(app.fetch)).listen(0, '127.0.0.1');
+const server = serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' });
 await once(server, 'listening');
 const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 

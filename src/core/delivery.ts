@@ -49,6 +49,7 @@ export interface AttemptRecord {
   readonly number: number;
   /** Milliseconds since 1970. */
   readonly startedAt: number;
+  /** Whole milliseconds. */
   readonly durationMs: number;
   readonly outcome: AttemptOutcome;
   /** HTTP status for endpoints; `null` for handlers. */

@@ -300,7 +300,7 @@ export class Dispatcher implements LaneHost {
   settle(lane: Lane, running: Running, attempted: Attempted): void {
     const times = {
       startedAt: running.startedAt,
-      durationMs: this.clock.monotonic() - running.since,
+      durationMs: Math.round(this.clock.monotonic() - running.since),
       worker: this.#worker,
     };
     const { random } = this.#options;

@@ -3,9 +3,8 @@ import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../core/clock.ts';
 import type { ErrorCode } from '../errors.ts';
-import type { IngestSocket } from './exchange.ts';
 import type { IngestPorts } from './ports.ts';
-import { LINGER_MS } from './refusing.ts';
+import { endSoon, type IngestSocket } from './refusing.ts';
 import { problemReply, type Reply } from './reply.ts';
 
 /** What Node's parser and timers call what went wrong, and how it is answered. All else: 400. */
@@ -25,6 +24,10 @@ export function answerBroken(ports: IngestPorts, error: NodeJS.ErrnoException, s
     socket.destroy();
     return;
   }
+  if (socket.quiet === true) {
+    endSoon(ports.clock, socket);
+    return;
+  }
   const answer = CODES[code] ?? 'bad_request';
   ports.observer.rejected('', 'limits', answer);
   // Requests that came before it are answered first, and the last of these answers ends the connection.
@@ -37,9 +40,9 @@ export function answerBroken(ports: IngestPorts, error: NodeJS.ErrnoException, s
 export function answerRaw(clock: Clock, socket: Duplex, { status, headers, body }: Reply): void {
   let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`;
   for (let index = 0; index + 1 < headers.length; index += 2) head += `${headers[index]}: ${headers[index + 1]}\r\n`;
-  const timer = clock.schedule(LINGER_MS, () => socket.destroy());
-  socket.once('close', () => timer.cancel());
   socket.on('error', () => socket.destroy());
-  socket.end(`${head}Connection: close\r\n\r\n${typeof body === 'string' ? body : Buffer.from(body).toString('latin1')}`, 'latin1');
+  socket.write(`${head}Connection: close\r\n\r\n`, 'latin1');
+  socket.write(body);
   socket.resume();
+  endSoon(clock, socket);
 }

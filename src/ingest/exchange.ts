@@ -1,6 +1,5 @@
 /** One request on the listener, from its head to its answer. */
 import type { ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import type { HeaderList } from '../core/event.ts';
 import type { Acceptor } from './accept.ts';
 import { BodyBuffer } from './body.ts';
@@ -8,7 +7,7 @@ import type { IngestRequest } from './events.ts';
 import { tooLarge } from './head.ts';
 import type { Intake } from './intake.ts';
 import type { IngestMessage, Taker } from './message.ts';
-import { refuse } from './refusing.ts';
+import { type IngestSocket, refuse } from './refusing.ts';
 import type { Reply } from './reply.ts';
 
 /** What the requests of one listener share. */
@@ -16,14 +15,6 @@ export interface Shared {
   readonly acceptor: Acceptor;
   /** Every answer from now on ends its connection. */
   closing: boolean;
-}
-
-/** A connection with what is under way on it. */
-export interface IngestSocket extends Socket {
-  /** Requests that have arrived whole and are not answered. */
-  unanswered?: number;
-  /** What came after them makes no sense: the connection ends with the last of their answers. */
-  broken?: boolean;
 }
 
 const EMPTY = new Uint8Array(0);

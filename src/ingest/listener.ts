@@ -9,11 +9,11 @@ import type { Duplex } from 'node:stream';
 import { HoldfastError } from '../errors.ts';
 import type { Acceptor } from './accept.ts';
 import { answerBroken, answerRaw } from './broken.ts';
-import { Exchange, type IngestSocket, type Shared } from './exchange.ts';
+import { Exchange, type Shared } from './exchange.ts';
 import type { HeadProblem } from './head.ts';
 import { IngestMessage } from './message.ts';
 import type { IngestPorts } from './ports.ts';
-import { refuse } from './refusing.ts';
+import { type IngestSocket, refuse } from './refusing.ts';
 import { problemReply } from './reply.ts';
 
 /** Who takes the requests whose path is no source's: the admin API, where it shares the port. */

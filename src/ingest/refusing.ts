@@ -1,6 +1,8 @@
 /** Answering a request before its body has arrived, so that the sender gets to read the answer. */
 import type { ServerResponse } from 'node:http';
-import type { Clock, Timer } from '../core/clock.ts';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Clock } from '../core/clock.ts';
 import type { IngestMessage, Taker } from './message.ts';
 import type { Reply } from './reply.ts';
 
@@ -8,10 +10,20 @@ import type { Reply } from './reply.ts';
 const DRAINED_MAX = 64 * 1024;
 /** What a refused sender may still send until the connection ends: closing it at once could destroy the answer. */
 const LINGER_BYTES = 1024 * 1024;
-export const LINGER_MS = 1000;
+const LINGER_MS = 1000;
+
+/** A connection with what is under way on it. */
+export interface IngestSocket extends Socket {
+  /** Requests that have arrived whole and are not answered. */
+  unanswered?: number;
+  /** What came after them makes no sense: the connection ends with the last of their answers. */
+  broken?: boolean;
+  /** The rest of a request that has been answered is still coming. */
+  quiet?: boolean;
+}
 
 /** Whether the rest of a body of this length (`-1`: unknown) is worth reading for the sake of the connection. */
-export function isDrained(contentLength: number, hasBody: boolean): boolean {
+function isDrained(contentLength: number, hasBody: boolean): boolean {
   return !hasBody || (contentLength >= 0 && contentLength <= DRAINED_MAX);
 }
 
@@ -24,49 +36,70 @@ export interface RefuseOptions {
 }
 
 /** Answers now. What is left of the body goes nowhere. */
-export function refuse(request: IngestMessage, options: RefuseOptions): void {
-  const { response, reply, ends } = options;
+export function refuse(request: IngestMessage, { clock, response, reply, ends }: RefuseOptions): void {
+  const socket: IngestSocket = request.socket;
   const { contentLength, hasBody } = request.head;
-  const drained = isDrained(contentLength, hasBody);
-  const headers = ends || !drained ? [...reply.headers, 'Connection', 'close'] : reply.headers;
-  response.writeHead(reply.status, headers);
-  if (hasBody && (ends || !drained)) {
-    response.write(typeof reply.body === 'string' ? Buffer.from(reply.body, 'latin1') : reply.body);
-    request.takenBy(new Lingering(options));
-  } else {
-    request.takenBy(NOBODY);
+  const closes = ends || !isDrained(contentLength, hasBody);
+  response.writeHead(reply.status, closes ? [...reply.headers, 'Connection', 'close'] : reply.headers);
+  // Nothing that is wrong with what is left of it is worth a second answer.
+  socket.quiet = hasBody;
+  if (!closes || !hasBody || (socket.unanswered ?? 0) > 0) {
+    request.takenBy(new Draining(socket));
     response.end(reply.body, 'latin1');
+    return;
+  }
+  request.takenBy(new Lingering(socket));
+  response.write(typeof reply.body === 'string' ? Buffer.from(reply.body, 'latin1') : reply.body);
+  endSoon(clock, socket);
+}
+
+/** Sends what was written and the end of it; the connection goes when the other side does, but soon. */
+export function endSoon(clock: Clock, socket: Duplex): void {
+  const timer = clock.schedule(LINGER_MS, () => socket.destroy());
+  socket.once('close', () => timer.cancel());
+  socket.end();
+}
+
+/** Reads a bounded rest. */
+class Draining implements Taker {
+  readonly #socket: IngestSocket;
+
+  constructor(socket: IngestSocket) {
+    this.#socket = socket;
+  }
+
+  piece(): void {
+    // It goes nowhere.
+  }
+
+  ended(): void {
+    this.#socket.quiet = false;
+  }
+
+  aborted(): void {
+    // There is nothing to undo.
   }
 }
 
-/** Reads on for a while, then ends the connection. */
+/** Reads on while the answer is on its way: ending a connection that has bytes unread could destroy it. */
 class Lingering implements Taker {
-  readonly #response: ServerResponse;
-  readonly #timer: Timer;
+  readonly #socket: IngestSocket;
   #bytes = 0;
 
-  constructor({ clock, response }: RefuseOptions) {
-    this.#response = response;
-    this.#timer = clock.schedule(LINGER_MS, () => this.ended());
+  constructor(socket: IngestSocket) {
+    this.#socket = socket;
   }
 
   piece(bytes: Uint8Array): void {
     this.#bytes += bytes.length;
-    if (this.#bytes > LINGER_BYTES) this.ended();
+    if (this.#bytes > LINGER_BYTES) this.#socket.destroy();
   }
 
   ended(): void {
-    this.#timer.cancel();
-    this.#response.end();
+    this.#socket.destroySoon();
   }
 
   aborted(): void {
-    this.#timer.cancel();
+    // The connection has gone.
   }
-}
-
-const NOBODY: Taker = { piece: nothing, ended: nothing, aborted: nothing };
-
-function nothing(): void {
-  // What is left of the body goes nowhere.
 }

@@ -55,9 +55,9 @@ describe('memory store', () => {
     assert.equal((await store.work.open()).unclean, true);
   });
 
-  it('remembers the tokens of its newest two thousand commits', async () => {
+  it('remembers the token of its newest commit, and not of all', async () => {
     const { store, build } = await opened();
-    const batches = Array.from({ length: 2_001 }, () => build.batch({ appends: [{ events: [build.event({})] }] }));
+    const batches = Array.from({ length: 3 }, () => build.batch({ appends: [{ events: [build.event({})] }] }));
     for (const batch of batches) await store.work.commit(batch);
     for (const batch of batches.slice(1)) {
       assert.equal((await store.work.commit(batch)).appends[0]?.status, 'committed');

@@ -4,7 +4,7 @@ import { buryOpen } from './bury.ts';
 import { deliveriesOf, findEvent } from './deliveries-of.ts';
 import { positionIn } from './position.ts';
 import { renameDestination } from './rename.ts';
-import { endRow, freeHead, insertRow, newRow, takeFromPage } from './row-writes.ts';
+import { endRows, freeHead, insertRow, newRow, takeFromPage, tellHead } from './row-writes.ts';
 import { rowStates, toDeliveryRow } from './rows.ts';
 import { deliveryIdOf } from './claim-of.ts';
 import type { Txn } from './txn.ts';
@@ -39,7 +39,10 @@ async function resolve(txn: Txn, action: Action & { kind: 'resolve' }): Promise<
     const sql = `UPDATE delivery SET resolved_at = ?, resolved_by = ?, resolved_note = ?, queue = NULL WHERE position = ?`;
     txn.step({ statement: { sql }, params: [txn.now, action.by, action.note, row.position] });
     txn.count(row.destination, 'unresolved', -1);
-    if (row.queue !== null) freeHead(txn, row.queue);
+    if (row.queue !== null) {
+      freeHead(txn, row.queue);
+      tellHead(txn, row.queue);
+    }
     affected++;
   }
   return affected;
@@ -51,12 +54,14 @@ async function cancel(txn: Txn, eventId: string): Promise<number> {
   const deliveries = await deliveriesOf(txn, found);
   if (deliveries.some(({ wasBegun }) => wasBegun)) return 0;
   const open = deliveries.filter(({ isOpen }) => isOpen);
+  const ended = { state: rowStates.cancelled, reason: null, note: null };
+  const rows = open.flatMap(({ row }) => (row === null ? [] : [row]));
+  endRows(
+    txn,
+    rows.map((row) => [row, { ...ended, attempts: 0, lastError: row.last_error, holdKey: false }]),
+  );
   for (const { row, paged, number, position } of open) {
-    const ended = { state: rowStates.cancelled, reason: null, note: null };
-    if (row !== null) {
-      endRow(txn, row, { ...ended, attempts: 0, lastError: null, holdKey: false });
-      continue;
-    }
+    if (row !== null) continue;
     const committed_at = txn.page({ destination: number, seq: paged?.seq ?? 0 })?.committedAt ?? txn.now;
     takeFromPage(txn, { destination: number, paged });
     const given = { position, event: found.seq, destination: number, order_key: null, committed_at };

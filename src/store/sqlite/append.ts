@@ -157,12 +157,12 @@ export class Appender {
     return { status: 'duplicate', eventId, differs, answer: stored ?? txn.answers.get(eventId) ?? null };
   }
 
+  /** What is remembered of a key, if it still counts for an event received at `at`. */
   #findKey(digest: Digest, at: number): DedupeEntry | null {
-    for (const entry of this.#keys.get(digest.a) ?? []) {
-      const { b, c, d } = entry.digest;
-      if (b === digest.b && c === digest.c && d === digest.d && at < entry.expiresAt) return entry;
-    }
-    return this.#txn.state.dedupe.find(digest, at);
+    const { a, b, c, d } = digest;
+    const isHere = (entry: DedupeEntry): boolean => entry.digest.b === b && entry.digest.c === c && entry.digest.d === d;
+    const newest = this.#keys.get(a)?.find(isHere) ?? this.#txn.state.dedupe.find(digest);
+    return newest !== null && at < newest.expiresAt ? newest : null;
   }
 
   #remember(entry: DedupeEntry): void {

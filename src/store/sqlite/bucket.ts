@@ -33,17 +33,16 @@ export class Bucket {
     return this.#newestExpiry;
   }
 
-  /** The entry of this key that still counts at `at`; `null`: the key is new. */
-  find(digest: Digest, at: number): DedupeEntry | null {
+  /** The newest entry of this key; `null`: the key is not here. */
+  find(digest: Digest): DedupeEntry | null {
     const mask = this.#slots.length - 1;
+    let newest = 0;
     for (let slot = digest.a >>> this.#shift; ; slot = (slot + 1) & mask) {
       const index = this.#slots[slot] ?? 0;
-      if (index === 0) return null;
-      const start = (index - 1) * ENTRY_BYTES;
-      if (isAt(this.#entries, start, digest) && at < expiryAt(this.#entries, start)) {
-        return readEntry(this.#entries, start);
-      }
+      if (index === 0) break;
+      if (index > newest && isAt(this.#entries, (index - 1) * ENTRY_BYTES, digest)) newest = index;
     }
+    return newest === 0 ? null : readEntry(this.#entries, (newest - 1) * ENTRY_BYTES);
   }
 
   add(entry: DedupeEntry): void {

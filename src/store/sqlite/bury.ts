@@ -2,7 +2,7 @@
 import type { DeadReason } from '../../core/delivery.ts';
 import { rowEvent } from './deliveries-of.ts';
 import { seqOf, positionOf } from './position.ts';
-import { endRow, insertRow, newRow, takeFromPage } from './row-writes.ts';
+import { endRows, insertRow, newRow, type RowEnd, takeFromPage } from './row-writes.ts';
 import { type DeliveryRow, rowStates, toDeliveryRow } from './rows.ts';
 import type { Txn } from './txn.ts';
 
@@ -29,16 +29,22 @@ export async function buryOpen(txn: Txn, burial: Burial): Promise<number> {
     found.push(...(await openInPages(txn, number, burial)), ...(await openRows(txn, number, burial)));
   }
   const chosen = found.toSorted((a, b) => a.position - b.position).slice(0, burial.limit);
-  for (const delivery of chosen) buryOne(txn, delivery, burial.reason);
+  const { reason } = burial;
+  const rows = chosen.flatMap(({ row }) => (row === null ? [] : [row]));
+  endRows(
+    txn,
+    rows.map((row) => [row, deadOf(row, reason)]),
+  );
+  for (const delivery of chosen) if (delivery.row === null) buryEntry(txn, delivery, reason);
   return chosen.length;
 }
 
-function buryOne(txn: Txn, { position, number, committedAt, paged, row }: Found, reason: DeadReason): void {
-  if (row !== null) {
-    const end = { state: rowStates.dead, attempts: row.attempts, reason, note: null, lastError: row.last_error };
-    endRow(txn, row, { ...end, holdKey: false });
-    return;
-  }
+function deadOf(row: DeliveryRow, reason: DeadReason): RowEnd {
+  const { attempts, last_error: lastError } = row;
+  return { state: rowStates.dead, attempts, reason, note: null, lastError, holdKey: false };
+}
+
+function buryEntry(txn: Txn, { position, number, committedAt, paged }: Found, reason: DeadReason): void {
   const seq = seqOf(position);
   const event = rowEvent(txn, seq);
   takeFromPage(txn, { destination: number, paged });

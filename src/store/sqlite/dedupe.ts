@@ -71,10 +71,10 @@ export class Dedupe {
     this.#oldestTurn = Number(turns?.['low'] ?? this.#turn);
   }
 
-  /** The entry of a key that still counts for an event received at `at`; `null`: the key is new. */
-  find(digest: Digest, at: number): DedupeEntry | null {
-    const recent = this.#active.find(digest, at) ?? this.#freezing?.bucket.find(digest, at);
-    return recent ?? (this.#runs.size === 0 ? null : this.#runs.find(digest, at));
+  /** The newest entry of a key: whether it still counts is for the caller to see. `null`: the key was never seen. */
+  find(digest: Digest): DedupeEntry | null {
+    const recent = this.#active.find(digest) ?? this.#freezing?.bucket.find(digest);
+    return recent ?? (this.#runs.size === 0 ? null : this.#runs.find(digest));
   }
 
   /** What to write for new keys, and the next bit of freezing. */

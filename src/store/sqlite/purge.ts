@@ -96,9 +96,9 @@ async function look(txn: Txn, request: PurgeRequest, seq: number): Promise<Looke
     txn.purgedTo = seq + 1;
     txn.step({ statement: 'setMeta', params: ['purgedTo', seq + 1] });
     txn.afterwards(() => void (state.chunks.purgedTo = Math.max(state.chunks.purgedTo, seq + 1)));
-  } else {
-    state.sweep.keptAfter = seq;
   }
+  // Not again in this sweep, whatever its clock says.
+  state.sweep.keptAfter = Math.max(state.sweep.keptAfter, seq);
   const note = 'INSERT OR REPLACE INTO kept (seq, fresh, look_at) VALUES (?, 0, ?)';
   const forget = 'DELETE FROM kept WHERE seq = ?';
   if (looked.lookAgainAt === null) txn.step({ statement: { sql: forget }, params: [seq] });

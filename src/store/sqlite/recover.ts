@@ -5,7 +5,7 @@ import { rowEvent } from './deliveries-of.ts';
 import type { Found } from './open.ts';
 import { OPEN, STARTED } from './page.ts';
 import { positionOf } from './position.ts';
-import { endRow, moveToRow, newRow } from './row-writes.ts';
+import { endRows, moveToRow, newRow } from './row-writes.ts';
 import { rowStates, toDeliveryRow } from './rows.ts';
 import type { Txn } from './txn.ts';
 
@@ -31,7 +31,7 @@ function recoverRows(txn: Txn, unclean: boolean): void {
     txn.step({ statement: { sql }, params: [crashes, row.position] });
     if (!unclean || crashes < CRASHES_MAX) continue;
     const end = { state: rowStates.dead, attempts: row.attempts, reason: 'crashed', note: null };
-    endRow(txn, row, { ...end, lastError: row.last_error, holdKey: false });
+    endRows(txn, [[row, { ...end, lastError: row.last_error, holdKey: false }]]);
   }
 }
 

@@ -1,6 +1,7 @@
 /** All that belongs to one destination belongs to another from now on. */
 import { freeHead } from './row-writes.ts';
 import { queueOf, toDeliveryRow } from './rows.ts';
+import type { State } from './state.ts';
 import type { Txn } from './txn.ts';
 
 /**
@@ -12,13 +13,26 @@ export async function renameDestination(txn: Txn, from: string, to: string): Pro
   const numbers = destinations.numbers(from);
   if (numbers.length === 0 || from === to) return 0;
   const head = destinations.head(to);
-  if (head !== null) await joinQueues(txn, numbers, head);
+  if (head !== null) {
+    await joinQueues(txn, numbers, head);
+    txn.afterwards(() => refresh(txn.state, new Set([...numbers, ...destinations.numbers(to)])));
+  }
   const sql = 'UPDATE destination SET name = ?1, head = CASE WHEN ?2 THEN 0 ELSE head END WHERE name = ?3';
   txn.step({ statement: { sql }, params: [to, Number(head !== null), from] });
   // At once: what follows in this batch speaks of the new name.
   txn.onFailure(destinations.rename(from, to));
   for (const number of numbers) txn.renamed.add(number);
   return 1;
+}
+
+/** Claims know the queues of their rows, and lanes what falls due: both are other ones now. */
+function refresh(state: State, numbers: ReadonlySet<number>): void {
+  for (const number of numbers) state.lane(number).withdraw();
+  for (const slot of state.slots.all()) {
+    if (slot.row === null || !numbers.has(slot.destination)) continue;
+    const row = state.reader.first('row', slot.position);
+    if (row !== null) slot.row = toDeliveryRow(row);
+  }
 }
 
 /** Waiting deliveries of the old numbers wait in the queues of the new one; heads that are second now are blocked. */

@@ -60,6 +60,7 @@ export function insertRow(txn: Txn, row: DeliveryRow, free: () => boolean = () =
   if (row.state === rowStates.dead) {
     txn.count(row.destination, 'dead');
     txn.count(row.destination, 'unresolved');
+    if (row.queue !== null) tellHead(txn, row.queue);
   }
   if (!isOpen) return;
   txn.count(row.destination, 'open_rows');
@@ -91,13 +92,15 @@ export function freeHead(txn: Txn, queue: Uint8Array): void {
     for (const row of rows) {
       const destination = Number(row['destination']);
       txn.count(destination, 'blocked', -1);
+      const slot = txn.state.slots.get(Number(row['position']));
+      if (slot?.row) txn.afterwards(() => void (slot.row = slot.row && { ...slot.row, blocked: 0 }));
       offerRow(txn, destination, { position: Number(row['position']), due: Number(row['due']) });
     }
   });
 }
 
 /** Whoever waits in a queue that changed is told of its head, though that may have been free before. */
-function tellHead(txn: Txn, queue: Uint8Array): void {
+export function tellHead(txn: Txn, queue: Uint8Array): void {
   txn.step({ statement: 'readyHead', params: [queue, txn.now] }, (rows) => {
     for (const row of rows) txn.offered.set(Number(row['position']), Number(row['destination']));
   });
@@ -128,23 +131,37 @@ export interface RowEnd {
   readonly holdKey: boolean;
 }
 
-/** Ends an open row; `wasBlocked` says what it was counted as. */
-export function endRow(txn: Txn, row: DeliveryRow, end: RowEnd): void {
-  const { position, destination, queue } = row;
+/** Ends open rows, and then lets go what waited behind them: not one of their own, which would be counted twice. */
+export function endRows(txn: Txn, rows: readonly (readonly [DeliveryRow, RowEnd])[]): void {
+  for (const [row, end] of rows) endRow(txn, row, end);
+  const queues = new Map<string, Uint8Array>();
+  for (const [{ queue }, { holdKey }] of rows) {
+    if (queue !== null && !holdKey) queues.set(Buffer.from(queue).toString('latin1'), queue);
+  }
+  for (const queue of queues.values()) {
+    freeHead(txn, queue);
+    tellHead(txn, queue);
+  }
+}
+
+function endRow(txn: Txn, row: DeliveryRow, end: RowEnd): void {
+  const { position, destination } = row;
   const texts = [end.reason, end.note, end.lastError];
   const params = [position, end.state, end.attempts, txn.now, ...texts, Number(end.holdKey)];
+  // Whether it is blocked still: what stood before it may have ended in this very transaction.
+  if (row.blocked === 1) {
+    const sql = 'SELECT blocked FROM delivery WHERE position = ?';
+    txn.step({ statement: { sql }, params: [position] }, ([found]) => {
+      if (found?.['blocked'] === 1) txn.count(destination, 'blocked', -1);
+    });
+  }
   txn.step({ statement: 'endRow', params });
   txn.count(destination, 'open_rows', -1);
   if (row.due > 0) txn.afterwards(() => txn.state.lane(destination).withdraw());
-  if (row.blocked === 1) {
-    txn.count(destination, 'blocked', -1);
-    if (queue !== null) tellHead(txn, queue);
-  }
   if (end.state === rowStates.dead) {
     txn.count(destination, 'dead');
     txn.count(destination, 'unresolved');
   }
-  if (queue !== null && !end.holdKey) freeHead(txn, queue);
 }
 
 /** Keeps the record of a try. */

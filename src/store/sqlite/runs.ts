@@ -1,6 +1,6 @@
 /** Runs: frozen buckets of dedupe keys on disk, in blocks by digest, found through their filters. */
 import { damaged } from './failure.ts';
-import { type DedupeEntry, type Digest, ENTRY_BYTES, expiryAt, isAt, readEntry } from './dedupe-entry.ts';
+import { type DedupeEntry, type Digest, ENTRY_BYTES, isAt, readEntry } from './dedupe-entry.ts';
 import { COLUMNS, FilterGroup, filterBits } from './filter.ts';
 import type { Reader } from './reader.ts';
 import { unseal } from './sealed.ts';
@@ -60,16 +60,21 @@ export class Runs {
     return null;
   }
 
-  find(digest: Digest, at: number): DedupeEntry | null {
+  /** The newest entry of this key; `null`: the key is in no run. */
+  find(digest: Digest): DedupeEntry | null {
+    const candidates: Run[] = [];
     for (const { filter, runs } of this.#groups) {
-      // The highest column first; runs of a key that count at the same time are never two.
       for (let columns = filter.candidates(digest); columns !== 0;) {
         const column = 31 - Math.clz32(columns);
         columns &= ~(1 << column);
         const run = runs[column];
-        const entry = run === null || run === undefined ? null : this.#findIn(run, digest, at);
-        if (entry !== null) return entry;
+        if (run !== null && run !== undefined) candidates.push(run);
       }
+    }
+    candidates.sort((a, b) => b.number - a.number);
+    for (const run of candidates) {
+      const entry = this.#findIn(run, digest);
+      if (entry !== null) return entry;
     }
     return null;
   }
@@ -129,14 +134,15 @@ export class Runs {
     return seat;
   }
 
-  #findIn(run: Run, digest: Digest, at: number): DedupeEntry | null {
+  #findIn(run: Run, digest: Digest): DedupeEntry | null {
     const place = blockPlace(run.number, run.blockBits === 0 ? 0 : digest.a >>> (32 - run.blockBits));
     const row = this.#reader.first({ sql: 'SELECT data FROM run_block WHERE place = ?' }, place);
     if (row === null) throw damaged(`run ${run.number}`);
     const bytes = unseal('run', place, row['data'] as Uint8Array);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    for (let start = 0; start + ENTRY_BYTES <= bytes.length; start += ENTRY_BYTES) {
-      if (isAt(view, start, digest) && at < expiryAt(view, start)) return readEntry(view, start);
+    // Within a block, entries are in the order in which they were made.
+    for (let start = bytes.length - ENTRY_BYTES; start >= 0; start -= ENTRY_BYTES) {
+      if (isAt(view, start, digest)) return readEntry(view, start);
     }
     return null;
   }

@@ -5,7 +5,7 @@ import type { Appender } from './append.ts';
 import { damaged } from './failure.ts';
 import { OPEN, type Page, STARTED } from './page.ts';
 import { seqOf } from './position.ts';
-import { endRow, freeHead, keepAttempt, moveToRow, newRow, offerRow, type RowEnd, takeFromPage, insertRow } from './row-writes.ts';
+import { endRows, freeHead, keepAttempt, moveToRow, newRow, offerRow, type RowEnd, takeFromPage, insertRow } from './row-writes.ts';
 import { type DeliveryRow, rowStates } from './rows.ts';
 import type { Slot } from './slots.ts';
 import type { Txn } from './txn.ts';
@@ -122,7 +122,7 @@ export class Settler {
       holdKey: isDead && outcome.holdKey,
     };
     if (slot.row !== null) {
-      endRow(txn, before, end);
+      endRows(txn, [[before, end]]);
       return;
     }
     takeFromPage(txn, slot);

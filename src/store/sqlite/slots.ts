@@ -19,7 +19,8 @@ export interface Slot {
   readonly event: StoredEvent;
   /** Where its entry is; `null` when it is a row. */
   readonly paged: { readonly seq: number; readonly index: number } | null;
-  readonly row: DeliveryRow | null;
+  /** As it was claimed. */
+  row: DeliveryRow | null;
   /** On the monotonic clock. */
   leaseEnd: number;
   /** A commit that is under way decides about it: its lease does not end meanwhile. */
@@ -44,6 +45,10 @@ export class Slots {
 
   has(position: number): boolean {
     return this.#slots.has(position);
+  }
+
+  get(position: number): Slot | undefined {
+    return this.#slots.get(position);
   }
 
   all(): Iterable<Slot> {
