@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.ts';
 import type { RetentionOptions } from '../dispatch/retention.ts';
 import type { IngestLimits } from '../ingest/ports.ts';
 import { MemoryRejections, type RejectionBounds, type RejectionLog } from '../ingest/rejections.ts';
+import { SqliteRejections } from '../ingest/rejections-sqlite.ts';
 import { storePath } from './token.ts';
 
 /** The log of refused requests: beside the embedded store in a file of its own, else in memory. */
@@ -11,7 +12,7 @@ export function rejectionLog(settings: Settings, directory: string, clock: Clock
   const { rejectionsMax: countMax, rejectionBytesMax: bytesMax, rejectionsPerS: perS } = settings;
   const bounds: RejectionBounds = { countMax, bytesMax, perS, clock };
   const path = storePath(settings.store, directory);
-  return path === null ? new MemoryRejections(bounds) : new MemoryRejections(bounds);
+  return path === null ? new MemoryRejections(bounds) : new SqliteRejections({ path: `${path}.rejections`, ...bounds });
 }
 
 export function limitsOf(settings: Settings): IngestLimits {

@@ -166,9 +166,9 @@ export async function testGateway<const Given extends Config>(
 ): Promise<TestGateway<Given>> {
   const clock = new TestClock();
   const environment = (name: string): string | undefined => (name.startsWith('HOLDFAST_') ? undefined : TEST_SECRET);
-  const quiet = { logLevel: 'silent', diskReserveBytes: 0, ...config } as Given;
+  const quiet = { logLevel: 'silent', diskReserveBytes: 0, ...config, store: 'memory:' };
   let store: Store | null = null;
-  const gateway = new Gateway(quiet, {
+  const gateway = new Gateway<Given>(quiet, {
     clock,
     environment,
     random: () => 0.5,

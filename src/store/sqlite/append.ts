@@ -134,7 +134,8 @@ export class Appender {
     const { event, seq, ordinal, destination, claims } = birth;
     const { state, leaseMs } = this.#txn;
     const slot = state.slots.make({ position: positionOf(seq, ordinal), destination, event, paged, row }, leaseMs);
-    claims[ordinal] = claimOf(state, slot, { committedAt: this.#txn.now, answered: false });
+    const { destination: name } = birth.delivery;
+    claims[ordinal] = { ...claimOf(state, slot, { committedAt: this.#txn.now, answered: false }), destination: name };
   }
 
   /** A repeat owes nothing. With the same body it is counted; with another it is kept as an event as well. */
@@ -161,8 +162,9 @@ export class Appender {
   #findKey(digest: Digest, at: number): DedupeEntry | null {
     const { a, b, c, d } = digest;
     const isHere = (entry: DedupeEntry): boolean => entry.digest.b === b && entry.digest.c === c && entry.digest.d === d;
-    const newest = this.#keys.get(a)?.find(isHere) ?? this.#txn.state.dedupe.find(digest);
-    return newest !== null && at < newest.expiresAt ? newest : null;
+    const mine = this.#keys.get(a)?.find(isHere);
+    if (mine !== undefined) return at < mine.expiresAt ? mine : null;
+    return this.#txn.state.dedupe.find(digest, at);
   }
 
   #remember(entry: DedupeEntry): void {

@@ -33,8 +33,8 @@ export class Bucket {
     return this.#newestExpiry;
   }
 
-  /** The newest entry of this key; `null`: the key is not here. */
-  find(digest: Digest): DedupeEntry | null {
+  /** Which entry is the newest of this key; -1: the key is not here. */
+  find(digest: Digest): number {
     const mask = this.#slots.length - 1;
     let newest = 0;
     for (let slot = digest.a >>> this.#shift; ; slot = (slot + 1) & mask) {
@@ -42,7 +42,11 @@ export class Bucket {
       if (index === 0) break;
       if (index > newest && isAt(this.#entries, (index - 1) * ENTRY_BYTES, digest)) newest = index;
     }
-    return newest === 0 ? null : readEntry(this.#entries, (newest - 1) * ENTRY_BYTES);
+    return newest - 1;
+  }
+
+  entry(index: number): DedupeEntry {
+    return readEntry(this.#entries, index * ENTRY_BYTES);
   }
 
   add(entry: DedupeEntry): void {

@@ -25,6 +25,13 @@ interface Freezing {
   done: number;
 }
 
+/** Entries before `index` of `bucket`, and of all buckets before, that had expired at `now`. */
+interface Forgotten {
+  readonly now: number;
+  readonly bucket: number;
+  readonly index: number;
+}
+
 /** What a commit does about dedupe keys: the steps to write, and what holds once they are written. */
 export interface DedupeStage {
   readonly steps: readonly Step[];
@@ -38,6 +45,8 @@ export class Dedupe {
   #active: Bucket;
   #freezing: Freezing | null = null;
   /** Rows of `recent` up to this turn belong to runs already and go step by step. */
+  /** What had expired when retention last came by is forgotten, though it is still here. */
+  #forgotten: Forgotten = { now: Number.NEGATIVE_INFINITY, bucket: 0, index: 0 };
   #spentUpTo = 0;
   #oldestTurn = 1;
   #turn = 1;
@@ -53,6 +62,8 @@ export class Dedupe {
   /** Reads what is on disk. Runs that were not finished are gone already, see {@link clearUnfinished}. */
   load(): void {
     this.#runs.load();
+    const forgotten = this.#reader.first({ sql: "SELECT value FROM meta WHERE key = 'forgotten'" })?.['value'];
+    if (typeof forgotten === 'string') this.#forgotten = JSON.parse(forgotten) as Forgotten;
     const last = this.#reader.first({ sql: 'SELECT max(number) AS number FROM run' });
     let newest = Number(last?.['number'] ?? 0);
     const sql = 'SELECT turn, bucket, data FROM recent WHERE bucket > ? ORDER BY turn';
@@ -71,10 +82,26 @@ export class Dedupe {
     this.#oldestTurn = Number(turns?.['low'] ?? this.#turn);
   }
 
-  /** The newest entry of a key: whether it still counts is for the caller to see. `null`: the key was never seen. */
-  find(digest: Digest): DedupeEntry | null {
-    const recent = this.#active.find(digest) ?? this.#freezing?.bucket.find(digest);
-    return recent ?? (this.#runs.size === 0 ? null : this.#runs.find(digest));
+  /** What counts for an event received at `at`; `null`: the key is new. */
+  find(digest: Digest, at: number): DedupeEntry | null {
+    for (const bucket of [this.#active, this.#freezing?.bucket]) {
+      const index = bucket?.find(digest) ?? -1;
+      if (bucket === undefined || index < 0) continue;
+      const { now, bucket: last, index: end } = this.#forgotten;
+      const wasThere = bucket.number < last || (bucket.number === last && index < end);
+      const entry = bucket.entry(index);
+      return at < entry.expiresAt && !(wasThere && entry.expiresAt <= now) ? entry : null;
+    }
+    const entry = this.#runs.size === 0 ? null : this.#runs.find(digest);
+    return entry !== null && at < entry.expiresAt && entry.expiresAt > this.#forgotten.now ? entry : null;
+  }
+
+  /** Keys expired by now are new again, also for an event that was received earlier and is committed later. */
+  forget(now: number): DedupeStage {
+    const forgotten = { now, bucket: this.#active.number, index: this.#active.count };
+    const apply = (): void => void (this.#forgotten = forgotten);
+    if (this.#turn === 1 || now < this.#forgotten.now) return { steps: [], apply: () => undefined };
+    return { steps: [{ statement: 'setMeta', params: ['forgotten', JSON.stringify(forgotten)] }], apply };
   }
 
   /** What to write for new keys, and the next bit of freezing. */

@@ -39,11 +39,12 @@ export async function purge(txn: Txn, request: PurgeRequest): Promise<PurgeAnswe
     next = await nextChunk(txn, request);
   }
   const expired = left > 0 && next === null ? txn.state.dedupe.expire(request.now) : null;
-  if (expired !== null) {
-    for (const step of expired.stage.steps) txn.step(step);
-    txn.afterwards(() => expired.stage.apply());
-    sums.dedupeKeys = expired.keys;
+  const forgotten = left > 0 && next === null ? txn.state.dedupe.forget(request.now) : null;
+  for (const stage of [expired?.stage, forgotten]) {
+    for (const step of stage?.steps ?? []) txn.step(step);
+    if (stage) txn.afterwards(() => stage.apply());
   }
+  sums.dedupeKeys = expired?.keys ?? 0;
   if (next === null && left > 0) await giveBackSpace(txn);
   await txn.commit();
   const more = left <= 0 || next !== null || expired !== null;
