@@ -89,7 +89,10 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
     this.#clock = options.clock ?? systemClock;
     this.#ids = new IdMaker({ now: () => this.#clock.now(), fill: (bytes) => void randomFillSync(bytes) });
     this.#observing = observe({ settings: this.#config.settings, clock: this.#clock, extra: options.observer ?? {} });
-    this.#rejections = rejectionLog(this.#config.settings, this.#directory, this.#clock);
+    this.#rejections = rejectionLog(this.#config.settings, this.#directory, {
+      clock: this.#clock,
+      observer: this.#observing.observer,
+    });
     this.#acceptor = new Acceptor(this.#ingestPorts());
   }
 

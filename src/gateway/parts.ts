@@ -1,18 +1,28 @@
 /** What the parts of a gateway are given of its settings. */
 import type { Settings } from '../config.ts';
 import type { Clock } from '../core/clock.ts';
+import type { Observer } from '../core/observer.ts';
 import type { RetentionOptions } from '../dispatch/retention.ts';
 import type { IngestLimits } from '../ingest/ports.ts';
 import { MemoryRejections, type RejectionBounds, type RejectionLog } from '../ingest/rejections.ts';
 import { SqliteRejections } from '../ingest/rejections-sqlite.ts';
 import { storePath } from './token.ts';
 
+/** What the log tells the time by, and tells of its troubles. */
+interface RejectionTold {
+  readonly clock: Clock;
+  readonly observer: Observer;
+}
+
 /** The log of refused requests: beside the embedded store in a file of its own, else in memory. */
-export function rejectionLog(settings: Settings, directory: string, clock: Clock): RejectionLog {
+export function rejectionLog(settings: Settings, directory: string, told: RejectionTold): RejectionLog {
+  const { clock, observer } = told;
   const { rejectionsMax: countMax, rejectionBytesMax: bytesMax, rejectionsPerS: perS } = settings;
   const bounds: RejectionBounds = { countMax, bytesMax, perS, clock };
   const path = storePath(settings.store, directory);
-  return path === null ? new MemoryRejections(bounds) : new SqliteRejections({ path: `${path}.rejections`, ...bounds });
+  return path === null
+    ? new MemoryRejections(bounds)
+    : new SqliteRejections({ path: `${path}.rejections`, observer, ...bounds });
 }
 
 export function limitsOf(settings: Settings): IngestLimits {
