@@ -45,7 +45,7 @@ async function noop(): Promise<Round> {
 
 async function holdfast(): Promise<Round> {
   const program = await Program.start('holdfast.ts', [
-    `sqlite:${await preparedStore(directory, Number(values.keys))}`,
+    `sqlite:${await preparedStore(directory, { keys: Number(values.keys), owedTo: null })}`,
     SECRET,
   ]);
   await load(program.port, { seconds: 1, secret: SECRET });

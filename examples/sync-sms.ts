@@ -4,24 +4,23 @@ import { signRequest, twilio } from 'holdfast/verify';
 
 const verify = twilio({ secrets: 'the auth token of the account', publicUrl: 'https://sms.example.com' });
 
-const gateway = createGateway(
-  defineConfig({
-    store: 'memory:',
-    logLevel: 'error',
-    port: 0,
-    // #region source
-    sources: {
-      sms: {
-        verify,
-        mode: 'sync',
-        responder: 'reply', // the handler whose return value is the answer
-        deadline: '500ms', // by default 80 % of what the provider waits
-        answer: { status: 200, headers: { 'content-type': 'text/xml' }, body: '<Response/>' }, // when it is late
-      },
+// #region config
+const config = defineConfig({
+  store: 'memory:',
+  logLevel: 'error',
+  port: 0,
+  sources: {
+    sms: {
+      verify,
+      mode: 'sync',
+      responder: 'reply', // the handler whose return value is the answer
+      deadline: '500ms', // by default 80 % of what the provider waits
+      answer: { status: 200, headers: { 'content-type': 'text/xml' }, body: '<Response/>' }, // when it is late
     },
-    // #endregion
-  }),
-);
+  },
+});
+// #endregion
+const gateway = createGateway(config);
 
 const never = Promise.withResolvers<never>();
 let calls = 0;
@@ -34,12 +33,16 @@ gateway.handle('reply', { from: 'sms', breaker: false }, async (event) => {
   return {
     status: 200,
     headers: { 'content-type': 'text/xml' },
-    body: `<Response><Message>You said: ${text}</Message></Response>`,
+    body: `<Response><Message>You said: ${escapeXml(text)}</Message></Response>`,
   };
 });
 // #endregion
 
 const { ingest } = await gateway.listen();
+
+function escapeXml(plain: string): string {
+  return plain.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+}
 
 /** Texts the number, as Twilio passes it on. */
 async function text(sid: string, message: string): Promise<void> {

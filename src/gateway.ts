@@ -196,9 +196,10 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
     const engine = this.#engine;
     if (engine === null || this.#stopping) return;
     this.#stopping = true;
-    await this.#listeners?.close();
+    const graceMs = options.graceMs ?? this.#config.settings.graceMs;
+    await this.#listeners?.close(graceMs);
     this.#listeners = null;
-    await engine.stop(options.graceMs ?? this.#config.settings.graceMs, options.drain === true);
+    await engine.stop(graceMs, options.drain === true);
     this.#engine = null;
     this.#starting = null;
     this.#stopping = false;

@@ -29,12 +29,19 @@ interface Row {
   readonly ends: boolean;
 }
 
-const refused = (name: string, send: Send, status: number, code: string): Row => ({ name, send, status, code, ends: true });
-const bad = (name: string, send: Send): Row => refused(name, send, 400, 'bad_request');
+const refused = (name: string, send: Send, [status, code]: readonly [number, string]): Row => ({
+  name,
+  send,
+  status,
+  code,
+  ends: true,
+});
+const bad = (name: string, send: Send): Row => refused(name, send, [400, 'bad_request']);
 const taken = (name: string, send: Send): Row => ({ name, send, status: 200, ends: false });
-const signed = (body: string | Uint8Array): string => `X-Signature: ${createHmac('sha256', SECRET).update(body).digest('hex')}`;
+const signed = (body: string | Uint8Array): string =>
+  `X-Signature: ${createHmac('sha256', SECRET).update(body).digest('hex')}`;
 const open = (headers: readonly string[], body: string | Uint8Array = BODY): Buffer => post('/in/open', headers, body);
-const whole = (body: string | Uint8Array): Buffer => open([`Content-Length: ${Buffer.byteLength(body as string)}`], body);
+const whole = (body: string | Uint8Array): Buffer => open([`Content-Length: ${Buffer.byteLength(body)}`], body);
 
 const framing: readonly Row[] = [
   bad('Content-Length and Transfer-Encoding', open([LENGTH, CHUNKED], CHUNKS)),
@@ -68,13 +75,29 @@ const framing: readonly Row[] = [
   bad('a negative chunk size', open([CHUNKED], '-1\r\nabc\r\n0\r\n\r\n')),
   bad('a chunk longer than it says', open([CHUNKED], '2\r\nabc\r\n0\r\n\r\n')),
   bad('line feeds in chunks', open([CHUNKED], CHUNKS.replaceAll('\r\n', '\n'))),
-  refused('a flood of chunk extensions', open([CHUNKED], `a;x=${'y'.repeat(32_000)}\r\n${BODY}\r\n0\r\n\r\n`), 413, 'body_too_large'),
+  refused('a flood of chunk extensions', open([CHUNKED], `a;x=${'y'.repeat(32_000)}\r\n${BODY}\r\n0\r\n\r\n`), [
+    413,
+    'body_too_large',
+  ]),
   taken('chunks', open([CHUNKED], CHUNKS)),
-  taken('chunks of one byte', open([CHUNKED], `${[...BODY].map((byte) => `1\r\n${byte}\r\n`).join('')}0\r\n\r\n`)),
+  taken(
+    'chunks of one byte',
+    open(
+      [CHUNKED],
+      `${BODY.split('')
+        .map((byte) => `1\r\n${byte}\r\n`)
+        .join('')}0\r\n\r\n`,
+    ),
+  ),
   taken('a trailer', open([CHUNKED], CHUNKS.replace(/\r\n$/, 'X-Trailer: 1\r\n\r\n'))),
   taken('Transfer-Encoding: Chunked', open(['transfer-encoding: Chunked'], CHUNKS)),
   { name: 'more than the length says', send: open([LENGTH], `${BODY}GARBAGE\r\n\r\n`), status: [200], ends: true },
-  { name: 'a smuggled second request', send: open([LENGTH], `${BODY}GET /admin HTTP/1.1\r\nX: y`), status: [200], ends: false },
+  {
+    name: 'a smuggled second request',
+    send: open([LENGTH], `${BODY}GET /admin HTTP/1.1\r\nX: y`),
+    status: [200],
+    ends: false,
+  },
 ];
 
 const heads: readonly Row[] = [
@@ -82,7 +105,12 @@ const heads: readonly Row[] = [
   bad('two different Host', open(['Host: evil.test', LENGTH])),
   bad('two equal Host', open(['Host: gateway.test', LENGTH])),
   bad('HTTP/1.0 without Host', request(['POST /in/open HTTP/1.0', LENGTH], BODY)),
-  { name: 'HTTP/1.0 with Host', send: request(['POST /in/open HTTP/1.0', 'Host: a', LENGTH], BODY), status: 200, ends: true },
+  {
+    name: 'HTTP/1.0 with Host',
+    send: request(['POST /in/open HTTP/1.0', 'Host: a', LENGTH], BODY),
+    status: 200,
+    ends: true,
+  },
   bad('HTTP/2 without TLS', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
   bad('HTTP/2.0 in a request', request(['POST /in/open HTTP/2.0', 'Host: a', LENGTH], BODY)),
   bad('HTTP/0.9', 'POST /in/open\r\n\r\n'),
@@ -93,38 +121,109 @@ const heads: readonly Row[] = [
   bad('an unknown method', request(['FROB /in/open HTTP/1.1', 'Host: a', LENGTH], BODY)),
   bad('a method in small letters', request(['post /in/open HTTP/1.1', 'Host: a', LENGTH], BODY)),
   bad('a blank in the target', request(['POST /in /open HTTP/1.1', 'Host: a', LENGTH], BODY)),
-  refused('CONNECT', request(['CONNECT evil.test:443 HTTP/1.1', 'Host: evil.test']), 405, 'method_not_allowed'),
+  refused('CONNECT', request(['CONNECT evil.test:443 HTTP/1.1', 'Host: evil.test']), [405, 'method_not_allowed']),
   bad('an upgrade to a WebSocket', open(['Connection: Upgrade', 'Upgrade: websocket', LENGTH])),
-  taken('an offer of h2c, which is ignored', open(['Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABk', LENGTH])),
-  refused('an unknown expectation', open(['Expect: 200-ok', LENGTH]), 417, 'expectation_failed'),
+  taken(
+    'an offer of h2c, which is ignored',
+    open(['Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABk', LENGTH]),
+  ),
+  refused('an unknown expectation', open(['Expect: 200-ok', LENGTH]), [417, 'expectation_failed']),
   { name: 'Expect: 100-continue', send: open(['Expect: 100-continue', LENGTH]), status: [100, 200], ends: false },
-  refused('Expect: 100-continue with too large a body', open(['Expect: 100-continue', 'Content-Length: 99999999'], ''), 413, 'body_too_large'),
-  refused('headers larger than 16 KiB', open([`X-Large: ${'x'.repeat(17_000)}`, LENGTH]), 431, 'headers_too_large'),
-  refused('a target larger than 16 KiB', post(`/in/open?${'x'.repeat(17_000)}`, [LENGTH], BODY), 431, 'headers_too_large'),
+  refused(
+    'Expect: 100-continue with too large a body',
+    open(['Expect: 100-continue', 'Content-Length: 99999999'], ''),
+    [413, 'body_too_large'],
+  ),
+  refused('headers larger than 16 KiB', open([`X-Large: ${'x'.repeat(17_000)}`, LENGTH]), [431, 'headers_too_large']),
+  refused('a target larger than 16 KiB', post(`/in/open?${'x'.repeat(17_000)}`, [LENGTH], BODY), [
+    431,
+    'headers_too_large',
+  ]),
   { name: '101 header lines', send: open([...lines(99), LENGTH]), status: 431, code: 'headers_too_large', ends: false },
-  { name: '2,500 tiny headers', send: open([...lines(2498), LENGTH]), status: 431, code: 'headers_too_large', ends: false },
+  {
+    name: '2,500 tiny headers',
+    send: open([...lines(2498), LENGTH]),
+    status: 431,
+    code: 'headers_too_large',
+    ends: false,
+  },
   taken('100 header lines', open([...lines(98), LENGTH])),
   taken('bytes beyond ASCII in a header', open(['X-A: \xfc\xff', LENGTH])),
 ];
 
 const paths: readonly Row[] = [
-  { name: 'a path of no source', send: post('/in/nobody', [LENGTH], BODY), status: 404, code: 'source_not_found', ends: false },
-  { name: 'a path that climbs', send: post('/in/../in/open', [LENGTH], BODY), status: 404, code: 'source_not_found', ends: false },
-  { name: 'an encoded path', send: post('/in/%6fpen', [LENGTH], BODY), status: 404, code: 'source_not_found', ends: false },
+  {
+    name: 'a path of no source',
+    send: post('/in/nobody', [LENGTH], BODY),
+    status: 404,
+    code: 'source_not_found',
+    ends: false,
+  },
+  {
+    name: 'a path that climbs',
+    send: post('/in/../in/open', [LENGTH], BODY),
+    status: 404,
+    code: 'source_not_found',
+    ends: false,
+  },
+  {
+    name: 'an encoded path',
+    send: post('/in/%6fpen', [LENGTH], BODY),
+    status: 404,
+    code: 'source_not_found',
+    ends: false,
+  },
   { name: 'two slashes', send: post('//in/open', [LENGTH], BODY), status: 404, code: 'source_not_found', ends: false },
-  { name: 'a slash at the end', send: post('/in/open/', [LENGTH], BODY), status: 404, code: 'source_not_found', ends: false },
-  { name: 'the name of a property', send: post('/__proto__', [LENGTH], BODY), status: 404, code: 'source_not_found', ends: false },
-  { name: 'another method', send: request(['GET /in/open HTTP/1.1', 'Host: a']), status: 405, code: 'method_not_allowed', ends: false },
-  { name: 'DELETE with a body', send: request(['DELETE /in/open HTTP/1.1', 'Host: a', LENGTH], BODY), status: 405, code: 'method_not_allowed', ends: false },
+  {
+    name: 'a slash at the end',
+    send: post('/in/open/', [LENGTH], BODY),
+    status: 404,
+    code: 'source_not_found',
+    ends: false,
+  },
+  {
+    name: 'the name of a property',
+    send: post('/__proto__', [LENGTH], BODY),
+    status: 404,
+    code: 'source_not_found',
+    ends: false,
+  },
+  {
+    name: 'another method',
+    send: request(['GET /in/open HTTP/1.1', 'Host: a']),
+    status: 405,
+    code: 'method_not_allowed',
+    ends: false,
+  },
+  {
+    name: 'DELETE with a body',
+    send: request(['DELETE /in/open HTTP/1.1', 'Host: a', LENGTH], BODY),
+    status: 405,
+    code: 'method_not_allowed',
+    ends: false,
+  },
   taken('a query', post('/in/open?a=b&c=%00', [LENGTH], BODY)),
-  { name: 'three at once', send: Buffer.concat([open([LENGTH]), open([LENGTH]), open([LENGTH])]), status: [200, 200, 200], ends: false },
-  { name: 'nonsense after a request', send: Buffer.concat([open([LENGTH]), Buffer.from('nonsense\r\n\r\n')]), status: [200], ends: true },
+  {
+    name: 'three at once',
+    send: Buffer.concat([open([LENGTH]), open([LENGTH]), open([LENGTH])]),
+    status: [200, 200, 200],
+    ends: false,
+  },
+  {
+    name: 'nonsense after a request',
+    send: Buffer.concat([open([LENGTH]), Buffer.from('nonsense\r\n\r\n')]),
+    status: [200],
+    ends: true,
+  },
 ];
 
 const bodies: readonly Row[] = [
-  refused('16 GB announced', open(['Content-Length: 17179869184'], ''), 413, 'body_too_large'),
-  refused('one byte too many', open([`Content-Length: ${BODY_MAX + 1}`], 'x'.repeat(BODY_MAX + 1)), 413, 'body_too_large'),
-  refused('chunks without end', endless, 413, 'body_too_large'),
+  refused('16 GB announced', open(['Content-Length: 17179869184'], ''), [413, 'body_too_large']),
+  refused('one byte too many', open([`Content-Length: ${BODY_MAX + 1}`], 'x'.repeat(BODY_MAX + 1)), [
+    413,
+    'body_too_large',
+  ]),
+  refused('chunks without end', endless, [413, 'body_too_large']),
   taken('as many bytes as allowed', whole('x'.repeat(BODY_MAX))),
   taken('no body', open(['Content-Length: 0'], '')),
   ...['gzip', 'gzip, gzip', 'br', 'zstd', 'deflate', 'x-unknown'].map((encoding) => ({
@@ -138,22 +237,49 @@ const bodies: readonly Row[] = [
   taken('arrays as deep as the body is long', whole('['.repeat(BODY_MAX))),
   taken('closed arrays, 30,000 deep', whole('['.repeat(30_000) + ']'.repeat(30_000))),
   taken('objects, 10,000 deep', whole('{"a":'.repeat(10_000) + '1' + '}'.repeat(10_000))),
-  taken('__proto__ as a key', whole('{"__proto__":{"id":"x","polluted":true},"constructor":{"prototype":{"polluted":true}}}')),
+  taken(
+    '__proto__ as a key',
+    whole('{"__proto__":{"id":"x","polluted":true},"constructor":{"prototype":{"polluted":true}}}'),
+  ),
   taken('a number of 10,000 digits', whole(`{"id":${'9'.repeat(10_000)}}`)),
   taken('a key twice', whole('{"id":"1","id":"2"}')),
   taken('half a surrogate pair', whole(String.raw`{"id":"\ud800"}`)),
   taken('NUL in a key', whole(String.raw`{"id":"a\u0000b"}`)),
   taken('bytes that are no UTF-8', whole(Buffer.from([0x7b, 0x22, 0xff, 0xfe, 0x22, 0x3a, 0x31, 0x7d]))),
-  taken('XML with an entity', whole('<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>')),
+  taken(
+    'XML with an entity',
+    whole('<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>'),
+  ),
   taken('multipart that lies', open(['Content-Type: multipart/form-data; boundary=x', LENGTH])),
-  taken('a form with 10,000 fields', open(['Content-Type: application/x-www-form-urlencoded', 'Content-Length: 40000'], 'a=1&'.repeat(10_000))),
+  taken(
+    'a form with 10,000 fields',
+    open(['Content-Type: application/x-www-form-urlencoded', 'Content-Length: 40000'], 'a=1&'.repeat(10_000)),
+  ),
 ];
 
 const unverified: readonly Row[] = [
   { name: 'no signature', send: post('/in/signed', [LENGTH], BODY), status: 401, code: 'not_verified', ends: false },
-  { name: 'a signature of another body', send: post('/in/signed', [signed('other'), LENGTH], BODY), status: 401, code: 'not_verified', ends: false },
-  { name: 'two signatures', send: post('/in/signed', [signed(BODY), signed(BODY), LENGTH], BODY), status: 401, code: 'not_verified', ends: false },
-  { name: 'a prefix of the signature', send: post('/in/signed', [signed(BODY).slice(0, 40), LENGTH], BODY), status: 401, code: 'not_verified', ends: false },
+  {
+    name: 'a signature of another body',
+    send: post('/in/signed', [signed('other'), LENGTH], BODY),
+    status: 401,
+    code: 'not_verified',
+    ends: false,
+  },
+  {
+    name: 'two signatures',
+    send: post('/in/signed', [signed(BODY), signed(BODY), LENGTH], BODY),
+    status: 401,
+    code: 'not_verified',
+    ends: false,
+  },
+  {
+    name: 'a prefix of the signature',
+    send: post('/in/signed', [signed(BODY).slice(0, 40), LENGTH], BODY),
+    status: 401,
+    code: 'not_verified',
+    ends: false,
+  },
   taken('the right signature', post('/in/signed', [signed(BODY), LENGTH], BODY)),
 ];
 

@@ -55,10 +55,16 @@ function parse(bytes: Buffer): RawAnswer[] {
     const end = bytes.indexOf('\r\n\r\n', at);
     if (end < 0) break;
     const [line = '', ...lines] = bytes.toString('latin1', at, end).split('\r\n');
-    const headers = new Map(lines.map((text) => [text.slice(0, text.indexOf(':')).toLowerCase(), text.slice(text.indexOf(':') + 2)]));
+    const headers = new Map(
+      lines.map((text) => [text.slice(0, text.indexOf(':')).toLowerCase(), text.slice(text.indexOf(':') + 2)]),
+    );
     const length = Number(headers.get('content-length') ?? 0);
     if (end + 4 + length > bytes.length) break;
-    answers.push({ status: Number(line.split(' ')[1]), headers, body: bytes.toString('utf8', end + 4, end + 4 + length) });
+    answers.push({
+      status: Number(line.split(' ')[1]),
+      headers,
+      body: bytes.toString('utf8', end + 4, end + 4 + length),
+    });
     at = end + 4 + length;
   }
   return answers;

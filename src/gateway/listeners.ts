@@ -17,8 +17,8 @@ export interface Listeners {
   readonly ingest: Address;
   /** The same as `ingest` when both share a port. */
   readonly admin: Address;
-  /** Takes no new connections, answers what was read, closes. Safe twice. */
-  close(): Promise<void>;
+  /** Takes no new connections, answers what was read; what has not arrived whole within the grace is cut off. Safe twice. */
+  close(graceMs: number): Promise<void>;
 }
 
 export interface ListenParts {
@@ -50,9 +50,11 @@ export async function listen(parts: ListenParts): Promise<Listeners> {
     return {
       ingest: ingestAddress,
       admin: adminAddress,
-      close: async () => {
+      close: async (graceMs) => {
         if (file !== null) await rm(file, { force: true });
+        const cut = setTimeout(() => void ingest.close(), graceMs);
         await ingest.stop();
+        clearTimeout(cut);
         await own?.stop();
       },
     };

@@ -29,7 +29,13 @@ async function eventsOf(config: Omit<SourceConfig, 'verify'>, request: IngestReq
 
 const problem = ({ body }: Reply): Record<string, unknown> => JSON.parse(String(body)) as Record<string, unknown>;
 const header = ({ headers }: Reply, name: string): string | undefined => headers[headers.indexOf(name) + 1];
-const delivery = (destination: string): NewDelivery => ({ destination, orderKey: null, dueAt: null, dead: null, handOff: 'no' });
+const delivery = (destination: string): NewDelivery => ({
+  destination,
+  orderKey: null,
+  dueAt: null,
+  dead: null,
+  handOff: 'no',
+});
 
 function verifierOf(parts: Partial<Verifier>): Verifier {
   return { ...none(), ...parts };
@@ -97,7 +103,10 @@ test('a provider that demands a particular answer to what does not verify gets i
 });
 
 test('credentials are stored redacted, in headers and query; all else keeps its bytes', async () => {
-  const sources = { open: bearer({ tokens: 'token-1' }), other: queryToken({ parameter: 'to ken', tokens: 'token-2' }) };
+  const sources = {
+    open: bearer({ tokens: 'token-1' }),
+    other: queryToken({ parameter: 'to ken', tokens: 'token-2' }),
+  };
   const { acceptor, events } = ingestWorld({ sources });
   const headers = ['AUTHORIZATION', 'Bearer token-1', 'X-A', '1', 'Cookie', 'c=1'];
   await accept(acceptor, sent('{}', headers));
@@ -111,7 +120,10 @@ test('a handshake before verification is answered without an event', async () =>
     sources: {
       open: verifierOf({
         verify: () => ({ ok: false, reason: 'header_missing' }),
-        handshake: { unsigned: true, answer: ({ body }) => (body.length === 0 ? { status: 200, body: 'hello' } : null) },
+        handshake: {
+          unsigned: true,
+          answer: ({ body }) => (body.length === 0 ? { status: 200, body: 'hello' } : null),
+        },
       }),
     },
   });
@@ -141,7 +153,10 @@ test('only verified requests take from the rate; beyond it 429 with Retry-After,
   const clock = new TestClock();
   const secrets = 'secret-1';
   const verify = hmac({ header: 'x-signature', secrets, defaults: { retryLaterStatus: 503 } });
-  const { acceptor } = ingestWorld({ clock, sources: { open: { verify: none(), ratePerS: 2 }, other: { verify, ratePerS: 1 } } });
+  const { acceptor } = ingestWorld({
+    clock,
+    sources: { open: { verify: none(), ratePerS: 2 }, other: { verify, ratePerS: 1 } },
+  });
   const statuses: number[] = [];
   for (let index = 0; index < 3; index++) statuses.push((await accept(acceptor)).status);
   assert.deepEqual(statuses, [200, 200, 429]);
@@ -192,7 +207,10 @@ test('a body that is split becomes one event per element, each with exactly its 
     events.map(({ dedupeKey }) => dedupeKey),
     ['1.0', 'b', null],
   );
-  assert.deepEqual(problem(reply)['ids'], events.map(({ id }) => id));
+  assert.deepEqual(
+    problem(reply)['ids'],
+    events.map(({ id }) => id),
+  );
   assert.equal(new Set(events.map(({ correlationId }) => correlationId)).size, 1);
 });
 
@@ -212,7 +230,10 @@ test('an empty array is accepted with no events; what is no array is refused and
 test('a body that does not fit its schema is stored with the reason, and routed only where the source says so', async () => {
   const schema = z.object({ id: z.string() });
   const route = (): NewDelivery[] => [delivery('d')];
-  const sources = { open: { verify: none(), body: schema }, routed: { verify: none(), body: schema, routeUnfit: true } };
+  const sources = {
+    open: { verify: none(), body: schema },
+    routed: { verify: none(), body: schema, routeUnfit: true },
+  };
   const { acceptor, appends, events } = ingestWorld({ sources, ports: { route } });
   await accept(acceptor, sent('{"id":"a"}'));
   await accept(acceptor, sent('{"id":1}'));
@@ -279,7 +300,14 @@ test('a row the store does not take is answered 413', async () => {
 
 // ------------------------------------------------------------------------------------------------------------- sync
 
-const stored: StoredAnswer = { status: 201, headers: [['x-made', 'yes'], ['content-length', '99']], body: Buffer.from('made') };
+const stored: StoredAnswer = {
+  status: 201,
+  headers: [
+    ['x-made', 'yes'],
+    ['content-length', '99'],
+  ],
+  body: Buffer.from('made'),
+};
 
 /** A sync source whose responder answers when the test says so. */
 function syncWorld(options: { append?: () => Promise<AppendAnswer>; answersFor?: string } = {}) {
@@ -363,7 +391,9 @@ test('a duplicate gets the stored answer at once, or waits for the first that st
 });
 
 test('a commit that fails is waited for by nobody', async () => {
-  const { acceptor, cancelled, clock } = syncWorld({ append: () => Promise.reject(new HoldfastError('store_unavailable')) });
+  const { acceptor, cancelled, clock } = syncWorld({
+    append: () => Promise.reject(new HoldfastError('store_unavailable')),
+  });
   assert.equal((await accept(acceptor, sent('{}'))).status, 503);
   assert.deepEqual([cancelled.length, clock.pending], [1, 0]);
 });

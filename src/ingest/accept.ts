@@ -131,6 +131,7 @@ export class Acceptor {
   #judged(visit: Visit, verdict: Verdict): Reply | Promise<Reply> {
     const { intake } = visit;
     // `ok` and nothing else: whatever a verifier gives back by mistake is no proof.
+    // oxlint-disable-next-line typescript/no-unnecessary-boolean-literal-compare -- its type is only a promise of others
     if (verdict.ok !== true) return this.#notVerified(visit, verdict);
     if (intake.bucket !== null && !visit.again && !intake.bucket.take(1)) {
       return this.#rateLimited(intake, intake.bucket.waitMs(1));
@@ -154,7 +155,8 @@ export class Acceptor {
     // Not the sender's fault, and it can pass by itself.
     if (reason === 'certificate_unavailable') return problemReply('not_verified', { status: 503, correlationId });
     if (rejectAnswer !== null) return rejectAnswer;
-    const scheme = source.verifier.name === 'basic' ? 'Basic' : source.verifier.name === 'bearer' ? 'Bearer' : 'Webhook';
+    const scheme =
+      source.verifier.name === 'basic' ? 'Basic' : source.verifier.name === 'bearer' ? 'Bearer' : 'Webhook';
     return problemReply('not_verified', {
       detail: `Check the secret of source '${source.name}'; \`holdfast simulate ${source.name}\` sends a correctly signed request.`,
       correlationId,
@@ -197,7 +199,11 @@ export class Acceptor {
   }
 
   #answered(visit: Visit, answer: AppendAnswer): Reply {
-    if (answer.status === 'committed') return this.#answer(visit, answer.events.map(({ eventId }) => eventId));
+    if (answer.status === 'committed')
+      return this.#answer(
+        visit,
+        answer.events.map(({ eventId }) => eventId),
+      );
     const code = answer.reason === 'too_large' ? 'body_too_large' : 'internal';
     const correlationId = this.#reject(visit, { step: 'commit', code, reason: answer.reason });
     return problemReply(code, { correlationId });
@@ -256,7 +262,10 @@ export class Acceptor {
 
   #notEvents(visit: Visit, code: 'split_not_array' | 'body_too_large'): Reply {
     const detail = code === 'body_too_large' ? `More than ${SPLIT_MAX} elements.` : undefined;
-    return problemReply(code, { detail, correlationId: this.#reject(visit, { step: 'read', code, reason: code, detail }) });
+    return problemReply(code, {
+      detail,
+      correlationId: this.#reject(visit, { step: 'read', code, reason: code, detail }),
+    });
   }
 
   /** Something threw: our own state (503, the sender tries again), or a defect (500, kept whole in the log). */
@@ -268,7 +277,12 @@ export class Acceptor {
       return problemReply(error.code, { detail: error.detail, retryAfterS: error.retryAfterS, correlationId });
     }
     const detail = error instanceof Error ? error.message : String(error);
-    const correlationId = this.#reject(visit, { step, code: 'internal', reason: 'internal', detail: detail.slice(0, 1000) });
+    const correlationId = this.#reject(visit, {
+      step,
+      code: 'internal',
+      reason: 'internal',
+      detail: detail.slice(0, 1000),
+    });
     observer.note('error', 'ingest failed', { source: visit.intake.source.name, step, correlationId, error: detail });
     return problemReply('internal', { correlationId });
   }

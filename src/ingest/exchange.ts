@@ -33,7 +33,11 @@ export class Exchange implements Taker, IngestRequest {
   #held = 0;
   #whole = false;
 
-  constructor(shared: Shared, intake: Intake, { request, response }: { request: IngestMessage; response: ServerResponse }) {
+  constructor(
+    shared: Shared,
+    intake: Intake,
+    { request, response }: { request: IngestMessage; response: ServerResponse },
+  ) {
     this.method = request.method ?? '';
     this.url = request.url ?? '';
     this.headers = request.rawHeaders;
@@ -74,12 +78,15 @@ export class Exchange implements Taker, IngestRequest {
       this.#send(reply);
       return;
     }
+    void this.#sendLater(reply);
+  }
+
+  async #sendLater(reply: Promise<Reply>): Promise<void> {
     const socket: IngestSocket = this.#request.socket;
     socket.unanswered = (socket.unanswered ?? 0) + 1;
-    void reply.then((late) => {
-      socket.unanswered = (socket.unanswered ?? 1) - 1;
-      this.#send(late);
-    });
+    const late = await reply;
+    socket.unanswered--;
+    this.#send(late);
   }
 
   aborted(): void {

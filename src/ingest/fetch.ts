@@ -51,7 +51,8 @@ function withoutBase(path: string, basePath: string): string | null {
 
 function responseOf({ status, headers, body }: Reply, method: string): Response {
   const pairs: [string, string][] = [];
-  for (let index = 0; index + 1 < headers.length; index += 2) pairs.push([headers[index] ?? '', headers[index + 1] ?? '']);
+  for (let index = 0; index + 1 < headers.length; index += 2)
+    pairs.push([headers[index] ?? '', headers[index + 1] ?? '']);
   const empty = status === 204 || status === 304 || method === 'HEAD';
   return new Response(empty ? null : typeof body === 'string' ? body : Buffer.from(body), { status, headers: pairs });
 }

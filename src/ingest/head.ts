@@ -80,7 +80,10 @@ export class Head {
   /** What Node accepts by itself and two parsers could read in two ways. */
   framingProblem(): HeadProblem | null {
     if (this.hosts !== 1) {
-      return { code: 'bad_request', detail: this.hosts === 0 ? 'There is no Host header.' : 'There are two Host headers.' };
+      return {
+        code: 'bad_request',
+        detail: this.hosts === 0 ? 'There is no Host header.' : 'There are two Host headers.',
+      };
     }
     if (this.doubled !== undefined) return { code: 'bad_request', detail: `There are two ${this.doubled} headers.` };
     if (this.transferEncoding !== undefined && this.transferEncoding !== CHUNKED) {

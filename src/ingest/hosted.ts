@@ -82,9 +82,9 @@ class Reading {
     const timer = clock.schedule(limits.requestDeadlineMs, () => late.reject(new HoldfastError('request_timeout')));
     try {
       for (;;) {
-        const { done, value } = await Promise.race([next(body), late.promise]);
-        if (done === true) return this.#buffer.bytes;
-        this.#add(value);
+        const result: IteratorResult<Uint8Array, unknown> = await Promise.race([next(body), late.promise]);
+        if (result.done === true) return this.#buffer.bytes;
+        this.#add(result.value);
       }
     } finally {
       timer.cancel();

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test, type TestContext } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { ingestWorld, type World, type WorldOptions } from '../../test/ingest-world.ts';
 import { post, request, sendRaw } from '../../test/raw-client.ts';
 import { HoldfastError } from '../errors.ts';
@@ -33,7 +33,11 @@ async function until(holds: () => boolean): Promise<void> {
 }
 
 /** A commit that ends when the test says so. */
-function heldCommits(): { append: () => Promise<AppendAnswer>; arrived: Promise<void>; finish: (error?: Error) => void } {
+function heldCommits(): {
+  append: () => Promise<AppendAnswer>;
+  arrived: Promise<void>;
+  finish: (error?: Error) => void;
+} {
   const arrived = Promise.withResolvers<void>();
   const held = Promise.withResolvers<AppendAnswer>();
   return {
@@ -41,7 +45,10 @@ function heldCommits(): { append: () => Promise<AppendAnswer>; arrived: Promise<
     arrived: arrived.promise,
     finish: (error) =>
       error === undefined
-        ? held.resolve({ status: 'committed', events: [{ status: 'committed', eventId: 'evt_00000000000000000000000000', claims: [] }] })
+        ? held.resolve({
+            status: 'committed',
+            events: [{ status: 'committed', eventId: 'evt_00000000000000000000000000', claims: [] }],
+          })
         : held.reject(error),
   };
 }
@@ -49,15 +56,19 @@ function heldCommits(): { append: () => Promise<AppendAnswer>; arrived: Promise<
 test('any bytes, in any pieces, arrive as they were sent', async (t) => {
   const { port, events } = await running(t);
   await fc.assert(
-    fc.asyncProperty(fc.uint8Array({ maxLength: 20_000 }), fc.array(fc.integer({ min: 1, max: 5000 }), { maxLength: 8 }), async (body, cuts) => {
-      await sendRaw(port, (socket) => {
-        socket.write(post('/in/open', [`Content-Length: ${body.length}`]));
-        let at = 0;
-        for (const cut of cuts) socket.write(body.subarray(at, (at += cut)));
-        socket.write(body.subarray(at));
-      });
-      assert.deepEqual(events.pop()?.body, Buffer.from(body));
-    }),
+    fc.asyncProperty(
+      fc.uint8Array({ maxLength: 20_000 }),
+      fc.array(fc.integer({ min: 1, max: 5000 }), { maxLength: 8 }),
+      async (body, cuts) => {
+        await sendRaw(port, (socket) => {
+          socket.write(post('/in/open', [`Content-Length: ${body.length}`]));
+          let at = 0;
+          for (const cut of cuts) socket.write(body.subarray(at, (at += cut)));
+          socket.write(body.subarray(at));
+        });
+        assert.deepEqual(events.pop()?.body, Buffer.from(body));
+      },
+    ),
     { numRuns: 60 },
   );
 });
@@ -66,7 +77,18 @@ test('headers keep case, order, repetition and bytes', async (t) => {
   const { port, events } = await running(t);
   await sendRaw(port, post('/in/open?x=%20&x', ['X-b: 2', 'x-A: \xe9', 'X-B:  3 ', 'Content-Length: 0']));
   const [event] = events;
-  assert.deepEqual(event?.headers, ['Host', 'gateway.test', 'X-b', '2', 'x-A', '\xe9', 'X-B', '3', 'Content-Length', '0']);
+  assert.deepEqual(event?.headers, [
+    'Host',
+    'gateway.test',
+    'X-b',
+    '2',
+    'x-A',
+    '\xe9',
+    'X-B',
+    '3',
+    'Content-Length',
+    '0',
+  ]);
   assert.equal(event.path, '/in/open');
   assert.equal(event.query, 'x=%20&x');
 });
@@ -125,6 +147,18 @@ for (const [name, bytes] of Object.entries({
     await until(() => acceptor.heldBytes === 0);
   });
 }
+
+test('a refused body that never comes gets no second answer', async (t) => {
+  const { port } = await running(t, slow);
+  const { answers, ended } = await sendRaw(port, post('/in/nobody', ['Content-Length: 10'], '12345'), {
+    answers: Number.POSITIVE_INFINITY,
+  });
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    [404],
+  );
+  assert.equal(ended, true);
+});
 
 test('one byte at a time does not move the deadline', async (t) => {
   const { port } = await running(t, slow);
@@ -196,9 +230,13 @@ test('a sender that hangs up before the answer has still sent its webhook', asyn
 test('nonsense behind a request does not take its answer away', async (t) => {
   const commits = heldCommits();
   const { port } = await running(t, { ports: { append: commits.append } });
-  const result = sendRaw(port, Buffer.concat([post('/in/open', ['Content-Length: 2'], '{}'), Buffer.from('NONSENSE\r\n\r\n')]), {
-    answers: Number.POSITIVE_INFINITY,
-  });
+  const result = sendRaw(
+    port,
+    Buffer.concat([post('/in/open', ['Content-Length: 2'], '{}'), Buffer.from('NONSENSE\r\n\r\n')]),
+    {
+      answers: Number.POSITIVE_INFINITY,
+    },
+  );
   await commits.arrived;
   commits.finish();
   const { answers, ended } = await result;
@@ -243,7 +281,12 @@ test('what is no source goes to the fallback as an ordinary request', async (t) 
       const pieces: Buffer[] = [];
       message.on('data', (piece: Buffer) => pieces.push(piece));
       message.on('end', () => {
-        seen.push(message.headers['x-one'], message.headers.host, Buffer.concat(pieces).toString(), message.readableEnded);
+        seen.push(
+          message.headers['x-one'],
+          message.headers.host,
+          Buffer.concat(pieces).toString(),
+          message.readableEnded,
+        );
         response.end('admin');
       });
     },
@@ -256,12 +299,18 @@ test('what is no source goes to the fallback as an ordinary request', async (t) 
   const admin = await sendRaw(port, post('/api/thing', ['X-One: 1', 'Content-Length: 3'], 'abc'));
   assert.equal(admin.answers[0]?.body, 'admin');
   assert.deepEqual(seen, ['1', 'gateway.test', 'abc', true]);
-  const upgraded = await sendRaw(port, request(['GET /api/stream HTTP/1.1', 'Host: a', 'Connection: Upgrade', 'Upgrade: websocket']));
+  const upgraded = await sendRaw(
+    port,
+    request(['GET /api/stream HTTP/1.1', 'Host: a', 'Connection: Upgrade', 'Upgrade: websocket']),
+  );
   assert.equal(upgraded.answers[0]?.status, 101);
   assert.equal(seen.at(-1), 'websocket');
   const twice = await sendRaw(port, post('/api/thing', ['Host: b', 'Content-Length: 0']));
   assert.equal(twice.answers[0]?.status, 400);
-  const source = await sendRaw(port, post('/in/open', ['Connection: Upgrade', 'Upgrade: websocket', 'Content-Length: 0']));
+  const source = await sendRaw(
+    port,
+    post('/in/open', ['Connection: Upgrade', 'Upgrade: websocket', 'Content-Length: 0']),
+  );
   assert.equal(source.answers[0]?.status, 400);
 });
 
@@ -286,7 +335,12 @@ test('tiny pieces cost no more memory than the body', async (t) => {
 test('the sender behind a trusted proxy is known by its own address', async (t) => {
   const { port, acceptor } = await running(t, {
     ports: { trustedProxies: ['127.0.0.0/8'] },
-    sources: { open: { ...none(), verify: ({ remoteAddress = '' }) => ({ ok: false, reason: 'address_not_allowed', detail: remoteAddress }) } },
+    sources: {
+      open: {
+        ...none(),
+        verify: ({ remoteAddress = '' }) => ({ ok: false, reason: 'address_not_allowed', detail: remoteAddress }),
+      },
+    },
   });
   await sendRaw(port, post('/in/open', ['X-Forwarded-For: 6.6.6.6, 203.0.113.9', 'Content-Length: 0']));
   const { rows } = await acceptor.ports.rejections.list({}, { limit: 1 });

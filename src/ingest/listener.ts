@@ -132,7 +132,10 @@ class HttpListener implements Listener {
   /** No source has this path. */
   #elsewhere(request: IngestMessage, response: ServerResponse, continues: boolean): void {
     if (this.#fallback === null) {
-      this.#refuse(request, response, { code: 'source_not_found', detail: 'The path must be exactly that of a source.' });
+      this.#refuse(request, response, {
+        code: 'source_not_found',
+        detail: 'The path must be exactly that of a source.',
+      });
       return;
     }
     if (continues) response.writeContinue();
@@ -163,7 +166,8 @@ class HttpListener implements Listener {
 
 /** Origin form and HTTP/1 only. */
 function targetProblem(request: IngestMessage, target: string): HeadProblem | null {
-  if (request.httpVersionMajor !== 1) return { code: 'bad_request', detail: 'Only HTTP/1.0 and HTTP/1.1 are spoken here.' };
+  if (request.httpVersionMajor !== 1)
+    return { code: 'bad_request', detail: 'Only HTTP/1.0 and HTTP/1.1 are spoken here.' };
   if (target.charCodeAt(0) !== 0x2f) return { code: 'bad_request', detail: 'The target must be a path.' };
   return null;
 }

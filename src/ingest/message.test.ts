@@ -15,10 +15,10 @@ test('Node pushes each piece of a body and null at its end, and asks headers for
       return super.push(piece, encoding);
     }
   }
-  const { get } = Object.getOwnPropertyDescriptor(IncomingMessage.prototype, 'headers') ?? {};
+  const inherited = Object.getOwnPropertyDescriptor(IncomingMessage.prototype, 'headers');
   Object.defineProperty(Watched.prototype, 'headers', {
     get(this: IncomingMessage) {
-      return new Proxy(get?.call(this) as object, {
+      return new Proxy(inherited?.get?.call(this) as object, {
         get: (headers, name) => (asked.add(name), Reflect.get(headers, name) as unknown),
       });
     },
@@ -29,7 +29,10 @@ test('Node pushes each piece of a body and null at its end, and asks headers for
   });
   t.after(() => server.close());
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  await sendRaw((server.address() as AddressInfo).port, post('/', ['Transfer-Encoding: chunked'], '1\r\na\r\n2\r\nbc\r\n0\r\n\r\n'));
+  await sendRaw(
+    (server.address() as AddressInfo).port,
+    post('/', ['Transfer-Encoding: chunked'], '1\r\na\r\n2\r\nbc\r\n0\r\n\r\n'),
+  );
   assert.deepEqual(pushed, ['a', 'bc', null]);
   assert.deepEqual([...asked], ['expect']);
 });

@@ -24,11 +24,21 @@ export type Middleware = (request: HostRequest, response: ServerResponse, next: 
  * It needs the bytes: mounted below a body parser it passes on an error `body_consumed` that names the line to move.
  */
 export function ingestMiddleware(acceptor: Acceptor): Middleware {
-  return (request, response, next) => {
-    answerNode(acceptor, request, response).then((taken) => {
-      if (!taken) next();
-    }, next);
-  };
+  return (request, response, next) => void answerOrPass(acceptor, { request, response, next });
+}
+
+async function answerOrPass(
+  acceptor: Acceptor,
+  on: { request: HostRequest; response: ServerResponse; next: Next },
+): Promise<void> {
+  let taken: boolean;
+  try {
+    taken = await answerNode(acceptor, on.request, on.response);
+  } catch (error) {
+    on.next(error);
+    return;
+  }
+  if (!taken) on.next();
 }
 
 /**
@@ -51,7 +61,8 @@ export async function answerNode(acceptor: Acceptor, request: HostRequest, respo
   if (served === null) return false;
   const { reply, read } = served;
   const ends = !read && leavesBody(request.rawHeaders);
-  if (!response.headersSent) response.writeHead(reply.status, ends ? [...reply.headers, 'Connection', 'close'] : [...reply.headers]);
+  if (!response.headersSent)
+    response.writeHead(reply.status, ends ? [...reply.headers, 'Connection', 'close'] : [...reply.headers]);
   response.end(reply.body, 'latin1');
   return true;
 }

@@ -62,7 +62,7 @@ const BRACKETED = /^\[([^\]]+)\](?::\d+)?$/;
 const V4_WITH_PORT = /^([\d.]+):\d+$/;
 
 /** The address without brackets, port, zone and IPv4 mapping; `null` when it is none. */
-export function plainAddress(text: string): string | null {
+function plainAddress(text: string): string | null {
   const bare = (BRACKETED.exec(text)?.[1] ?? V4_WITH_PORT.exec(text)?.[1] ?? text).replace(/%.*$/, '');
   const address = bare.toLowerCase().startsWith('::ffff:') && bare.includes('.') ? bare.slice(7) : bare;
   return isIP(address) === 0 ? null : address;

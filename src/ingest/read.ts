@@ -56,7 +56,8 @@ export class RequestInput implements ReadInput {
   }
 
   get form(): URLSearchParams | undefined {
-    if (this.#form === null) this.#form = isForm(this.headers) ? new URLSearchParams(this.body.toString('utf8')) : undefined;
+    if (this.#form === null)
+      this.#form = isForm(this.headers) ? new URLSearchParams(this.body.toString('utf8')) : undefined;
     return this.#form;
   }
 
@@ -67,7 +68,7 @@ export class RequestInput implements ReadInput {
 }
 
 /** The parsed body; `undefined` when it is not JSON in UTF-8. Deeper than the stack goes is no JSON either. */
-export function parseJson(body: Buffer): unknown {
+function parseJson(body: Buffer): unknown {
   if (body.length === 0) return undefined;
   try {
     return JSON.parse(body.toString('utf8', hasMark(body) ? 3 : 0));
@@ -137,7 +138,9 @@ export function parsePath(text: string, setting: string): JsonPath {
   while (STEP.lastIndex < text.length) {
     const step = STEP.exec(text);
     if (step === null) {
-      throw new HoldfastError('config_invalid', { detail: `${setting}: expected a path like body.data[0].id, got 'body${text}'.` });
+      throw new HoldfastError('config_invalid', {
+        detail: `${setting}: expected a path like body.data[0].id, got 'body${text}'.`,
+      });
     }
     path.push(step[2] === undefined ? (step[1] ?? step[3] ?? '') : Number(step[2]));
   }

@@ -175,9 +175,14 @@ export class SqliteRejections implements RejectionLog {
   /** What is kept is what the file says. */
   #count({ db }: Opened): void {
     this.#book.clear();
-    const kinds = db.prepare('SELECT source, reason, count(*) AS count, sum(bytes) AS bytes FROM rejections GROUP BY source, reason');
+    const kinds = db.prepare(
+      'SELECT source, reason, count(*) AS count, sum(bytes) AS bytes FROM rejections GROUP BY source, reason',
+    );
     for (const row of kinds.all()) {
-      this.#book.change(String(row['source']), String(row['reason']), { count: Number(row['count']), bytes: Number(row['bytes']) });
+      this.#book.change(String(row['source']), String(row['reason']), {
+        count: Number(row['count']),
+        bytes: Number(row['bytes']),
+      });
     }
   }
 

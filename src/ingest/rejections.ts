@@ -93,7 +93,7 @@ export function rejectionBytes({ headers, body, path, query }: Rejection): numbe
   return bytes;
 }
 
-export function summaryOf({ headers: _headers, body, ...rest }: Rejection): RejectionSummary {
+function summaryOf({ headers: _headers, body, ...rest }: Rejection): RejectionSummary {
   return { ...rest, bodyBytes: body.length };
 }
 

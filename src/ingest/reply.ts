@@ -17,12 +17,12 @@ const OURS = new Set(['connection', 'content-length', 'date', 'keep-alive', 'tra
 const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 // Anything but visible text in latin-1 and blanks would split or break the header.
 const NO_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
-const NOT_ASCII = /[^\x00-\x7f]/;
 
 /** A reply from its parts. Headers that HTTP does not allow are left out. */
 export function makeReply(status: number, headers: HeaderList, body: string | Uint8Array): Reply {
   if (status === 204 || status === 304) return { status, headers: allowed(headers), body: '' };
-  const content = typeof body === 'string' && NOT_ASCII.test(body) ? Buffer.from(body, 'utf8') : body;
+  const content =
+    typeof body === 'string' && Buffer.byteLength(body) !== body.length ? Buffer.from(body, 'utf8') : body;
   return { status, headers: [...allowed(headers), 'Content-Length', String(content.length)], body: content };
 }
 

@@ -8,7 +8,9 @@ export interface RoutesOptions {
 }
 
 /** What a route file exports: `export const { GET, POST } = gateway.routes({ basePath: '/api/hooks' })`. */
-export type Routes = Readonly<Record<'GET' | 'POST' | 'PUT' | 'HEAD' | 'OPTIONS', (request: Request) => Promise<Response>>>;
+export type Routes = Readonly<
+  Record<'GET' | 'POST' | 'PUT' | 'HEAD' | 'OPTIONS', (request: Request) => Promise<Response>>
+>;
 
 /** @param acceptor Asked with every request: it may be another one after a hot reload. */
 export function ingestRoutes(acceptor: () => Acceptor, { basePath = '' }: RoutesOptions = {}): Routes {

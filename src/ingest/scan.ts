@@ -56,7 +56,8 @@ function newPlace(): Place {
 }
 
 function childOf(place: Place, step: string | number): Place {
-  const known = typeof step === 'number' ? place.elements.get(step) : place.members.find(({ text }) => text === step)?.place;
+  const known =
+    typeof step === 'number' ? place.elements.get(step) : place.members.find(({ text }) => text === step)?.place;
   if (known !== undefined) return known;
   const made = newPlace();
   if (typeof step === 'number') place.elements.set(step, made);
@@ -208,7 +209,8 @@ class Scan {
       if (same === length) return true;
     }
     // Written with escapes, it is longer than the name.
-    if (length <= name.length || json.indexOf(BACKSLASH, start) >= end || json.indexOf(BACKSLASH, start) < 0) return false;
+    if (length <= name.length || json.indexOf(BACKSLASH, start) >= end || json.indexOf(BACKSLASH, start) < 0)
+      return false;
     return unescaped(`"${Buffer.from(json.subarray(start, end)).toString('utf8')}"`) === text;
   }
 

@@ -1,5 +1,5 @@
 /** The dedupe keys of one bucket, in memory: a table that is appended to until it is full, then frozen into a run. */
-import { type DedupeEntry, type Digest, ENTRY_BYTES, expiryAt, isAt, readEntry, writeEntry } from './dedupe-entry.ts';
+import { type DedupeEntry, type Digest, ENTRY_BYTES, clearExpiry, expiryAt, isAt, readEntry, writeEntry } from './dedupe-entry.ts';
 
 export class Bucket {
   readonly number: number;
@@ -63,13 +63,11 @@ export class Bucket {
     for (let at = 0; at + ENTRY_BYTES <= bytes.length; at += ENTRY_BYTES) this.add(readEntry(view, at));
   }
 
-  /** How many keys no longer count. */
-  expired(now: number): number {
-    let count = 0;
-    for (let index = 0; index < this.#count; index++) {
-      if (expiryAt(this.#entries, index * ENTRY_BYTES) <= now) count++;
+  /** Entries before `end` that had expired at `now` count for nothing any more. */
+  expire(end: number, now: number): void {
+    for (let index = 0; index < Math.min(end, this.#count); index++) {
+      if (expiryAt(this.#entries, index * ENTRY_BYTES) <= now) clearExpiry(this.#entries, index * ENTRY_BYTES);
     }
-    return count;
   }
 
   /** The entries, in blocks by the top bits of their digests: what a run is made of. */

@@ -77,6 +77,11 @@ export function expiryAt(view: DataView, at: number): number {
   return view.getUint16(at + EXPIRES_AT) * HIGH + view.getUint32(at + EXPIRES_AT + 2);
 }
 
+export function clearExpiry(view: DataView, at: number): void {
+  view.setUint16(at + EXPIRES_AT, 0);
+  view.setUint32(at + EXPIRES_AT + 2, 0);
+}
+
 export function isAt(view: DataView, at: number, digest: Digest): boolean {
   return (
     view.getUint32(at) === digest.a &&

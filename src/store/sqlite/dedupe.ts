@@ -59,12 +59,12 @@ export class Dedupe {
     this.#active = new Bucket(1, bucketKeys);
   }
 
-  /** Reads what is on disk. Runs that were not finished are gone already, see {@link clearUnfinished}. */
+  /** Reads what is on disk. Runs that were not finished count for nothing, see {@link clearUnfinished}. */
   load(): void {
     this.#runs.load();
     const forgotten = this.#reader.first({ sql: "SELECT value FROM meta WHERE key = 'forgotten'" })?.['value'];
     if (typeof forgotten === 'string') this.#forgotten = JSON.parse(forgotten) as Forgotten;
-    const last = this.#reader.first({ sql: 'SELECT max(number) AS number FROM run' });
+    const last = this.#reader.first({ sql: 'SELECT max(number) AS number FROM run WHERE sealed = 1' });
     let newest = Number(last?.['number'] ?? 0);
     const sql = 'SELECT turn, bucket, data FROM recent WHERE bucket > ? ORDER BY turn';
     this.#active = new Bucket(newest + 1, this.#bucketKeys);
@@ -80,6 +80,7 @@ export class Dedupe {
     const turns = this.#reader.first({ sql: 'SELECT min(turn) AS low, max(turn) AS high FROM recent' });
     this.#turn = Number(turns?.['high'] ?? 0) + 1;
     this.#oldestTurn = Number(turns?.['low'] ?? this.#turn);
+    this.#freezeIfFull(this.#turn - 1);
   }
 
   /** What counts for an event received at `at`; `null`: the key is new. */
@@ -92,15 +93,18 @@ export class Dedupe {
       const entry = bucket.entry(index);
       return at < entry.expiresAt && !(wasThere && entry.expiresAt <= now) ? entry : null;
     }
-    const entry = this.#runs.size === 0 ? null : this.#runs.find(digest);
-    return entry !== null && at < entry.expiresAt && entry.expiresAt > this.#forgotten.now ? entry : null;
+    const found = this.#runs.size === 0 ? null : this.#runs.find(digest);
+    if (found === null || at >= found.entry.expiresAt) return null;
+    const wasForgotten = found.run.number < this.#forgotten.bucket && found.entry.expiresAt <= this.#forgotten.now;
+    return wasForgotten ? null : found.entry;
   }
 
   /** Keys expired by now are new again, also for an event that was received earlier and is committed later. */
   forget(now: number): DedupeStage {
     const forgotten = { now, bucket: this.#active.number, index: this.#active.count };
     const apply = (): void => void (this.#forgotten = forgotten);
-    if (this.#turn === 1 || now < this.#forgotten.now) return { steps: [], apply: () => undefined };
+    const isEmpty = this.#active.count === 0 && this.#freezing === null && this.#runs.size === 0;
+    if (isEmpty || now < this.#forgotten.now) return { steps: [], apply: () => undefined };
     return { steps: [{ statement: 'setMeta', params: ['forgotten', JSON.stringify(forgotten)] }], apply };
   }
 
@@ -136,13 +140,19 @@ export class Dedupe {
   #remember(entries: readonly DedupeEntry[], turn: number): void {
     this.#turn = turn + 1;
     for (const entry of entries) this.#active.add(entry);
+    this.#freezeIfFull(turn);
+  }
+
+  #freezeIfFull(lastTurn: number): void {
     if (!this.#active.isFull || this.#freezing !== null) return;
-    this.#freeze(turn);
+    this.#freeze(lastTurn);
     this.#active = new Bucket(this.#active.number + 1, this.#bucketKeys);
   }
 
   #freeze(lastTurn: number): void {
     const bucket = this.#active;
+    // A run does not tell the order of its entries any more: what is forgotten is marked before.
+    if (bucket.number === this.#forgotten.bucket) bucket.expire(this.#forgotten.index, this.#forgotten.now);
     const blockBits = blockBitsFor(bucket.count);
     const run = { number: bucket.number, blockBits, entries: bucket.count, expiresAt: bucket.newestExpiry };
     const filter = new RunFilter(filterBits(this.#bucketKeys));

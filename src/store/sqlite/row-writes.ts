@@ -134,14 +134,16 @@ export interface RowEnd {
 /** Ends open rows, and then lets go what waited behind them: not one of their own, which would be counted twice. */
 export function endRows(txn: Txn, rows: readonly (readonly [DeliveryRow, RowEnd])[]): void {
   for (const [row, end] of rows) endRow(txn, row, end);
-  const queues = new Map<string, Uint8Array>();
-  for (const [{ queue }, { holdKey }] of rows) {
-    if (queue !== null && !holdKey) queues.set(Buffer.from(queue).toString('latin1'), queue);
-  }
-  for (const queue of queues.values()) {
-    freeHead(txn, queue);
+  const free = distinct(rows.flatMap(([{ queue }, { holdKey }]) => (queue === null || holdKey ? [] : [queue])));
+  for (const queue of free) freeHead(txn, queue);
+  // Whoever waited behind another was not the head: that one may be ready, and was before.
+  for (const queue of distinct(rows.flatMap(([row]) => (row.queue === null || row.blocked === 0 ? [] : [row.queue])))) {
     tellHead(txn, queue);
   }
+}
+
+function distinct(queues: readonly Uint8Array[]): Iterable<Uint8Array> {
+  return new Map(queues.map((queue) => [Buffer.from(queue).toString('latin1'), queue])).values();
 }
 
 function endRow(txn: Txn, row: DeliveryRow, end: RowEnd): void {

@@ -61,7 +61,7 @@ export class Runs {
   }
 
   /** The newest entry of this key; `null`: the key is in no run. */
-  find(digest: Digest): DedupeEntry | null {
+  find(digest: Digest): { readonly entry: DedupeEntry; readonly run: Run } | null {
     const candidates: Run[] = [];
     for (const { filter, runs } of this.#groups) {
       for (let columns = filter.candidates(digest); columns !== 0;) {
@@ -74,7 +74,7 @@ export class Runs {
     candidates.sort((a, b) => b.number - a.number);
     for (const run of candidates) {
       const entry = this.#findIn(run, digest);
-      if (entry !== null) return entry;
+      if (entry !== null) return { entry, run };
     }
     return null;
   }

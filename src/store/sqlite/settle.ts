@@ -5,7 +5,7 @@ import type { Appender } from './append.ts';
 import { damaged } from './failure.ts';
 import { OPEN, type Page, STARTED } from './page.ts';
 import { seqOf } from './position.ts';
-import { endRows, freeHead, keepAttempt, moveToRow, newRow, offerRow, type RowEnd, takeFromPage, insertRow } from './row-writes.ts';
+import { endRows, freeHead, keepAttempt, moveToRow, newRow, offerRow, type RowEnd, takeFromPage, insertRow, tellHead } from './row-writes.ts';
 import { type DeliveryRow, rowStates } from './rows.ts';
 import type { Slot } from './slots.ts';
 import type { Txn } from './txn.ts';
@@ -26,6 +26,7 @@ export class Settler {
   start(claim: ClaimRef): RowAnswer {
     const slot = this.#current(claim);
     if (slot === null) return stale;
+    if (slot.row !== null && slot.row.blocked === 1 && slot.row.queue !== null) tellHead(this.#txn, slot.row.queue);
     if (slot.paged === null) this.#txn.step({ statement: 'startRow', params: [slot.position] });
     else if (this.#page(slot).state(slot.paged.index) === OPEN) this.#draft(slot).mark(slot.paged.index, STARTED);
     return committed;
@@ -41,7 +42,7 @@ export class Settler {
     txn.release(slot);
     if (row !== null) {
       txn.step({ statement: 'releaseRow', params: [position, due] });
-      offerRow(txn, destination, { position, due });
+      this.#offer(slot, due);
     } else if (due > 0) {
       moveToRow(txn, slot, { ...this.#rowOf(slot), due });
     } else if (paged !== null) {
@@ -106,7 +107,13 @@ export class Settler {
       return;
     }
     txn.step({ statement: 'retryRow', params: [slot.position, due, before.attempts, last_error] });
-    offerRow(txn, slot.destination, { position: slot.position, due });
+    this.#offer(slot, due);
+  }
+
+  /** A row that is open again. Since it was claimed it may have come behind others, by a rename. */
+  #offer({ position, destination, row }: Slot, due: number): void {
+    if (row?.blocked !== 1) offerRow(this.#txn, destination, { position, due });
+    else if (row.queue !== null) tellHead(this.#txn, row.queue);
   }
 
   #end(slot: Slot, before: DeliveryRow, outcome: Exclude<Outcome, { kind: 'retry' }>): void {
