@@ -2,9 +2,11 @@
  * The composition root: puts the parts of a gateway together, starts and stops them. The only file that picks a store.
  */
 import { randomFillSync } from 'node:crypto';
+import type { RequestListener } from 'node:http';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { AdminApi } from './api/admin.ts';
+import { nodeHandler } from './api/listener.ts';
 import type { DestinationLive } from './api/port.ts';
 import { type Config, processEnvironment, redactedSettings, type ResolvedConfig, resolveConfig } from './config.ts';
 import type { Clock, Random } from './core/clock.ts';
@@ -62,6 +64,7 @@ export interface StopOptions {
  * acknowledged is in the file, and the restart recovers it.
  */
 const FATAL_EXIT = 70;
+const ALIVE_MS = 3_600_000;
 
 /**
  * A gateway: receives webhooks of its sources, commits them, and gets every one processed by its handlers.
@@ -81,6 +84,8 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
   #stopping = false;
   #sealed = false;
   #listeners: Listeners | null = null;
+  /** Keeps the process alive while the gateway runs: no timer of its own does. */
+  #alive: NodeJS.Timeout | null = null;
 
   /** @throws HoldfastError config_invalid, config_unknown_setting, secret_missing */
   constructor(config: Given, options: GatewayOptions = {}) {
@@ -147,6 +152,7 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
    */
   start(): Promise<void> {
     this.#starting ??= this.#start().catch((error: unknown) => {
+      this.#rest();
       this.#starting = null; // Whoever corrects what was wrong can start again.
       throw error;
     });
@@ -156,6 +162,7 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
   async #start(): Promise<void> {
     await this.#loadHandlers();
     this.#sealed = true;
+    this.#alive ??= setInterval(() => undefined, ALIVE_MS);
     const parts = { clock: this.#clock, ids: this.#ids };
     const store = this.#options.store?.(parts) ?? (await makeStore(this.#config.settings, this.#directory, parts));
     this.#engine = await Engine.open(
@@ -200,9 +207,16 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
     await this.#listeners?.close(graceMs);
     this.#listeners = null;
     await engine.stop(graceMs, options.drain === true);
+    this.#rest();
     this.#engine = null;
     this.#starting = null;
     this.#stopping = false;
+  }
+
+  /** Lets the process end. */
+  #rest(): void {
+    if (this.#alive !== null) clearInterval(this.#alive);
+    this.#alive = null;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -243,9 +257,14 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
     return fastifyIngest(this.#acceptor);
   }
 
-  /** The admin API, to be mounted where you say. It asks for its token wherever it is. @throws HoldfastError not_started */
-  admin(): AdminApi {
-    return this.#running().admin;
+  /**
+   * The admin API, to be mounted where you say: `fetch` for hosts that speak `Request`, `handler` for Express, Connect
+   * and node:http. It asks for its token wherever it is.
+   * @throws HoldfastError not_started
+   */
+  admin(): AdminApi & { readonly handler: RequestListener } {
+    const { admin } = this.#running();
+    return { ...admin, handler: nodeHandler(admin) };
   }
 
   // ------------------------------------------------------------------------------------------------- emitting
@@ -279,6 +298,7 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
 
   #gate(): Gate {
     if (this.#stopping || this.#engine === null) return 'stopping';
+    if (this.#engine.damaged) return 'store_unavailable';
     if (this.#engine.diskLow) return 'disk_reserve';
     return this.#engine.dispatcher.committer.state === 'open' ? 'open' : 'store_unavailable';
   }
@@ -297,7 +317,8 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
       route: (event) => this.#running().dispatcher.route(event),
       withdraw: (rows) => this.#running().dispatcher.withdraw(rows),
       append: (append) => this.#running().dispatcher.append(append),
-      awaitAnswer: (source, eventId) => this.#running().dispatcher.answers.wait(eventId, source.responder ?? ''),
+      awaitAnswer: (source, eventId, repeat) =>
+        this.#running().dispatcher.awaitAnswer(source.responder ?? '', eventId, repeat),
     };
   }
 

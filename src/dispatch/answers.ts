@@ -1,4 +1,5 @@
 /** The answers that `sync` requests wait for: made from a responder's result, given out once they are committed. */
+import type { StoredEvent } from '../core/event.ts';
 import type { Result } from '../deliver/runner.ts';
 import type { StoredAnswer } from '../store/store.ts';
 
@@ -10,11 +11,25 @@ interface Waiter {
   readonly resolve: (answer: StoredAnswer | null) => void;
 }
 
+export interface Waited {
+  readonly answer: Promise<StoredAnswer | null>;
+  readonly cancel: () => void;
+}
+
+/** Nobody will answer. */
+export const NO_ANSWER: Waited = { answer: Promise.resolve(null), cancel: () => undefined };
+
 export class Answers {
+  /** The responder of each `sync` source. */
+  readonly #responders: ReadonlyMap<string, string>;
   readonly #waiting = new Map<string, Waiter[]>();
 
+  constructor(responders: ReadonlyMap<string, string>) {
+    this.#responders = responders;
+  }
+
   /** Resolves with the responder's committed answer to the event, or `null` when there will be none in time. */
-  wait(eventId: string, responder: string): { answer: Promise<StoredAnswer | null>; cancel: () => void } {
+  wait(eventId: string, responder: string): Waited {
     const { promise, resolve } = Promise.withResolvers<StoredAnswer | null>();
     const waiter: Waiter = { responder, resolve };
     const waiters = this.#waiting.get(eventId);
@@ -23,11 +38,9 @@ export class Answers {
     return { answer: promise, cancel: () => this.#leave(eventId, waiter) };
   }
 
-  /** What is to be committed with the outcome; `null` when nobody answers with it. */
-  answerOf(eventId: string, destination: string, result: Result): StoredAnswer | null {
-    if (result.kind !== 'succeeded') return null;
-    const waiters = this.#waiting.get(eventId);
-    if (waiters === undefined || !waiters.some((waiter) => waiter.responder === destination)) return null;
+  /** What is to be committed with the outcome, whether or not anybody still waits: a duplicate gets it. */
+  answerOf(event: StoredEvent, destination: string, result: Result): StoredAnswer | null {
+    if (result.kind !== 'succeeded' || this.#responders.get(event.source) !== destination) return null;
     return toAnswer(result.value);
   }
 

@@ -54,6 +54,8 @@ class Rig {
       random: () => 0.5,
       destinations,
       runningMax: options.runningMax ?? 100,
+      responders: new Map(),
+      damaged: () => undefined,
       handOffBytesMax: options.handOffBytesMax ?? 1 << 20,
       leaseMs: 60_000,
       release: 'test',

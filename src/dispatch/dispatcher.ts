@@ -24,7 +24,7 @@ import type {
   Settlement,
   WorkStore,
 } from '../store/store.ts';
-import { Answers } from './answers.ts';
+import { Answers, NO_ANSWER, type Waited } from './answers.ts';
 import { HandOffBudget } from './budget.ts';
 import type { Destination } from './destination.ts';
 import { dueAt, EMIT_WINDOW_MS, emittedEvent, type Origin } from './emitted.ts';
@@ -43,12 +43,16 @@ export interface DispatcherOptions {
   readonly observer: Observer;
   readonly random: Random;
   readonly destinations: readonly Destination[];
+  /** The responder of each `sync` source. */
+  readonly responders: ReadonlyMap<string, string>;
   readonly runningMax: number;
   readonly handOffBytesMax: number;
   readonly leaseMs: number;
   /** Version that is kept with every attempt. */
   readonly release: string;
   readonly committerChanged: (state: CommitterState) => void;
+  /** The store found damage in what it has. */
+  readonly damaged: (error: HoldfastError) => void;
 }
 
 /** After an unclean stop, every start is committed before its code runs, for this long. */
@@ -63,7 +67,7 @@ export class Dispatcher implements LaneHost {
   readonly budget: HandOffBudget;
   readonly committer: Committer;
   readonly lanes: ReadonlyMap<string, Lane>;
-  readonly answers = new Answers();
+  readonly answers: Answers;
   readonly #options: DispatcherOptions;
   readonly #routing: Routing;
   readonly #feeder: Feeder;
@@ -80,6 +84,7 @@ export class Dispatcher implements LaneHost {
     this.#options = options;
     this.clock = options.clock;
     this.observer = options.observer;
+    this.answers = new Answers(options.responders);
     this.slots = new Slots(options.runningMax);
     this.budget = new HandOffBudget(options.handOffBytesMax);
     this.#worker = `${hostname()}:${process.pid}/${options.release}`;
@@ -104,14 +109,7 @@ export class Dispatcher implements LaneHost {
       committed: () => this.committer.idle(),
       over: () => this.#pumpAll(),
     });
-    this.#feeder = new Feeder({
-      store: options.store,
-      clock: options.clock,
-      observer: options.observer,
-      lanes: this.lanes,
-      leaseMs: options.leaseMs,
-      budget: this.budget,
-    });
+    this.#feeder = new Feeder({ ...options, lanes: this.lanes, budget: this.budget });
   }
 
   // ----------------------------------------------------------------------------------------------- lifecycle
@@ -162,6 +160,13 @@ export class Dispatcher implements LaneHost {
       this.withdraw(append.events);
       throw error;
     }
+  }
+
+  /** The answer of a responder to an event, if it may come now. @param repeat the event was accepted before */
+  awaitAnswer(responder: string, eventId: string, repeat: boolean): Waited {
+    const lane = this.lanes.get(responder);
+    if (lane === undefined || lane.held || (repeat && !lane.has(eventId))) return NO_ANSWER;
+    return this.answers.wait(eventId, responder);
   }
 
   /** An event of the application's own, routed and ready to be appended. @throws HoldfastError backlog_full */
@@ -308,14 +313,15 @@ export class Dispatcher implements LaneHost {
       const claim = running.claims[index];
       const result = attempted.results[index];
       if (claim === undefined || result === undefined) continue;
-      const settlement = this.#settlement(lane, { claim, result, times, random }, attempted.emitted[index] ?? []);
+      const ended = { claim, result, times, random, spared: running.spared };
+      const settlement = this.#settlement(lane, ended, attempted.emitted[index] ?? []);
       void this.#settled(lane, claim, settlement);
     }
   }
 
   #settlement({ destination }: Lane, ended: Ended, emitted: readonly Emitted[]): Settlement {
     const { claim, result } = ended;
-    const answer = this.answers.answerOf(claim.event.id, destination.name, result);
+    const answer = this.answers.answerOf(claim.event, destination.name, result);
     const emits: NewEvent[] = [];
     try {
       if (isFinal(result)) for (const one of emitted) emits.push(this.emitted(one, claim.event));

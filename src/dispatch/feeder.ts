@@ -4,6 +4,7 @@
  */
 import type { Clock, Timer } from '../core/clock.ts';
 import type { Observer } from '../core/observer.ts';
+import { HoldfastError } from '../errors.ts';
 import type { Claim, ClaimWant, WorkStore } from '../store/store.ts';
 import type { HandOffBudget } from './budget.ts';
 import type { Lane } from './lane.ts';
@@ -15,13 +16,16 @@ export interface FeederOptions {
   readonly lanes: ReadonlyMap<string, Lane>;
   readonly leaseMs: number;
   readonly budget: HandOffBudget;
+  /** The store found damage in what it has. */
+  readonly damaged: (error: HoldfastError) => void;
 }
 
 /** What falls due within this time is fetched by one query. */
 const WAKE_STEP_MS = 10;
 /** Even when nothing is known to fall due: another process, or a clock that jumped, may know better. */
 const WAKE_IDLE_MS = 5000;
-const RETRY_MS = 500;
+const RETRY_FIRST_MS = 500;
+const RETRY_LAST_MS = 60_000;
 
 export class Feeder {
   readonly #options: FeederOptions;
@@ -29,6 +33,7 @@ export class Feeder {
   #claiming = false;
   #scheduled = false;
   #running = false;
+  #retryMs = RETRY_FIRST_MS;
   #wakeAt = Number.POSITIVE_INFINITY;
   #wake: Timer | null = null;
   #renewal: Timer | null = null;
@@ -86,12 +91,12 @@ export class Feeder {
       this.wakeAt(Math.max(soonest, Math.min(found.nextAt ?? Number.POSITIVE_INFINITY, clock.now() + WAKE_IDLE_MS)));
     } catch (error) {
       observer.note('error', 'could not look for what falls due', { error: String(error) });
-      this.wakeAt(clock.now() + RETRY_MS);
+      this.wakeAt(clock.now() + RETRY_FIRST_MS);
     }
   }
 
   async #feed(): Promise<void> {
-    const { store, clock, leaseMs, observer } = this.#options;
+    const { store, clock, leaseMs } = this.#options;
     this.#claiming = true;
     while (this.#running && this.#hungry.size > 0) {
       const asked = [...this.#hungry];
@@ -100,15 +105,23 @@ export class Feeder {
       if (wants.length === 0) break;
       try {
         const answer = await store.claim({ now: clock.now(), leaseMs, wants });
+        this.#retryMs = RETRY_FIRST_MS;
         this.#deliver(wants, answer.claims, new Set(answer.more));
       } catch (error) {
-        observer.note('error', 'could not claim', { error: String(error) });
-        for (const { destination } of wants)
-          this.#options.clock.schedule(RETRY_MS, () => this.#options.lanes.get(destination)?.wake());
+        this.#failed(wants, error);
         break;
       }
     }
     this.#claiming = false;
+  }
+
+  /** Nothing could be claimed: it is tried again, later each time. What is damaged is not going to get better. */
+  #failed(wants: readonly ClaimWant[], error: unknown): void {
+    const { observer, clock, lanes, damaged } = this.#options;
+    observer.note('error', 'could not claim', { error: String(error) });
+    if (error instanceof HoldfastError && error.code === 'store_corrupt') damaged(error);
+    for (const { destination } of wants) clock.schedule(this.#retryMs, () => lanes.get(destination)?.wake());
+    this.#retryMs = Math.min(RETRY_LAST_MS, this.#retryMs * 2);
   }
 
   #wants(lanes: readonly Lane[]): ClaimWant[] {

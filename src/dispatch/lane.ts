@@ -3,13 +3,13 @@
  * knows nothing of other lanes; what it shares with them (slots, commits, claims) it asks of its host.
  */
 import { AdaptiveConcurrency } from '../core/concurrency.ts';
-import { Breaker } from '../core/breaker.ts';
 import type { Clock, Timer } from '../core/clock.ts';
 import { TokenBucket } from '../core/limiter.ts';
 import type { Observer } from '../core/observer.ts';
 import type { Attempted } from '../deliver/runner.ts';
 import type { Claim, ClaimWant, NewDelivery } from '../store/store.ts';
 import type { HandOffBudget } from './budget.ts';
+import { Circuit } from './circuit.ts';
 import type { Destination, Priority } from './destination.ts';
 import { type HandOff, Inflow } from './inflow.ts';
 import { Running } from './running.ts';
@@ -49,7 +49,7 @@ const CLAIM_BYTES_MAX = 4 * 1024 * 1024;
 
 export class Lane implements SlotUser {
   readonly destination: Destination;
-  readonly breaker: Breaker | null;
+  readonly circuit: Circuit;
   readonly #host: LaneHost;
   readonly #bucket: TokenBucket | null;
   readonly #concurrency: AdaptiveConcurrency;
@@ -73,7 +73,7 @@ export class Lane implements SlotUser {
     this.#host = host;
     this.inflow = new Inflow(host.budget);
     this.#timeouts = new Timeouts(this.#running, host.clock);
-    this.breaker = destination.breaker === null ? null : new Breaker(destination.breaker, host.clock);
+    this.circuit = new Circuit(destination, host.clock, host.observer);
     this.#bucket =
       destination.ratePerS === null ? null : new TokenBucket(destination.ratePerS, destination.ratePerS, host.clock);
     this.#concurrency = new AdaptiveConcurrency(destination.concurrency);
@@ -99,6 +99,16 @@ export class Lane implements SlotUser {
     return this.#paused;
   }
 
+  /** Nothing is attempted now, and nothing should wait in memory. */
+  get held(): boolean {
+    return this.#paused || this.circuit.state === 'open';
+  }
+
+  /** Whether a delivery of this event waits or runs here. */
+  has(eventId: string): boolean {
+    return this.claims().some(({ event }) => event.id === eventId);
+  }
+
   /** Whether nothing waits or runs here that the process could still do now. */
   get idle(): boolean {
     return this.#running.size === 0 && this.queued === 0 && !this.#storeHasMore && this.inflow.count === 0;
@@ -115,7 +125,7 @@ export class Lane implements SlotUser {
   /** How a new delivery is to reach this lane; its place in `inflow` is left once, by `arrived` or when it is withdrawn. */
   reserve(bytes: number, direct: boolean): HandOff {
     const waiting = this.queued + this.inflow.reserved;
-    if (!direct || this.#behind() || this.#held() || waiting >= QUEUE_MAX || !this.inflow.reserve(bytes)) {
+    if (!direct || this.#behind() || this.held || waiting >= QUEUE_MAX || !this.inflow.reserve(bytes)) {
       this.inflow.pass();
       return 'no';
     }
@@ -138,10 +148,10 @@ export class Lane implements SlotUser {
 
   /** What to claim now, or `null`. Asking clears the mark that the store has more; the answer sets it again. */
   want(bytesLeft: number): ClaimWant | null {
-    if (!this.#storeHasMore || this.#held() || this.#closing) return null;
+    if (!this.#storeHasMore || this.held || this.#closing) return null;
     const perAttempt = this.destination.batch?.size ?? 1;
     const full = Math.min(CLAIM_MAX, Math.max(CLAIM_MIN, perAttempt * this.#concurrency.limit * 2));
-    const slots = this.breaker?.state === 'half-open' ? 1 : full - this.queued;
+    const slots = this.circuit.state === 'half-open' ? 1 : full - this.queued;
     if (slots <= 0 || this.queued > full / 2) return null;
     this.#storeHasMore = false;
     return { destination: this.destination.name, slots, bytesMax: Math.max(1, Math.min(CLAIM_BYTES_MAX, bytesLeft)) };
@@ -160,7 +170,7 @@ export class Lane implements SlotUser {
   }
 
   #push(queued: Queued): void {
-    if (this.#held() || this.#closing) {
+    if (this.held || this.#closing) {
       this.#host.budget.give(queued.bytes);
       this.#host.release([queued.claim], 0);
       this.#storeHasMore = true;
@@ -188,11 +198,10 @@ export class Lane implements SlotUser {
   }
 
   #canStart(): boolean {
-    if (this.queued === 0 || this.#held() || !this.#host.mayStart()) return false;
+    if (this.queued === 0 || this.held || !this.#host.mayStart()) return false;
     if (this.#running.size >= this.#concurrency.limit) return false;
     if (!this.#batchIsDue()) return false;
-    if (this.breaker !== null && !this.breaker.allows()) return this.#later(this.breaker.waitMs());
-    const waitMs = this.#bucket?.waitMs(1) ?? 0;
+    const waitMs = Math.max(this.circuit.waitMs, this.#bucket?.waitMs(1) ?? 0);
     return waitMs <= 0 || this.#later(waitMs);
   }
 
@@ -236,7 +245,7 @@ export class Lane implements SlotUser {
   }
 
   #begin(running: Running): void {
-    running.permit = this.breaker?.began() ?? 0;
+    this.circuit.began(running);
     this.#running.add(running);
     this.#timeouts.watch();
   }
@@ -244,16 +253,21 @@ export class Lane implements SlotUser {
   async #runAfterStart(running: Running): Promise<void> {
     running.marked = true;
     const current = await this.#host.commitStarts(running.claims);
-    if (current && !running.abandoned) await this.#run(running);
-    else this.#finish(running);
+    if (current && !running.abandoned) return this.#run(running);
+    this.#host.budget.give(running.bytes);
+    this.#finish(running);
   }
 
   async #run(running: Running): Promise<void> {
     const attempted = await this.destination.runner.run(running);
     if (running.abandoned) return;
-    this.#record(running, attempted);
+    const opened = this.circuit.ended(running, attempted);
     this.#host.settle(this, running, attempted);
     this.#finish(running);
+    if (!opened) return;
+    // What waits in memory goes back: it keeps neither bytes nor claims while the world is down.
+    this.#giveBack();
+    this.#later(this.circuit.waitMs);
   }
 
   #finish(running: Running): void {
@@ -267,7 +281,7 @@ export class Lane implements SlotUser {
   async runAlone(claim: Claim): Promise<void> {
     const { clock, slots } = this.#host;
     const bytes = claim.event.body?.length ?? 0;
-    if (this.#held() || this.#closing || !(await this.#host.commitStarts([claim]))) {
+    if (this.held || this.#closing || !(await this.#host.commitStarts([claim]))) {
       this.#host.budget.give(bytes);
       this.#host.release([claim], 0);
       return;
@@ -282,28 +296,6 @@ export class Lane implements SlotUser {
     slots.force();
     this.#begin(running);
     await this.#run(running);
-  }
-
-  /** Tells the breaker how it went. */
-  #record(running: Running, attempted: Attempted): void {
-    const { breaker } = this;
-    if (breaker === null) return;
-    const before = breaker.state;
-    const down = attempted.results.find((result) => result.kind === 'unavailable');
-    const failed = attempted.results.some(({ kind }) => kind === 'failed' || kind === 'timeout' || kind === 'crashed');
-    if (down !== undefined) breaker.trip(running.permit);
-    else if (failed) breaker.failed(running.permit);
-    else breaker.succeeded(running.permit);
-    if (breaker.state !== before) this.#changed(down?.reason ?? (failed ? 'failures in a row' : 'probes succeeded'));
-  }
-
-  #changed(reason: string): void {
-    if (this.breaker === null) return;
-    this.#host.observer.breaker(this.destination.name, this.breaker.state, reason);
-    if (this.breaker.state !== 'open') return;
-    // What waits in memory goes back: it keeps neither bytes nor claims while the world is down.
-    this.#giveBack();
-    this.#later(this.breaker.waitMs());
   }
 
   // ------------------------------------------------------------------------------------- pause, stop, pacing
@@ -371,13 +363,8 @@ export class Lane implements SlotUser {
     return this.#storeHasMore || this.inflow.passing > 0;
   }
 
-  /** Nothing is attempted now, and nothing should wait in memory. */
-  #held(): boolean {
-    return this.#paused || this.breaker?.state === 'open';
-  }
-
   #feed(): void {
-    if (this.#storeHasMore && !this.#held() && !this.#closing) this.#host.hungry(this);
+    if (this.#storeHasMore && !this.held && !this.#closing) this.#host.hungry(this);
   }
 
   #giveBack(): void {

@@ -33,6 +33,8 @@ class Rig {
       random: () => 0.5,
       destinations: destinations.map((name) => this.#destination(name)),
       runningMax: 100,
+      responders: new Map(),
+      damaged: () => undefined,
       handOffBytesMax: 1 << 20,
       leaseMs: 60_000,
       release: 'test',

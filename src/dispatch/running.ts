@@ -15,6 +15,10 @@ export class Running implements Attempt {
   marked: boolean;
   /** Of the breaker's period it began in. */
   permit = 0;
+  /** It shows whether what failed is back. */
+  probe = false;
+  /** It failed as a probe, and spends no attempt. */
+  spared = false;
   ended = false;
   /** Given up at a stop: its outcome no longer counts. */
   abandoned = false;

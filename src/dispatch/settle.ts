@@ -22,11 +22,16 @@ export interface Ended {
   readonly result: Result;
   readonly times: AttemptTimes;
   readonly random: Random;
+  /** Whether a failure spends no attempt: it was a probe of the breaker. */
+  readonly spared: boolean;
 }
 
 /** What is to be committed for it. */
-export function outcomeOf(destination: Destination, { claim, result, times, random }: Ended): Outcome {
+export function outcomeOf(destination: Destination, { claim, result, times, random, spared }: Ended): Outcome {
   const attempt = recordOf(claim, result, times);
+  if (spared && result.kind !== 'succeeded' && result.kind !== 'skipped' && result.kind !== 'rejected') {
+    return { kind: 'retry', delayMs: unavailableMs(destination), spends: false, attempt };
+  }
   switch (result.kind) {
     case 'succeeded':
       return { kind: 'succeeded', attempt };
@@ -35,7 +40,7 @@ export function outcomeOf(destination: Destination, { claim, result, times, rand
     case 'rejected':
       return dead(destination, attempt, { reason: 'rejected', note: result.reason });
     case 'unavailable':
-      return { kind: 'retry', delayMs: destination.breaker?.openMs ?? UNAVAILABLE_DELAY_MS, spends: false, attempt };
+      return { kind: 'retry', delayMs: unavailableMs(destination), spends: false, attempt };
     case 'failed':
     case 'timeout':
     case 'crashed':
@@ -46,6 +51,10 @@ export function outcomeOf(destination: Destination, { claim, result, times, rand
     default:
       return result satisfies never;
   }
+}
+
+function unavailableMs({ breaker }: Destination): number {
+  return breaker?.openMs ?? UNAVAILABLE_DELAY_MS;
 }
 
 function retryOrBury(

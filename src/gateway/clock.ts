@@ -1,4 +1,4 @@
-/** The real time. Timers never keep the process alive by themselves: the listener and the gateway's own handle do. */
+/** The real time. Timers never keep the process alive: a running gateway does, from `start` to the end of `stop`. */
 import type { Clock } from '../core/clock.ts';
 
 const TIMER_MAX_MS = 2 ** 31 - 1;

@@ -1,4 +1,5 @@
 /** Handlers as users register them, and the destinations they become. */
+import { availableParallelism } from 'node:os';
 import { type Duration, durationMs } from '../core/duration.ts';
 import type { Observer } from '../core/observer.ts';
 import { exponential, type RetryPolicy } from '../core/retry.ts';
@@ -21,7 +22,7 @@ export interface HandlerOptions<From extends string = string, Type extends strin
   readonly formerly?: readonly string[];
   /** Which destinations get free slots first. Default `normal`. */
   readonly priority?: Priority;
-  /** Attempts at once: a number, or a range that follows the lag. Default 10. */
+  /** Attempts at once: a number, or a range that follows the lag. Default 10; in threads and processes 1 to the number of processors. */
   readonly concurrency?: number | { readonly min: number; readonly max: number };
   /** Most attempts per second. Default: no limit. */
   readonly ratePerS?: number;
@@ -78,8 +79,7 @@ export interface Known {
 export function destinationOf(registration: Registration, known: Known): Destination {
   const { name, options, batch } = registration;
   const from = typeof options.from === 'string' ? [options.from] : options.from;
-  const concurrency =
-    typeof options.concurrency === 'object' ? options.concurrency : range(options.concurrency ?? CONCURRENCY);
+  const concurrency = concurrencyOf(options);
   const problem = problemOf(registration, from, known.sources) ?? rangeProblem(concurrency);
   if (problem !== null) throw new HoldfastError('config_invalid', { detail: `Destination '${name}': ${problem}` });
   return {
@@ -102,8 +102,11 @@ export function destinationOf(registration: Registration, known: Known): Destina
   };
 }
 
-function range(concurrency: number): { min: number; max: number } {
-  return { min: concurrency, max: concurrency };
+/** A thread or a process costs tens of megabytes, and more of them than processors gain nothing. */
+function concurrencyOf({ concurrency, run = 'inline' }: HandlerOptions): Concurrency {
+  if (typeof concurrency === 'object') return concurrency;
+  if (concurrency === undefined && run !== 'inline') return { min: 1, max: availableParallelism() };
+  return { min: concurrency ?? CONCURRENCY, max: concurrency ?? CONCURRENCY };
 }
 
 function rangeProblem({ min, max }: { min: number; max: number }): string | null {

@@ -60,6 +60,8 @@ export class Engine {
   readonly admin: AdminApi;
   /** The admin token in force; `null`: none, and the API refuses everything that needs one. */
   readonly token: string | null;
+  /** Whether the store found damage in what it has: then nothing new is taken. */
+  damaged = false;
   readonly #parts: EngineParts;
   readonly #store: Store;
   readonly #holds: Holds;
@@ -175,6 +177,7 @@ export class Engine {
 
   /** Commits one event of the application's own. @throws HoldfastError store_unavailable, backlog_full, invalid_input */
   async emit(emitted: readonly Emitted[]): Promise<readonly EventAnswer[]> {
+    if (this.diskLow) throw new HoldfastError('disk_reserve', { retryAfterS: 30 });
     const events = emitted.map((one) => this.dispatcher.emitted(one, null));
     const answer = await this.dispatcher.append({ events });
     if (answer.status === 'refused') throw new HoldfastError('invalid_input', { detail: answer.reason });
@@ -213,11 +216,18 @@ export class Engine {
       observer,
       random,
       destinations,
+      responders: new Map(
+        config.sources.flatMap(({ name, responder }) => (responder === null ? [] : [[name, responder]])),
+      ),
       runningMax: config.settings.runningMax,
       handOffBytesMax: config.settings.handOffBytesMax,
       leaseMs: LEASE_MS,
       release: RELEASE,
       committerChanged: (state) => this.#committerChanged(state),
+      damaged: (error) => {
+        if (!this.damaged) observer.note('error', `${error.message} Nothing new is taken.`, { action: error.action });
+        this.damaged = true;
+      },
     });
   }
 

@@ -228,7 +228,7 @@ export class Acceptor {
     const until = this.ports.clock.monotonic() + source.deadlineMs;
     const responds = row.deliveries.some(({ destination, dead }) => destination === source.responder && dead === null);
     // Before the commit, so that no answer is missed.
-    const waiting = responds ? this.ports.awaitAnswer(source, row.event.id) : null;
+    const waiting = responds ? this.ports.awaitAnswer(source, row.event.id, false) : null;
     let settled: AppendAnswer;
     try {
       settled = await this.ports.append({ events: rows });
@@ -242,7 +242,7 @@ export class Acceptor {
     if (first.status === 'committed') return this.#soon(visit, first.eventId, { waiting, until });
     if (first.answer !== null) return storedReply(first.answer) ?? this.#answer(visit, [first.eventId]);
     // The first may still run: it answers both.
-    return this.#soon(visit, first.eventId, { waiting: this.ports.awaitAnswer(source, first.eventId), until });
+    return this.#soon(visit, first.eventId, { waiting: this.ports.awaitAnswer(source, first.eventId, true), until });
   }
 
   async #soon(

@@ -35,11 +35,13 @@ export interface IngestPorts {
   /** Commits; resolves after the commit. @throws HoldfastError store_unavailable, commit_unknown, stopping */
   readonly append: (append: Append) => Promise<AppendAnswer>;
   /**
-   * Of a `sync` source: the responder's answer to this event when it comes within the deadline, else `null`.
-   * Called before the commit of the event, so that no answer is missed.
+   * Of a `sync` source: the responder's answer to this event, or `null` as soon as it is known that none comes now (the
+   * attempt failed, the responder is paused or its breaker open). Called before the commit of the event, so that no
+   * answer is missed; for a duplicate (`repeat`) after it, with the id of the first.
    */
   readonly awaitAnswer: (
     source: Source,
     eventId: string,
+    repeat: boolean,
   ) => { readonly answer: Promise<StoredAnswer | null>; cancel(): void };
 }

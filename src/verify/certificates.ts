@@ -42,7 +42,7 @@ interface Kept {
 export function certificateCache(options: CertificateOptions): CertificateCache {
   const { certificates } = options;
   if (certificates !== undefined) return pinned(certificates);
-  const fetchCertificate = options.fetchCertificate ?? fetchText;
+  const fetchCertificate = options.fetchCertificate ?? ((url) => fetchText(url));
   const kept = new Map<string, Kept>();
   const pending = new Map<string, Promise<KeyObject | Refusal>>();
   const failed = new Map<string, number>();

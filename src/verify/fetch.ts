@@ -3,7 +3,7 @@
  * deadline and a bound on the answer.
  */
 import { Buffer } from 'node:buffer';
-import { get } from 'node:https';
+import type { RequestOptions } from 'node:https';
 
 const TIMEOUT_MS = 5000;
 const BYTES_MAX = 64 * 1024;
@@ -11,11 +11,15 @@ const BYTES_MAX = 64 * 1024;
 /**
  * The text behind an https URL.
  *
+ * @param options of `node:https`, for tests: a local server has a certificate authority of its own
  * @throws Error when the answer is not 200, is larger than 64 KiB, or takes longer than 5 s
  */
-export function fetchText(url: string): Promise<string> {
+export async function fetchText(url: string, options: RequestOptions = {}): Promise<string> {
+  // Loaded when it is needed: most programs that verify never fetch, and some run where there is no node:https.
+  const { get } = await import('node:https');
+  const settings = { signal: AbortSignal.timeout(TIMEOUT_MS), headers: { accept: '*/*' }, ...options };
   return new Promise((resolve, reject) => {
-    const request = get(url, { signal: AbortSignal.timeout(TIMEOUT_MS), headers: { accept: '*/*' } }, (response) => {
+    const request = get(url, settings, (response) => {
       if (response.statusCode !== 200) {
         response.destroy();
         reject(new Error(`answered ${response.statusCode ?? 'nothing'}`));

@@ -10,6 +10,7 @@
 export { all, anyOf, ipAllowList, none } from './compose.ts';
 export type { IpAllowListOptions } from './compose.ts';
 export type { Encoding } from './encoding.ts';
+export { readRequest } from './fetch-request.ts';
 export { hmac, timestampedHmac } from './hmac.ts';
 export type { HmacOptions, HmacSettings, TimestampedHmacOptions } from './hmac.ts';
 export type { HmacAlgorithm, SecretEncoding } from './keys.ts';

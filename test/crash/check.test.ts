@@ -72,7 +72,7 @@ const cases: readonly (readonly [name: string, rule: Rule, change: (given: Chang
   ['a delivery that has not ended', 'open', (given) => withDelivery(given, { state: 'ready' })],
   ['a success that no handler knows of', 'unprocessed', (given) => ({ ...given, log: given.log.slice(0, -1) })],
   ['a rejection that no handler made', 'unprocessed', (given) => withDelivery(given, { state: 'dead', reason: 'rejected' })],
-  ['an event that nobody sent', 'phantom', (given) => ({ ...given, sent: [], log: [] })],
+  ['an event that nobody sent', 'phantom', (given) => ({ ...given, sent: given.sent.slice(0, 1) })],
   [
     'an event that a handler got and the store does not have',
     'phantom',

@@ -121,7 +121,8 @@ function checkEvents(facts: Facts, breach: Report): void {
   for (const { event, key, sha } of facts.log) {
     const stored = facts.events.get(event);
     if (stored === undefined) breach('phantom', `a handler got ${event} (${key}), which is not in the store`);
-    if (facts.sentByKey.get(key)?.sha !== sha) breach('bytes', `a handler got ${key} as other bytes than were sent`);
+    const sent = facts.sentByKey.get(key);
+    if (sent !== undefined && sent.sha !== sha) breach('bytes', `a handler got ${key} as other bytes than were sent`);
   }
 }
 

@@ -26,7 +26,7 @@ export const adyenPlatformProvider: Provider = {
   variables: { secrets: 'ADYEN_PLATFORM_HMAC_KEY' },
   defaults: {
     type: 'body.type',
-    dedupeKey: 'body.type+body.data.id+body.timestamp',
+    dedupeKey: 'body.type+=:+body.data.id+=:+body.timestamp',
     orderKey: 'body.data.id',
     deadlineMs: 10_000,
     dedupeWindowMs: WEEK_MS,

@@ -88,7 +88,7 @@ export const adyenProvider: Provider = {
   defaults: {
     split: 'body.notificationItems',
     type: 'body.NotificationRequestItem.eventCode',
-    dedupeKey: 'body.NotificationRequestItem.pspReference+body.NotificationRequestItem.eventCode',
+    dedupeKey: 'body.NotificationRequestItem.pspReference+=:+body.NotificationRequestItem.eventCode',
     orderKey: 'body.NotificationRequestItem.merchantReference',
     answer: { status: 200, headers: { 'content-type': 'text/plain' }, body: '[accepted]' },
     deadlineMs: 10_000,

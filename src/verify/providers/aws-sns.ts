@@ -51,7 +51,7 @@ export function awsSns<Body = unknown>(options: AwsSnsOptions = {}): Verifier & 
       return open({
         topics: new Set(topics),
         certificates: certificateCache(options),
-        confirm: options.confirmSubscription ?? fetchText,
+        confirm: options.confirmSubscription ?? ((url) => fetchText(url)),
         privateKey: pem === undefined ? null : createPrivateKey(pem),
         certUrl: Object.keys(options.certificates ?? {})[0] ?? 'https://sns.us-east-1.amazonaws.com/test.pem',
       });

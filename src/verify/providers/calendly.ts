@@ -36,7 +36,7 @@ export const calendlyProvider: Provider = {
   variables: { secrets: 'CALENDLY_WEBHOOK_SIGNING_KEY' },
   defaults: {
     type: 'body.event',
-    dedupeKey: 'body.event+body.payload.uri+body.created_at',
+    dedupeKey: 'body.event+=:+body.payload.uri+=:+body.created_at',
     orderKey: 'body.payload.uri',
     deadlineMs: 15_000,
     dedupeWindowMs: WEEK_MS,

@@ -55,7 +55,7 @@ export const docusignProvider: Provider = {
   variables: { secrets: 'DOCUSIGN_CONNECT_KEY' },
   defaults: {
     type: 'body.event',
-    dedupeKey: 'body.data.envelopeId+body.event+body.generatedDateTime',
+    dedupeKey: 'body.data.envelopeId+=:+body.event+=:+body.generatedDateTime',
     orderKey: 'body.data.envelopeId',
     deadlineMs: 100_000,
     dedupeWindowMs: 16 * 86_400_000,

@@ -131,7 +131,7 @@ function digest(before: string, body: Uint8Array): string {
 const defaults: SourceDefaults = {
   split: 'body',
   type: 'body.subscriptionType',
-  dedupeKey: 'body.eventId+body.subscriptionId+body.objectId+body.occurredAt',
+  dedupeKey: 'body.eventId+=:+body.subscriptionId+=:+body.objectId+=:+body.occurredAt',
   orderKey: 'body.objectId',
   deadlineMs: 5000,
   dedupeWindowMs: WEEK_MS,

@@ -73,7 +73,7 @@ export const msGraphProvider: Provider = {
   defaults: {
     split: 'body.value',
     type: readType,
-    dedupeKey: 'body.subscriptionId+body.id+body.resource+body.changeType',
+    dedupeKey: 'body.subscriptionId+=:+body.id+=:+body.resource+=:+body.changeType',
     orderKey: 'body.resource',
     tenant: 'body.tenantId',
     answer: { status: 202 },

@@ -22,7 +22,7 @@ export const shopifyProvider: Provider = {
   defaults: {
     type: 'header.x-shopify-topic',
     dedupeKey: 'header.x-shopify-webhook-id',
-    orderKey: 'header.x-shopify-shop-domain+body.admin_graphql_api_id',
+    orderKey: 'header.x-shopify-shop-domain+=:+body.admin_graphql_api_id',
     deadlineMs: 5000,
     dedupeWindowMs: WEEK_MS,
   },

@@ -47,7 +47,7 @@ export const xeroProvider: Provider = {
   defaults: {
     split: 'body.events',
     type: readType,
-    dedupeKey: 'body.resourceId+body.eventDateUtc+body.eventType',
+    dedupeKey: 'body.resourceId+=:+body.eventDateUtc+=:+body.eventType',
     orderKey: 'body.resourceId',
     tenant: 'body.tenantId',
     answer: { status: 200, body: '' },

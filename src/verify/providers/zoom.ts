@@ -53,7 +53,7 @@ export const zoomProvider: Provider = {
   variables: { secrets: 'ZOOM_WEBHOOK_SECRET_TOKEN' },
   defaults: {
     type: 'body.event',
-    dedupeKey: 'body.event+body.event_ts+body.payload.object.uuid',
+    dedupeKey: 'body.event+=:+body.event_ts+=:+body.payload.object.uuid',
     orderKey: 'body.payload.object.uuid',
     deadlineMs: 3000,
     dedupeWindowMs: WEEK_MS,
