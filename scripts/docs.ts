@@ -125,12 +125,12 @@ function excerpt(path: string, region: string | undefined): string {
   return start < 0 || end < 0 ? `// ${path} has no region ${region}` : lines.slice(start + 1, end).join('\n');
 }
 
-const block = /(<!-- from ([^\s#]+)(?:#(\S+))? -->\n+```\w*\n)([\s\S]*?)(\n```)/g;
+const block = /(<!-- from ([^\s#]+)(?:#(\S+))? -->\n+```\w*\n)((?:(?!```)[\s\S])*)```/g;
 
 function withExamples(text: string): string {
   return text.replaceAll(
     block,
-    (...[, head, path, region, , tail]: string[]) => `${head}${excerpt(path ?? '', region)}${tail}`,
+    (...[, head, path, region]: string[]) => `${head}${excerpt(path ?? '', region)}\n\`\`\``,
   );
 }
 

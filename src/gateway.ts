@@ -64,6 +64,8 @@ export interface StopOptions {
  * acknowledged is in the file, and the restart recovers it.
  */
 const FATAL_EXIT = 70;
+/** For the answers of the batch that failed to go out: a 503 tells its senders to come again, a reset tells nothing. */
+const FATAL_LINGER_MS = 100;
 const ALIVE_MS = 3_600_000;
 
 /**
@@ -175,7 +177,7 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
         observing: this.#observing,
         acceptor: this.#acceptor,
         gate: () => this.#gate(),
-        onFatal: this.#options.onFatal ?? (() => process.exit(FATAL_EXIT)),
+        onFatal: this.#options.onFatal ?? exitFatal,
       },
       store,
     );
@@ -334,4 +336,8 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
     }
     await loaded.default(this);
   }
+}
+
+function exitFatal(): void {
+  setTimeout(() => process.exit(FATAL_EXIT), FATAL_LINGER_MS);
 }

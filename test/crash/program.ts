@@ -29,7 +29,7 @@ const gateway = createGateway(
     adminToken: TOKEN,
     diskReserveBytes: options.diskReserveBytes,
     logLevel: 'silent',
-    grace: '5s',
+    graceMs: '5s',
     sources: {
       [SOURCE]: { verify, type: 'header.x-plan', dedupeKey: 'header.x-key', orderKey: 'header.x-order' },
       [BURN]: { verify },

@@ -35,6 +35,7 @@ export class Trial {
   #gateway: GatewayProcess | null = null;
   #runs = 0;
   #port = 0;
+  #serves = false;
   #up = Promise.withResolvers<string>();
 
   constructor(t: TestContext, options: TrialOptions = {}) {
@@ -79,7 +80,13 @@ export class Trial {
 
   async #closeWith(gateway: GatewayProcess): Promise<void> {
     await gateway.exited;
-    if (this.#gateway === gateway) this.#up = Promise.withResolvers();
+    if (this.#gateway === gateway) this.#down();
+  }
+
+  /** From now on the client waits for the next start; whoever waits already waits for the same. */
+  #down(): void {
+    if (this.#serves) this.#up = Promise.withResolvers();
+    this.#serves = false;
   }
 
   /** Starts it and waits until it serves. The client sends from then on, or once `look` has seen what there is. */
@@ -88,20 +95,21 @@ export class Trial {
     const { url } = await gateway.ready();
     this.#port = Number(new URL(url).port);
     await look?.();
+    this.#serves = true;
     this.#up.resolve(url);
     return gateway;
   }
 
   /** SIGKILL; the client waits for the next start. */
   async kill(): Promise<Exit> {
-    this.#up = Promise.withResolvers();
+    this.#down();
     return this.gateway.kill();
   }
 
   /** Waits for it to end by itself; the client waits for the next start. */
   async ended(): Promise<Exit> {
     const exit = await this.gateway.ended();
-    this.#up = Promise.withResolvers();
+    this.#down();
     return exit;
   }
 

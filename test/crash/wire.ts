@@ -16,7 +16,7 @@ export type Plan =
   | 'fail-once'
   | 'reject'
   | 'skip'
-  /** Takes a second. */
+  /** Takes seconds, in the first start of the program only. */
   | 'long'
   /** `ledger` ends the process in its first tick; `mail` is innocent. */
   | 'exit'

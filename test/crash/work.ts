@@ -5,7 +5,7 @@ import type { Failpoints } from './failpoints.ts';
 import { type Ending, LEDGER, type LogLine, MAIL, type Plan, type ProgramOptions, sha256 } from './wire.ts';
 
 const SLOW_MS = 15;
-const LONG_MS = 1000;
+const LONG_MS = 4000;
 const OVERTAKEN_MS = 400;
 const OVERTAKING_MS = 700;
 
@@ -46,11 +46,20 @@ export class Work {
     this.#points.hit('in-handler');
     const plan = planFor(context.destination, event.header('x-plan') as Plan);
     if (plan === 'exit') process.exit(9);
-    const ended = await endOf(plan, context.attempt, count);
+    const ended = await this.#endOf(plan, context.attempt, count);
     this.#write({ ...line, ended });
     if (ended === 'rejected') throw new Reject('as planned');
     if (ended === 'skipped') throw new Skip('as planned');
     if (ended === 'failed') throw new Error('as planned');
+  }
+
+  async #endOf(plan: Plan, attempt: number, count: number): Promise<Ending> {
+    if (plan === 'slow') await sleep(SLOW_MS);
+    if (plan === 'long' && this.#options.run === 1) await sleep(LONG_MS);
+    if (plan === 'overtaken') await sleep(count === 1 ? OVERTAKEN_MS : OVERTAKING_MS);
+    if (plan === 'reject' || (plan === 'overtaken' && count === 1)) return 'rejected';
+    if (plan === 'skip') return 'skipped';
+    return plan === 'fail-once' && attempt === 1 ? 'failed' : 'succeeded';
   }
 
   #write(line: LogLine): void {
@@ -63,14 +72,6 @@ function planFor(destination: string, plan: Plan): Plan {
   return plan === 'overtaken' && destination !== MAIL ? 'succeed' : plan;
 }
 
-async function endOf(plan: Plan, attempt: number, count: number): Promise<Ending> {
-  if (plan === 'slow') await sleep(SLOW_MS);
-  if (plan === 'long') await sleep(LONG_MS);
-  if (plan === 'overtaken') await sleep(count === 1 ? OVERTAKEN_MS : OVERTAKING_MS);
-  if (plan === 'reject' || (plan === 'overtaken' && count === 1)) return 'rejected';
-  if (plan === 'skip') return 'skipped';
-  return plan === 'fail-once' && attempt === 1 ? 'failed' : 'succeeded';
-}
 
 function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));

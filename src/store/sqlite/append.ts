@@ -5,7 +5,6 @@ import type {
   Append,
   AppendAnswer,
   Claim,
-  CommittedEvent,
   DuplicateEvent,
   EventAnswer,
   NewDelivery,
@@ -31,6 +30,7 @@ export class Appender {
   /** Keys of this transaction, by the first word of their digests. */
   readonly #keys = new Map<number, DedupeEntry[]>();
   readonly #entries: DedupeEntry[] = [];
+  readonly #births: Birth[] = [];
 
   constructor(txn: Txn, chunks: ChunkWriter) {
     this.#txn = txn;
@@ -38,7 +38,10 @@ export class Appender {
     txn.beforeEnd(() => {
       const stage = txn.state.dedupe.stage(this.#entries);
       for (const step of stage.steps) txn.step(step);
-      txn.afterwards(() => stage.apply());
+      txn.afterwards(() => {
+        stage.apply();
+        for (const birth of this.#births) this.#claim(birth);
+      });
     });
   }
 
@@ -50,10 +53,12 @@ export class Appender {
 
   /** Why these events cannot be committed together; found before any of them is. */
   whyRefused(items: readonly NewEvent[]): RefusedReason | null {
-    for (const [index, { event, deliveries }] of items.entries()) {
-      if ((event.body?.length ?? 0) > ROW_BYTES_MAX || deliveries.length > ORDINALS) return 'too_large';
-      if (this.#exists(event.id)) return 'conflict';
-      if (index > 0 && items.findIndex((other) => other.event.id === event.id) < index) return 'conflict';
+    for (let index = 0; index < items.length; index++) {
+      const item = items[index];
+      if (item === undefined) continue;
+      if ((item.event.body?.length ?? 0) > ROW_BYTES_MAX || item.deliveries.length > ORDINALS) return 'too_large';
+      if (this.#exists(item.event.id)) return 'conflict';
+      if (index > 0 && items.findIndex((other) => other.event.id === item.event.id) < index) return 'conflict';
     }
     return null;
   }
@@ -64,31 +69,35 @@ export class Appender {
 
   #appendOne(item: NewEvent): EventAnswer {
     const { event, dedupeWindowMs } = item;
-    if (event.dedupeKey === null || dedupeWindowMs <= 0) return this.#appendNew(item);
+    const id = bytesOf(event);
+    if (event.dedupeKey === null || dedupeWindowMs <= 0) return this.#appendNew(item, id);
     const digest = digestOf(event, event.dedupeKey);
     const crc = crcOf(event.body);
     const known = this.#findKey(digest, event.receivedAt);
     if (known !== null) return this.#appendDuplicate(event, known, crc);
-    const id = bytesOf(event);
     this.#remember({ digest, id, crc, length: event.body?.length ?? 0, expiresAt: event.receivedAt + dedupeWindowMs });
-    return this.#appendNew(item);
+    return this.#appendNew(item, id);
   }
 
-  #appendNew({ event, deliveries }: NewEvent): EventAnswer {
+  #appendNew({ event, deliveries }: NewEvent, id: Uint8Array): EventAnswer {
     const txn = this.#txn;
-    const owed = deliveries.map((delivery) => txn.destination(delivery.destination));
-    const bodyBytes = event.body?.length ?? 0;
+    const owed: number[] = [];
+    const claims: (Claim | null)[] = [];
+    for (const { destination } of deliveries) {
+      owed.push(txn.destination(destination));
+      claims.push(null);
+    }
     const bodiless = event.body === null;
-    const seq = this.#chunks.add({ event, id: bytesOf(event), owed, bodyBytes, duplicateOf: null, bodiless });
-    txn.countSource(event.source, 'accepted');
-    txn.countSource(event.source, 'kept');
-    const claims: (Claim | null)[] = deliveries.map(() => null);
-    const answer: CommittedEvent = { status: 'committed', eventId: event.id, claims };
-    deliveries.forEach((delivery, ordinal) => {
-      const birth = { event, seq, ordinal, destination: owed[ordinal] ?? 0, delivery, claims };
-      this.#addDelivery(birth);
-    });
-    return answer;
+    const seq = this.#chunks.add({ event, id, owed, bodyBytes: event.body?.length ?? 0, duplicateOf: null, bodiless });
+    const counts = txn.source(event.source);
+    counts.accepted++;
+    counts.kept++;
+    for (let ordinal = 0; ordinal < deliveries.length; ordinal++) {
+      const delivery = deliveries[ordinal];
+      if (delivery === undefined) continue;
+      this.#addDelivery({ event, seq, ordinal, destination: owed[ordinal] ?? 0, delivery, claims, paged: null, row: null });
+    }
+    return { status: 'committed', eventId: event.id, claims };
   }
 
   #addDelivery(birth: Birth): void {
@@ -102,14 +111,15 @@ export class Appender {
     }
     txn.count(destination, 'open_paged');
     const state = delivery.handOff === 'start' ? STARTED : OPEN;
-    const paged = this.#chunks.page(destination, { seq, ordinal, state });
-    if (delivery.handOff === 'no') {
-      txn.ready.add(destination);
-      txn.afterwards(() => txn.state.lane(destination).offerPage());
-      return;
-    }
-    txn.born.add(positionOf(seq, ordinal));
-    txn.afterwards(() => this.#claim(birth, paged, null));
+    birth.paged = this.#chunks.page(destination, { seq, ordinal, state });
+    if (delivery.handOff === 'no') txn.offerPage(destination);
+    else this.#bear(birth);
+  }
+
+  /** It is claimed as soon as it is committed. */
+  #bear(birth: Birth): void {
+    this.#txn.born.add(positionOf(birth.seq, birth.ordinal));
+    this.#births.push(birth);
   }
 
   #addRow(birth: Birth, due: number): void {
@@ -122,20 +132,20 @@ export class Appender {
     const row = newRow(event, { ...at, state, due, committed_at: txn.now, ...ended });
     insertRow(txn, row, () => {
       if (delivery.handOff === 'no' || due > 0) return false;
-      txn.born.add(row.position);
       if (delivery.handOff === 'start') txn.step({ statement: 'startRow', params: [row.position] });
-      txn.afterwards(() => this.#claim(birth, null, row));
+      birth.row = row;
+      this.#bear(birth);
       return true;
     });
   }
 
   /** Hands off what was just committed. */
-  #claim(birth: Birth, paged: { seq: number; index: number } | null, row: DeliveryRow | null): void {
-    const { event, seq, ordinal, destination, claims } = birth;
+  #claim({ event, seq, ordinal, destination, claims, paged, row, delivery }: Birth): void {
     const { state, leaseMs } = this.#txn;
     const slot = state.slots.make({ position: positionOf(seq, ordinal), destination, event, paged, row }, leaseMs);
-    const { destination: name } = birth.delivery;
-    claims[ordinal] = { ...claimOf(state, slot, { committedAt: this.#txn.now, answered: false }), destination: name };
+    // By the name it was owed to: another action of the same batch may have renamed it since.
+    const name = delivery.destination;
+    claims[ordinal] = claimOf(slot, { destination: name, committedAt: this.#txn.now, answered: false });
   }
 
   /** A repeat owes nothing. With the same body it is counted; with another it is kept as an event as well. */
@@ -143,10 +153,11 @@ export class Appender {
     const txn = this.#txn;
     const bodyBytes = event.body?.length ?? 0;
     const differs = crc !== known.crc || bodyBytes !== known.length;
-    txn.countSource(event.source, 'duplicates');
+    const counts = txn.source(event.source);
+    counts.duplicates++;
     if (differs) {
-      txn.countSource(event.source, 'differing');
-      txn.countSource(event.source, 'kept');
+      counts.differing++;
+      counts.kept++;
       const bodiless = event.body === null;
       this.#chunks.add({ event, id: bytesOf(event), owed: [], bodyBytes, duplicateOf: known.id, bodiless });
     }
@@ -190,6 +201,9 @@ interface Birth {
   readonly delivery: NewDelivery;
   /** Where its claim is answered. */
   readonly claims: (Claim | null)[];
+  /** Where it is, once that is settled. */
+  paged: { readonly seq: number; readonly index: number } | null;
+  row: DeliveryRow | null;
 }
 
 function bytesOf(event: StoredEvent): Uint8Array {

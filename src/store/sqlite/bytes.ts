@@ -22,7 +22,11 @@ export class ByteWriter {
 
   /** A whole number from 0 to 2^53, seven bits a byte, low bits first. */
   varint(value: number): void {
-    this.#room(8);
+    if (this.#length + 8 > this.#bytes.length) this.#room(8);
+    if (value < 0x80) {
+      this.#bytes[this.#length++] = value;
+      return;
+    }
     let rest = value;
     while (rest >= 0x80) {
       this.#bytes[this.#length++] = (rest % 0x80) | 0x80;

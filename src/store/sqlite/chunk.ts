@@ -6,7 +6,7 @@ import { formatId } from '../../core/id.ts';
 import type { HeaderList, StoredEvent } from '../../core/event.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
 import { damaged } from './failure.ts';
-import { makeMarks, markOf, type MarkField } from './marks.ts';
+import { makeMarks, markOf } from './marks.ts';
 import { readStrings, StringTable } from './strings.ts';
 
 /** So few that a claim of one event decodes in well under a millisecond, so many that the row's own cost vanishes. */
@@ -146,57 +146,73 @@ interface EventOutput {
   readonly base: number;
 }
 
+/** Slots of {@link StringTable}; those of the headers follow. */
+const slots = { source: 0, type: 1, method: 2, path: 3, correlationId: 4, optional: 5, headers: 12 } as const;
+
+/** Every field has its slot; optional ones are written in the order of their flags. */
 function writeEvent({ out, strings, base }: EventOutput, item: ChunkEvent): void {
-  const { event } = item;
-  const optional: (readonly [number, string | null])[] = [
-    [HAS_TENANT, event.tenant],
-    [HAS_DEDUPE_KEY, event.dedupeKey],
-    [HAS_ORDER_KEY, event.orderKey],
-    [HAS_QUERY, event.query === '' ? null : event.query],
-    [HAS_TRACE, event.traceparent],
-    [IS_UNFIT, event.unfit],
-  ];
-  let flags = event.correlationId === event.id ? CORRELATES_ITSELF : 0;
-  if (item.duplicateOf !== null) flags |= IS_DUPLICATE;
+  const { event, owed, duplicateOf } = item;
+  const { tenant, dedupeKey, orderKey, query, traceparent, unfit, headers } = event;
+  const correlatesItself = event.correlationId === event.id;
+  let flags = correlatesItself ? CORRELATES_ITSELF : 0;
+  if (duplicateOf !== null) flags |= IS_DUPLICATE;
   if (item.bodiless) flags |= HAS_NO_BODY;
-  for (const [flag, text] of optional) if (text !== null) flags |= flag;
+  if (tenant !== null) flags |= HAS_TENANT;
+  if (dedupeKey !== null) flags |= HAS_DEDUPE_KEY;
+  if (orderKey !== null) flags |= HAS_ORDER_KEY;
+  if (query !== '') flags |= HAS_QUERY;
+  if (traceparent !== null) flags |= HAS_TRACE;
+  if (unfit !== null) flags |= IS_UNFIT;
   out.varint(flags);
   out.number(event.receivedAt - base);
   out.varint(item.bodyBytes);
-  out.varint(strings.number(event.source));
-  out.varint(strings.number(event.type));
-  out.varint(strings.number(event.method));
-  out.varint(strings.number(event.path));
-  if ((flags & CORRELATES_ITSELF) === 0) out.varint(strings.number(event.correlationId));
-  for (const [, text] of optional) if (text !== null) out.varint(strings.number(text));
-  if (item.duplicateOf !== null) out.raw(item.duplicateOf);
-  out.varint(event.headers.length);
-  for (const text of event.headers) out.varint(strings.number(text));
-  out.varint(item.owed.length);
-  for (const destination of item.owed) out.varint(destination);
+  out.varint(strings.number(slots.source, event.source));
+  out.varint(strings.number(slots.type, event.type));
+  out.varint(strings.number(slots.method, event.method));
+  out.varint(strings.number(slots.path, event.path));
+  if (!correlatesItself) out.varint(strings.number(slots.correlationId, event.correlationId));
+  if (tenant !== null) out.varint(strings.number(slots.optional, tenant));
+  if (dedupeKey !== null) out.varint(strings.number(slots.optional + 1, dedupeKey));
+  if (orderKey !== null) out.varint(strings.number(slots.optional + 2, orderKey));
+  if (query !== '') out.varint(strings.number(slots.optional + 3, query));
+  if (traceparent !== null) out.varint(strings.number(slots.optional + 4, traceparent));
+  if (unfit !== null) out.varint(strings.number(slots.optional + 5, unfit));
+  if (duplicateOf !== null) out.raw(duplicateOf);
+  out.varint(headers.length);
+  for (let index = 0; index < headers.length; index++) {
+    out.varint(strings.number(slots.headers + index, headers[index] ?? ''));
+  }
+  out.varint(owed.length);
+  for (let ordinal = 0; ordinal < owed.length; ordinal++) out.varint(owed[ordinal] ?? 0);
 }
 
-/** The marks of a chunk's events. Sources, types and tenants repeat, so each is hashed once. */
+/** The marks of a chunk's events. Sources, types and tenants repeat, so what was hashed last is not hashed again. */
 class MarkCollector {
   readonly #hashes: number[] = [];
-  readonly #seen = { source: new Set<string>(), type: new Set<string>(), tenant: new Set<string>() };
+  #last: readonly [string, string, string | null] = ['', '', null];
+  readonly #seen = new Set<number>();
 
-  add(event: StoredEvent): void {
-    this.#once('source', event.source);
-    this.#once('type', event.type);
-    if (event.tenant !== null) this.#once('tenant', event.tenant);
-    if (event.dedupeKey !== null) this.#hashes.push(markOf('dedupeKey', event.dedupeKey));
-    this.#hashes.push(markOf('correlationId', event.correlationId));
+  add({ source, type, tenant, dedupeKey, correlationId, id }: StoredEvent): void {
+    const [lastSource, lastType, lastTenant] = this.#last;
+    if (source !== lastSource || type !== lastType || tenant !== lastTenant || this.#hashes.length === 0) {
+      this.#last = [source, type, tenant];
+      this.#once(markOf('source', source));
+      this.#once(markOf('type', type));
+      if (tenant !== null) this.#once(markOf('tenant', tenant));
+    }
+    if (dedupeKey !== null) this.#hashes.push(markOf('dedupeKey', dedupeKey));
+    // An event that correlates with itself is found by its id.
+    if (correlationId !== id) this.#hashes.push(markOf('correlationId', correlationId));
   }
 
   make(): Uint8Array {
     return makeMarks(this.#hashes);
   }
 
-  #once(field: 'source' | 'type' | 'tenant', text: string): void {
-    if (this.#seen[field].has(text)) return;
-    this.#seen[field].add(text);
-    this.#hashes.push(markOf(field satisfies MarkField, text));
+  #once(hash: number): void {
+    if (this.#seen.has(hash)) return;
+    this.#seen.add(hash);
+    this.#hashes.push(hash);
   }
 }
 

@@ -3,16 +3,15 @@ import { formatId } from '../../core/id.ts';
 import type { Claim } from '../store.ts';
 import { deliveryId } from './position.ts';
 import type { Slot } from './slots.ts';
-import type { State } from './state.ts';
 
-export function claimOf(state: State, slot: Slot, more: { committedAt: number; answered: boolean }): Claim {
+export function claimOf(slot: Slot, more: Pick<Claim, 'destination' | 'committedAt' | 'answered'>): Claim {
   const { event, row } = slot;
   const replayOf = row?.replay_of ?? null;
   return {
     deliveryId: deliveryId(event.id, slot.position),
     claim: slot.claim,
     ref: slot,
-    destination: state.destinations.name(slot.destination),
+    destination: more.destination,
     event,
     orderKey: row?.order_key ?? null,
     attempts: row?.attempts ?? 0,

@@ -220,5 +220,5 @@ function claimReady(state: State, ready: Ready, leaseMs: number): Claim {
   const committedAt = row?.committed_at ?? page?.committedAt ?? chunk.committedAt;
   const answered = state.hasAnswers && state.reader.first('answerExists', entry.idBytes) !== null;
   const slot = state.slots.make({ position, destination: number, event, paged, row }, leaseMs);
-  return claimOf(state, slot, { committedAt, answered });
+  return claimOf(slot, { destination: state.destinations.name(number), committedAt, answered });
 }

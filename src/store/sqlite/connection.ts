@@ -49,8 +49,8 @@ export function syncDirectory(path: string): void {
 export function connectWriter(path: string, synchronous: Synchronous): DatabaseSync {
   const database = new DatabaseSync(path, { timeout: 5000, enableForeignKeyConstraints: false });
   try {
-    // Only effective before the first table is made; gives freed space back in small steps instead of by VACUUM.
-    database.exec('PRAGMA auto_vacuum = INCREMENTAL');
+    // Only before the first table is made, later it would write: gives freed space back in small steps.
+    if (pragma(database, 'page_count') === 0) database.exec('PRAGMA auto_vacuum = INCREMENTAL');
     database.exec('PRAGMA journal_mode = WAL');
     database.exec(`PRAGMA synchronous = ${synchronous}`);
     // macOS: a plain fsync does not empty the drive's cache.

@@ -14,7 +14,7 @@ export async function listEvents(state: State, filter: EventFilter, page: Page):
   const oldestFirst = page.oldestFirst ?? false;
   const after = page.cursor === undefined ? null : Number(page.cursor);
   const found: ChunkEntry[] = [];
-  const marks = marksOf(filter);
+  const marks = marksOf(state, filter);
   // The chunk that holds the cursor itself comes again: the rest of it is still to be listed.
   let from = after ?? (oldestFirst ? -1 : Number.MAX_SAFE_INTEGER);
   let isFirst = after !== null;
@@ -49,19 +49,33 @@ function nextChunks(state: State, at: { from: number; oldestFirst: boolean; incl
   return state.reader.all({ sql: `SELECT ${COLUMNS} FROM chunk WHERE ${start} ORDER BY seq LIMIT ${CHUNKS_AHEAD}` }, from);
 }
 
-function marksOf(filter: EventFilter): number[] {
-  const fields: MarkField[] = ['source', 'type', 'tenant', 'dedupeKey', 'correlationId'];
-  return fields.flatMap((field) => {
+/** What a chunk that holds a fitting event is marked with. */
+interface Marks {
+  readonly hashes: readonly number[];
+  readonly correlation: number | null;
+  /** The chunk of the event that has the correlation id as its own id: such an event is not marked. */
+  readonly own: number | null;
+}
+
+function marksOf(state: State, filter: EventFilter): Marks {
+  const fields: MarkField[] = ['source', 'type', 'tenant', 'dedupeKey'];
+  const hashes = fields.flatMap((field) => {
     const text = filter[field];
     return text === undefined ? [] : [markOf(field, text)];
   });
+  const { correlationId } = filter;
+  if (correlationId === undefined) return { hashes, correlation: null, own: null };
+  const own = state.chunks.find(correlationId)?.chunk.seq ?? null;
+  return { hashes, correlation: markOf('correlationId', correlationId), own };
 }
 
-function mayFit(row: Row, filter: EventFilter, marks: readonly number[]): boolean {
+function mayFit(row: Row, filter: EventFilter, { hashes, correlation, own }: Marks): boolean {
   if (filter.since !== undefined && Number(row['received_max']) < filter.since) return false;
   if (filter.until !== undefined && Number(row['received_min']) >= filter.until) return false;
   if (filter.unmatched === true && row['unmatched'] === 0) return false;
-  return marks.every((mark) => mayHold(row['marks'] as Uint8Array, mark));
+  const marks = row['marks'] as Uint8Array;
+  if (correlation !== null && row['seq'] !== own && !mayHold(marks, correlation)) return false;
+  return hashes.every((hash) => mayHold(marks, hash));
 }
 
 function fits(entry: ChunkEntry, filter: EventFilter): boolean {

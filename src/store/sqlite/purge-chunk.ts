@@ -126,7 +126,7 @@ function addRow(fate: Fate | undefined, row: DeliveryRow): void {
 }
 
 function removeEvent(txn: Txn, { entry, rows }: Fate): void {
-  txn.countSource(entry.source, 'kept', -1);
+  txn.source(entry.source).kept--;
   for (const row of rows) {
     txn.step({ statement: { sql: 'DELETE FROM delivery WHERE position = ?' }, params: [row.position] });
     txn.step({ statement: { sql: 'DELETE FROM attempt WHERE position = ?' }, params: [row.position] });

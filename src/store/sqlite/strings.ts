@@ -6,18 +6,34 @@ const LATIN1 = 0;
 const UTF16 = 1;
 const NOT_LATIN1 = /[^\u0000-\u00ff]/;
 
-/** Collects strings and gives each a number. */
+/** A slot whose strings were new so often in a row holds ids and the like: looking them up is in vain. */
+const FRESH_AFTER = 8;
+
+/**
+ * Collects strings and gives each a number. What stands in the same slot (a field, the n-th header) is mostly the same
+ * from event to event, or new every time; both are told without a look-up.
+ */
 export class StringTable {
   readonly #numbers = new Map<string, number>();
   readonly #strings: string[] = [];
+  readonly #lastTexts: string[] = [];
+  readonly #lastNumbers: number[] = [];
+  readonly #newInARow: number[] = [];
 
-  /** The number of a string; a new one when it was not seen before. */
-  number(text: string): number {
-    const known = this.#numbers.get(text);
-    if (known !== undefined) return known;
-    const number = this.#strings.length;
-    this.#numbers.set(text, number);
-    this.#strings.push(text);
+  /** The number of a string in a slot. */
+  number(slot: number, text: string): number {
+    if (this.#lastTexts[slot] === text) return this.#lastNumbers[slot] ?? 0;
+    const inARow = this.#newInARow[slot] ?? 0;
+    let number = inARow >= FRESH_AFTER ? undefined : this.#numbers.get(text);
+    if (number === undefined) {
+      number = this.#strings.push(text) - 1;
+      if (inARow < FRESH_AFTER) this.#numbers.set(text, number);
+      this.#newInARow[slot] = inARow + 1;
+    } else {
+      this.#newInARow[slot] = 0;
+    }
+    this.#lastTexts[slot] = text;
+    this.#lastNumbers[slot] = number;
     return number;
   }
 

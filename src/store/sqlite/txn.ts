@@ -131,13 +131,21 @@ export class Txn {
     counts[counter] += by;
   }
 
-  countSource(source: string, counter: keyof SourceCounts, by = 1): void {
-    let counts = this.#sources.get(source);
+  /** What this transaction counts for a source. */
+  source(name: string): SourceCounts {
+    let counts = this.#sources.get(name);
     if (counts === undefined) {
       counts = { accepted: 0, duplicates: 0, differing: 0, kept: 0 };
-      this.#sources.set(source, counts);
+      this.#sources.set(name, counts);
     }
-    counts[counter] += by;
+    return counts;
+  }
+
+  /** New entries in a page of this destination wait to be claimed. */
+  offerPage(destination: number): void {
+    if (this.ready.has(destination)) return;
+    this.ready.add(destination);
+    this.afterwards(() => this.state.lane(destination).offerPage());
   }
 
   /** The number of a destination; a new one when nothing was ever owed to it. */
