@@ -10,6 +10,7 @@
 import { hash, randomBytes, randomFillSync } from 'node:crypto';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Clock } from '../src/core/clock.ts';
@@ -34,6 +35,7 @@ const { values: flags } = parseArgs({
     sizes: { type: 'string', default: '1,16,64,256' },
     writer: { type: 'string', default: 'thread' },
     backlog: { type: 'string', default: '0' },
+    load: { type: 'boolean', default: false },
     sync: { type: 'string', default: 'FULL' },
   },
 });
@@ -150,8 +152,72 @@ async function measureLives(size: number): Promise<void> {
   print(`${size} a commit: best ${best.toFixed(1)} us CPU, mean ${total.toFixed(1)}; ${bytes.toFixed(0)} bytes on disk an event`);
 }
 
+/**
+ * 64 senders that wait for their answer, each request with 25 µs of other work on the event loop (what HTTP costs), one
+ * commit in flight: which writer serves more, and how long the event loop stands still.
+ */
+async function measureLoad(): Promise<void> {
+  const { store } = await open('load');
+  const seconds = 5;
+  const waiting: { item: NewEvent; done: () => void }[] = [];
+  const took: number[] = [];
+  let claims: Claim[] = [];
+  let committing = false;
+  let accepted = 0;
+  const prepared = Array.from({ length: 20_000 }, (_, turn) => event(turn));
+  const pump = async (): Promise<void> => {
+    if (committing) return;
+    committing = true;
+    while (waiting.length > 0 || claims.length > 0) {
+      // On the event loop a commit takes no turn of it: without this one, every request would be a commit of its own.
+      if (flags.writer === 'inline') await new Promise<void>((resolve) => void setImmediate(resolve));
+      const now = waiting.splice(0, 256);
+      const settlements = claims.map(success);
+      claims = [];
+      const answers = await store.work.commit(batch({ appends: now.map(({ item }) => ({ events: [item] })), settlements }));
+      for (const answer of answers.appends) if ('events' in answer) for (const one of answer.events) if ('claims' in one) for (const claim of one.claims) if (claim) claims.push(claim);
+      for (const { done } of now) done();
+    }
+    committing = false;
+  };
+  const until = performance.now() + seconds * 1000;
+  const spin = (us: number): void => {
+    const end = performance.now() + us / 1000;
+    while (performance.now() < end);
+  };
+  const loop = monitorEventLoopDelay({ resolution: 1 });
+  loop.enable();
+  const before = cpu();
+  const sender = async (): Promise<void> => {
+    while (performance.now() < until) {
+      const start = performance.now();
+      await new Promise<void>((resolve) => void setImmediate(resolve));
+      spin(25);
+      const template = prepared[accepted % prepared.length];
+      if (template === undefined) return;
+      const id = ids.make('evt');
+      const item = { ...template, event: { ...template.event, id, correlationId: id, dedupeKey: id } };
+      await new Promise<void>((done) => {
+        waiting.push({ item, done });
+        void pump();
+      });
+      accepted++;
+      took.push(performance.now() - start);
+    }
+  };
+  await Promise.all(Array.from({ length: 64 }, sender));
+  const spent = (cpu() - before) / accepted;
+  took.sort((a, b) => a - b);
+  print(
+    `load, ${flags.writer}: ${(accepted / seconds).toFixed(0)} events/s, ${spent.toFixed(1)} us CPU an event with 25 us of other work, ` +
+      `p50 ${took[took.length >> 1]?.toFixed(1)} ms, p99 ${took[Math.floor(took.length * 0.99)]?.toFixed(1)} ms, loop p99 ${(loop.percentile(99) / 1e6).toFixed(1)} ms`,
+  );
+  await store.work.close();
+}
+
 try {
-  for (const size of flags.sizes.split(',').map(Number)) await measureLives(size);
+  if (flags.load) await measureLoad();
+  else for (const size of flags.sizes.split(',').map(Number)) await measureLives(size);
 } finally {
   rmSync(directory, { recursive: true, force: true });
 }

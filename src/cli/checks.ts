@@ -85,14 +85,14 @@ const checkHandlers: Check = ({ config, directory }) => {
 };
 
 /** The store, from the gateway that owns it or by opening it; and the clock against its newest event. */
-const checkStore: Check = async (setup, { environment }) => {
+const checkStore: Check = async (setup) => {
   const { storePath } = setup;
   if (storePath === null) return [memoryFinding()];
   const running = runningGateway(storePath);
   try {
     if (running !== null) return await askStore(new Client(httpSend(running.adminUrl), findToken(setup)), setup);
     if (!existsSync(storePath)) return [{ check: 'store', state: 'ok', text: `${storePath} is made at first start` }];
-    await using offline = await openOffline(setup, environment);
+    await using offline = await openOffline(setup);
     return await askStore(offline.client, setup);
   } catch (error) {
     return [failed('store', error)];

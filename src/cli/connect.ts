@@ -49,7 +49,7 @@ export async function withReader<Answer>(
   }
   if (setup.storePath === null || !existsSync(setup.storePath)) throw notRunning(setup);
   invocation.out.note(invocation.out.paintNote('dim', `No gateway runs here: reading ${setup.storePath} itself.`));
-  await using offline = await openOffline(setup, invocation.environment);
+  await using offline = await openOffline(setup);
   return await use({ client: offline.client, setup, address: null });
 }
 

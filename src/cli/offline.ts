@@ -1,28 +1,75 @@
 /**
- * Reads a store whose gateway does not run: a gateway without sources and handlers opens it, and its admin API is asked
- * within the process. It attempts nothing, for it has no destinations.
+ * Reads a store whose gateway does not run: it is opened, its admin API is asked within the process, and it is closed.
+ * No gateway is started for it, so nothing is attempted, purged or replayed; what would change something is refused.
  */
-import { randomBytes } from 'node:crypto';
-import type { Environment } from '../ingest/source.ts';
-import { type Client, localClient } from './client.ts';
-import { overlay, type Setup } from './locate.ts';
+import { createAdminApi } from '../api/admin.ts';
+import type { AdminPort } from '../api/port.ts';
+import { silentObserver } from '../core/observer.ts';
+import { IdMaker } from '../core/id.ts';
+import { HoldfastError } from '../errors.ts';
+import { systemClock } from '../gateway/clock.ts';
+import { rejectionLog } from '../gateway/parts.ts';
+import { RELEASE } from '../gateway/release.ts';
+import { makeStore } from '../gateway/stores.ts';
+import type { RejectionLog } from '../ingest/rejections.ts';
+import { Stats } from '../observe/stats.ts';
+import type { Store, StoreReport } from '../store/store.ts';
+import { Client } from './client.ts';
+import type { Setup } from './locate.ts';
 
 export interface Offline extends AsyncDisposable {
   readonly client: Client;
 }
 
 /** @throws HoldfastError store_owned, store_corrupt, store_format */
-export async function openOffline(setup: Setup, environment: Environment): Promise<Offline> {
-  const { Gateway } = await import('../gateway.ts');
-  const token = randomBytes(24).toString('base64url');
-  const { handlers: _handlers, ...config } = setup.config;
-  const gateway = new Gateway(
-    { ...config, sources: {} },
-    {
-      directory: setup.directory,
-      environment: overlay(environment, { HOLDFAST_ADMIN_TOKEN: token, HOLDFAST_LOG_LEVEL: 'silent' }),
+export async function openOffline({ settings, directory }: Setup): Promise<Offline> {
+  const ids = new IdMaker({ now: () => Date.now(), fill: (bytes) => void crypto.getRandomValues(bytes) });
+  const store = await makeStore(settings, directory, { clock: systemClock, ids });
+  const report = await store.work.open();
+  const rejections = rejectionLog(settings, directory, { clock: systemClock, observer: silentObserver });
+  await rejections.open();
+  const admin = createAdminApi(readingPort(store, report, rejections), { clock: systemClock, version: RELEASE });
+  return {
+    client: new Client((path, init) => admin.fetch(new Request(`http://localhost${path}`, init)), 'local'),
+    async [Symbol.asyncDispose]() {
+      await rejections.close();
+      await store.work.close();
     },
-  );
-  await gateway.start();
-  return { client: localClient(gateway, token), [Symbol.asyncDispose]: () => gateway.stop() };
+  };
+}
+
+function readingPort(store: Store, report: StoreReport, rejections: RejectionLog): AdminPort {
+  const stats = new Stats(systemClock);
+  return {
+    history: store.history,
+    rejections,
+    report: () => report,
+    ready: () => ({ ready: false, reason: 'no gateway runs' }),
+    counts: () => store.history.counts(),
+    overall: () => stats.overall(),
+    sources: () => [],
+    destinations: () => [],
+    // Whoever can open the file can read it anyway.
+    authorize: () => true,
+    watch: () => () => undefined,
+    metrics: () => Promise.resolve(''),
+    verifyAgain: refuse,
+    pause: refuse,
+    resume: refuse,
+    clear: refuse,
+    emit: refuse,
+    cancel: refuse,
+    replayEvent: refuse,
+    replayDelivery: refuse,
+    planReplay: refuse,
+    startReplay: refuse,
+    replays: refuse,
+    replay: refuse,
+    cancelReplay: refuse,
+    resolve: refuse,
+  };
+}
+
+function refuse(): Promise<never> {
+  return Promise.reject(new HoldfastError('gateway_unreachable', { detail: 'This needs a running gateway.' }));
 }

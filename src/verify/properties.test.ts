@@ -81,17 +81,20 @@ test('every single bit of the body counts', async () => {
   }
 });
 
+/** The values one bit away from a header's. White space around a value is no part of it (RFC 9110), so blanks are left out. */
+function neighbours(value: string): readonly string[] {
+  const bytes = Buffer.from(value, 'latin1');
+  const all = Array.from({ length: bytes.length * 8 }, (_, bit) => Buffer.from(flip(bytes, bit)).toString('latin1'));
+  return all.filter((text) => text.trim() === text);
+}
+
 test('every single bit of signature, timestamp and id counts', async () => {
-  // White space around a value is not part of it (RFC 9110): a bit that makes it a blank is left out of the comparison.
   for (const verifier of schemes) {
     const request = await signRequest(verifier, plain(Buffer.from('{}')), now);
     for (let index = 1; index < request.headers.length; index += 2) {
-      const value = Buffer.from(request.headers[index] ?? '', 'latin1');
-      for (let bit = 0; bit < value.length * 8; bit++) {
-        const changed = Buffer.from(flip(value, bit)).toString('latin1');
-        if (changed.trim().length !== changed.length) continue;
-        const headers = request.headers.toSpliced(index, 1, changed);
-        assert.equal(await holds(verifier, { ...request, headers }), false, `${verifier.name}: ${changed}`);
+      for (const value of neighbours(request.headers[index] ?? '')) {
+        const changed = { ...request, headers: request.headers.with(index, value) };
+        assert.equal(await holds(verifier, changed), false, `${verifier.name}: ${value}`);
       }
     }
   }

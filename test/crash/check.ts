@@ -46,6 +46,8 @@ export interface Evidence {
   readonly destinations: readonly string[];
   /** Starts of the gateway that ended gracefully: nothing is done twice after them. */
   readonly cleanRuns?: ReadonlySet<number>;
+  /** Leases ended while handlers ran: then a delivery may be handled twice in one start. */
+  readonly leasesEnd?: boolean;
 }
 
 export interface Verdict {
@@ -178,7 +180,7 @@ function checkRepeats(facts: Facts, breach: Report): number {
       const before = finals[index - 1];
       const after = finals[index];
       if (before === undefined || after === undefined) continue;
-      const clean = before.run === after.run || facts.cleanRuns?.has(before.run) === true;
+      const clean = (before.run === after.run && facts.leasesEnd !== true) || facts.cleanRuns?.has(before.run) === true;
       if (clean) breach('repeated', `${delivery} (${after.key}) ended in start ${before.run} and again in start ${after.run}`);
     }
   }

@@ -20,8 +20,11 @@ describe('controls', { concurrency: 2 }, () => {
   });
 
   control('settle before the handler ran', { wrong: ['settle-before-run'], breaks: 'unprocessed' }, async (trial) => {
-    await trial.gateway.arm({ label: 'in-handler', hit: 3 });
-    await deliver(trial, 12);
+    const burst = Array.from({ length: 6 }, () => trial.client.make({ plan: 'succeed', order: null }));
+    await trial.within(Promise.all(burst.map((webhook) => trial.client.deliver(webhook))), 'the burst to be acknowledged');
+    await trial.drained();
+    await trial.kill();
+    await trial.start();
   });
 
   control('no fence', { wrong: ['no-fence'], always: ['short-lease'], breaks: 'stale' }, async (trial) => {
@@ -35,7 +38,11 @@ describe('controls', { concurrency: 2 }, () => {
 
   control('dedupe off', { wrong: ['dedupe-off'], breaks: 'twice' }, async (trial) => {
     await trial.gateway.arm({ label: 'before-ack', hit: 1 });
-    await deliver(trial, 6);
+    const burst = Array.from({ length: 6 }, () => trial.client.make({ plan: 'succeed', order: null }));
+    const sending = Promise.all(burst.map((webhook) => trial.client.deliver(webhook)));
+    assert.deepEqual(await trial.ended(), { code: null, signal: 'SIGKILL' });
+    await trial.start();
+    await trial.within(sending, 'the burst to be acknowledged');
   });
 });
 
@@ -48,7 +55,7 @@ interface ControlOptions {
 
 function control(name: string, { wrong, always = [], breaks }: ControlOptions, run: (trial: Trial) => Promise<void>): void {
   const verdictOf = async (t: TestContext, controls: readonly Control[]) => {
-    const trial = new Trial(t, { start: { controls } });
+    const trial = new Trial(t, { start: { controls }, leasesEnd: controls.includes('short-lease') });
     await trial.start();
     await run(trial);
     return trial.verdict();
@@ -59,13 +66,4 @@ function control(name: string, { wrong, always = [], breaks }: ControlOptions, r
     const rules = new Set(red.breaches.map(({ rule }) => rule));
     assert.ok(rules.has(breaks), `expected '${breaks}': ${explain(red)}`);
   });
-}
-
-/** Delivers a burst through one crash. */
-async function deliver(trial: Trial, count: number): Promise<void> {
-  const burst = Array.from({ length: count }, () => trial.client.make({ plan: 'succeed', order: null }));
-  const sending = Promise.all(burst.map((webhook) => trial.client.deliver(webhook)));
-  assert.deepEqual(await trial.ended(), { code: null, signal: 'SIGKILL' });
-  await trial.start();
-  await trial.within(sending, 'the burst to be acknowledged');
 }

@@ -1,10 +1,13 @@
 /** Disks that can be full and lose power: a small tmpfs, and ext4 on a loop device with the shutdown ioctl. As root. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
 
 /** A tmpfs of this size; gone with the test, whatever happens. */
 export function smallDisk(t: TestContext, bytes: number): string {
@@ -46,9 +49,9 @@ export class PowerDisk {
     execFileSync('mount', ['-o', 'loop', this.#image, this.directory]);
   }
 
-  /** The power goes. What still runs on it gets I/O errors. */
-  cut(): void {
-    execFileSync('python3', ['-c', CUT, this.directory]);
+  /** The power goes while the load goes on. What still runs on it gets I/O errors. */
+  async cut(): Promise<void> {
+    await run('python3', ['-c', CUT, this.directory]);
   }
 
   /** The power is back: the file system recovers from its journal. */

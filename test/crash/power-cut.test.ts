@@ -43,8 +43,8 @@ describe('a gateway whose power goes', { concurrency: 2 }, () => {
 /** Cuts the power at a random moment of the load, and gives it back. */
 async function cutUnderLoad(trial: Trial, disk: PowerDisk): Promise<void> {
   for (let seen = 0; seen < 20; seen++) await trial.within(trial.client.next(isAck), 'an acknowledgement');
-  await new Promise((resolve) => setTimeout(resolve, trial.random.between(0, 200)));
-  disk.cut();
+  await new Promise((resolve) => setTimeout(resolve, trial.random.between(0, 100)));
+  await disk.cut();
   await trial.kill();
   disk.restore();
 }

@@ -78,6 +78,8 @@ describe('a gateway whose disk fails', { concurrency: 2 }, () => {
     let over = false;
     const load = trial.client.load({ concurrency: 8, most: 4000, until: () => over });
     assertComeBack(await trial.within(refused, 'a 503'));
+    // Long enough for outcomes and the search for space to meet the full disk, too.
+    for (let seen = 0; seen < 50; seen++) await trial.within(trial.client.next(({ status }) => status === 503), 'a 503');
     const acked = trial.client.next(isAck);
     rmSync(ballast);
     await trial.within(acked, 'an acknowledgement when there is space again');

@@ -6,6 +6,8 @@ import { type Ending, LEDGER, type LogLine, MAIL, type Plan, type ProgramOptions
 
 const SLOW_MS = 15;
 const LONG_MS = 4000;
+/** With the control `settle-before-run`: how long after its outcome a handler begins. */
+const LATE_MS = 2000;
 const OVERTAKEN_MS = 400;
 const OVERTAKING_MS = 700;
 
@@ -25,7 +27,7 @@ export class Work {
   /** Handles an event; with the control `settle-before-run` it has not happened yet when this resolves. */
   readonly handle = async (event: HandlerEvent, context: HandlerContext): Promise<void> => {
     if (!this.#options.controls.includes('settle-before-run')) return this.#handle(event, context);
-    setTimeout(() => void this.#handle(event, context).catch(() => undefined), SLOW_MS * 2);
+    setTimeout(() => void this.#handle(event, context).catch(() => undefined), LATE_MS);
   };
 
   async #handle(event: HandlerEvent, context: HandlerContext): Promise<void> {

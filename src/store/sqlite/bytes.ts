@@ -7,6 +7,9 @@ const FLOAT_BYTES = new Uint8Array(FLOATS.buffer);
 const FLOAT_TAG = 1;
 const WHOLE_MAX = 2 ** 50;
 
+/** A writer that is used again keeps at most so much. */
+const KEPT_BYTES_MAX = 4 * 1024 * 1024;
+
 /** Bytes being written. The array doubles as needed; `take` gives a copy that fits. */
 export class ByteWriter {
   #bytes: Uint8Array;
@@ -50,6 +53,17 @@ export class ByteWriter {
     this.#room(bytes.length);
     this.#bytes.set(bytes, this.#length);
     this.#length += bytes.length;
+  }
+
+  /** Starts anew in the same memory, unless that has grown out of proportion. */
+  clear(): void {
+    this.#length = 0;
+    if (this.#bytes.length > KEPT_BYTES_MAX) this.#bytes = new Uint8Array(KEPT_BYTES_MAX);
+  }
+
+  /** What was written, until the next `clear`. */
+  view(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
   }
 
   /** What was written, in an array of its own. */

@@ -27,7 +27,7 @@ export class Checkpoints {
   constructor(options: SqliteOptions, writer: Writer) {
     this.#options = options;
     this.#writer = writer;
-    this.#thread = new ThreadLine({ path: options.path, synchronous: options.synchronous ?? 'FULL' });
+    this.#thread = new ThreadLine({ path: options.path, synchronous: options.synchronous ?? 'FULL', arena: null });
   }
 
   /** A transaction wrote about so much. */

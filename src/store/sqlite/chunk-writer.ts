@@ -58,9 +58,9 @@ export class ChunkWriter {
     const high = idBytes(txn.highId) ?? new Uint8Array(16);
     txn.step({
       statement: 'insertChunk',
-      params: [seq, count, txn.now, receivedMin, receivedMax, unmatched, high, marks, { kind: 'chunk', key: seq, raw: meta }],
+      params: [seq, count, txn.now, receivedMin, receivedMax, unmatched, high, marks, txn.blob('chunk', seq, meta)],
     });
-    txn.step({ statement: 'insertBody', params: [seq, { kind: 'body', key: seq, raw: body }] });
+    txn.step({ statement: 'insertBody', params: [seq, txn.blob('body', seq, body)] });
     this.#noteDisorder(seq, receivedMin);
     for (const [destination, { offsets, marks }] of this.#pages) {
       const entries = { offsets: Uint16Array.from(offsets), marks: Uint16Array.from(marks) };

@@ -1,7 +1,7 @@
 /** Runs scripts on the connection that writes. The same class serves on the event loop and in a thread. */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { sqliteCode } from './failure.ts';
-import type { Row, Script, ScriptFailure, ScriptResult, Step } from './script.ts';
+import type { Row, Script, ScriptFailure, ScriptResult, Step, Unsealed } from './script.ts';
 import { isUnsealed } from './script.ts';
 import { seal } from './sealed.ts';
 import { statements } from './statements.ts';
@@ -28,11 +28,14 @@ export class ScriptError extends Error {
 
 export class Executor {
   readonly #database: DatabaseSync;
+  readonly #arena: Uint8Array;
   readonly #prepared = new Map<string, Prepared>();
   readonly #texts = new Map<string, Prepared>();
 
-  constructor(database: DatabaseSync) {
+  /** @param arena Where blobs lie that were not sent along. */
+  constructor(database: DatabaseSync, arena: Uint8Array = new Uint8Array()) {
     this.#database = database;
+    this.#arena = arena;
   }
 
   /** @throws ScriptError after rolling back */
@@ -69,10 +72,14 @@ export class Executor {
 
   #step({ statement, params }: Step): readonly Row[] {
     const prepared = typeof statement === 'string' ? this.#named(statement, statements[statement]) : this.#text(statement.sql);
-    const bound = params.map((param) => (isUnsealed(param) ? seal(param.kind, param.key, param.raw) : param));
+    const bound = params.map((param) => (isUnsealed(param) ? seal(param.kind, param.key, this.#bytes(param)) : param));
     if (prepared.returnsRows) return prepared.statement.all(...bound) as unknown as readonly Row[];
     prepared.statement.run(...bound);
     return [];
+  }
+
+  #bytes({ raw }: Unsealed): Uint8Array {
+    return raw instanceof Uint8Array ? raw : this.#arena.subarray(raw.at, raw.at + raw.length);
   }
 
   #named(name: string, sql: string): Prepared {

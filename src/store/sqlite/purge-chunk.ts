@@ -182,9 +182,10 @@ function rewrite(txn: Txn, chunk: Chunk, { stays, bodiesGo, metaToo }: Rest): vo
   if (metaToo) {
     const sql = `UPDATE chunk SET count = ?, received_min = ?, received_max = ?, unmatched = ?, marks = ?, meta = ?
       WHERE seq = ?`;
-    const sealed = { kind: 'chunk' as const, key: seq, raw: meta };
+    const sealed = txn.blob('chunk', seq, meta);
     txn.step({ statement: { sql }, params: [count, receivedMin, receivedMax, unmatched, marks, sealed, seq] });
   }
-  txn.step({ statement: { sql: 'UPDATE body SET data = ? WHERE seq = ?' }, params: [{ kind: 'body', key: seq, raw: body }, seq] });
+  const sealed = txn.blob('body', seq, body);
+  txn.step({ statement: { sql: 'UPDATE body SET data = ? WHERE seq = ?' }, params: [sealed, seq] });
 }
 void [formatId, seqOf];

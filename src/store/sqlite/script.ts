@@ -2,11 +2,14 @@
 import type { SealKind } from './sealed.ts';
 import type { StatementName } from './statements.ts';
 
-/** A blob that the writer seals: compressing is its work, off the event loop when it has a thread. */
+/**
+ * A blob that the writer has still to seal: compressing is its work, off the event loop when it has a thread. Its bytes
+ * are `raw`, or lie in the arena that the thread shares.
+ */
 export interface Unsealed {
   readonly kind: SealKind;
   readonly key: number;
-  readonly raw: Uint8Array;
+  readonly raw: Uint8Array | { readonly at: number; readonly length: number };
 }
 
 export type Param = null | number | string | Uint8Array | Unsealed;

@@ -8,7 +8,8 @@ import { type Counter, counters, type Counts, noCounts } from './destinations.ts
 import { toStoreError } from './failure.ts';
 import { ScriptError } from './executor.ts';
 import type { Page, PageKey } from './page.ts';
-import type { Row, Script, Step } from './script.ts';
+import type { Param, Row, Script, Step } from './script.ts';
+import type { SealKind } from './sealed.ts';
 import type { Slot } from './slots.ts';
 import type { State } from './state.ts';
 import type { Writer } from './writer.ts';
@@ -92,6 +93,7 @@ export class Txn {
     this.leaseMs = options.leaseMs;
     this.nextSeq = options.state.nextSeq;
     this.highId = options.state.highId;
+    options.writer.begin();
   }
 
   /** Whether it is durable. */
@@ -108,6 +110,12 @@ export class Txn {
   step(step: Step, then: ((rows: readonly Row[]) => void) | null = null): void {
     this.#pending.push({ step, then });
     this.#bytes += 4096 + sizeOf(step.params);
+  }
+
+  /** A blob for a step; compressed by the writer. `raw` may be used again at once. */
+  blob(kind: SealKind, key: number, raw: Uint8Array): Param {
+    this.#bytes += raw.length / 4;
+    return this.#options.writer.blob(kind, key, raw);
   }
 
   /** To be done in memory once everything is durable. */
@@ -294,7 +302,7 @@ export class Txn {
 function sizeOf(params: Step['params']): number {
   let bytes = 0;
   for (const param of params) {
-    if (typeof param === 'object' && param !== null) bytes += 'raw' in param ? param.raw.length / 4 : param.length;
+    if (param instanceof Uint8Array) bytes += param.length;
   }
   return bytes;
 }

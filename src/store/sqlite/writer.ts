@@ -4,9 +4,14 @@ import { StoreError } from '../store.ts';
 import type { DatabaseSync } from 'node:sqlite';
 import type { Synchronous } from './connection.ts';
 import { Executor, ScriptError } from './executor.ts';
-import { isUnsealed, type Script, type ScriptFailure, type ScriptResult } from './script.ts';
+import type { Param, Script, ScriptFailure, ScriptResult } from './script.ts';
+import { seal, type SealKind } from './sealed.ts';
 
 export interface Writer {
+  /** Called before the steps of a transaction are made: there is one at a time. */
+  begin(): void;
+  /** A blob for a step. `raw` may be used for something else as soon as this returns. */
+  blob(kind: SealKind, key: number, raw: Uint8Array): Param;
   /** @throws ScriptError after rolling back */
   run(script: Script): Promise<ScriptResult>;
   rollBack(): Promise<void>;
@@ -24,6 +29,8 @@ export type ThreadReply = { readonly result: ScriptResult } | { readonly failure
 export interface ThreadData {
   readonly path: string;
   readonly synchronous: Synchronous;
+  /** Blobs of scripts; `null` for a thread that runs none. */
+  readonly arena: SharedArrayBuffer | null;
 }
 
 /** Runs on the event loop: every commit stops it for as long as the disk takes. */
@@ -32,6 +39,13 @@ export class InlineWriter implements Writer {
 
   constructor(database: DatabaseSync) {
     this.#executor = new Executor(database);
+  }
+
+  begin(): void {}
+
+  blob(kind: SealKind, key: number, raw: Uint8Array): Param {
+    const sealed = seal(kind, key, raw);
+    return sealed;
   }
 
   async run(script: Script): Promise<ScriptResult> {
@@ -47,16 +61,39 @@ export class InlineWriter implements Writer {
   }
 }
 
-/** Runs in a thread: one message each way per script, blobs are handed over and not copied. */
+/** Bytes of blobs that lie in memory shared with the thread; more are sent along. Only what is used is ever touched. */
+const ARENA_BYTES = 8 * 1024 * 1024;
+
+/**
+ * Runs in a thread: one message each way per script. Blobs go through an arena that is used again with every commit:
+ * a fresh buffer for each costs more in page faults and garbage than everything else about the message.
+ */
 export class ThreadWriter implements Writer {
   readonly #thread: ThreadLine;
+  readonly #arena: Uint8Array;
+  #used = 0;
 
-  constructor(data: ThreadData) {
-    this.#thread = new ThreadLine(data);
+  constructor(data: Omit<ThreadData, 'arena'>) {
+    const arena = new SharedArrayBuffer(ARENA_BYTES);
+    this.#arena = new Uint8Array(arena);
+    this.#thread = new ThreadLine({ ...data, arena });
+  }
+
+  begin(): void {
+    this.#used = 0;
+  }
+
+  blob(kind: SealKind, key: number, raw: Uint8Array): Param {
+    const { length } = raw;
+    if (this.#used + length > ARENA_BYTES) return { kind, key, raw: raw.slice() };
+    const at = this.#used;
+    this.#arena.set(raw, at);
+    this.#used += length;
+    return { kind, key, raw: { at, length } };
   }
 
   async run(script: Script): Promise<ScriptResult> {
-    const reply = await this.#thread.ask({ kind: 'run', script }, transferable(script));
+    const reply = await this.#thread.ask({ kind: 'run', script });
     if ('failure' in reply) throw new ScriptError(reply.failure);
     return reply.result;
   }
@@ -86,12 +123,12 @@ export class ThreadLine {
     this.#data = data;
   }
 
-  ask(request: ThreadRequest, transfer: readonly ArrayBuffer[] = []): Promise<ThreadReply> {
+  ask(request: ThreadRequest): Promise<ThreadReply> {
     const worker = (this.#worker ??= this.#start());
     worker.ref();
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
-      worker.postMessage(request, transfer as ArrayBuffer[]);
+      worker.postMessage(request);
     });
   }
 
@@ -121,13 +158,4 @@ export class ThreadLine {
     const error = new StoreError('fatal', 'The thread of the store failed.', cause);
     for (const waiting of this.#waiting.splice(0)) waiting.reject(error);
   }
-}
-
-/** The buffers of blobs that were made for this script and are used nowhere else. */
-function transferable(script: Script): ArrayBuffer[] {
-  const buffers: ArrayBuffer[] = [];
-  for (const { params } of script.steps) {
-    for (const param of params) if (isUnsealed(param)) buffers.push(param.raw.buffer as ArrayBuffer);
-  }
-  return buffers;
 }
