@@ -74,7 +74,7 @@ let runs = 0;
 /** Signed requests with different bodies for some seconds, as fast as 64 connections go. */
 export async function load(
   port: number,
-  options: { seconds: number; secret: string; connections?: number },
+  options: { seconds: number; secret: string; connections?: number; pauseMs?: number },
 ): Promise<Load> {
   const script = new URL('load/signed.lua', import.meta.url).pathname;
   const { stdout } = await run('wrk', [
@@ -88,6 +88,7 @@ export async function load(
     '/in/bench',
     options.secret,
     String(++runs),
+    String(options.pauseMs ?? 0),
   ]);
   const line = stdout.split('\n').find((one) => one.startsWith('RESULT '));
   if (line === undefined) throw new Error(`wrk printed no result:\n${stdout}`);

@@ -54,7 +54,9 @@ function body(turn: number): Uint8Array {
   });
   const object = { id: `in_${text(8)}`, customer: `cus_${text(6)}`, amount: turn % 100_000, currency: 'eur' };
   const lines = [line(0), line(1), line(2), line(3), line(4), line(5)];
-  return Buffer.from(JSON.stringify({ id: `evt_${text(8)}`, type: 'invoice.paid', created: clock.now(), data: { ...object, lines } }));
+  return Buffer.from(
+    JSON.stringify({ id: `evt_${text(8)}`, type: 'invoice.paid', created: clock.now(), data: { ...object, lines } }),
+  );
 }
 
 function event(turn: number): NewEvent {
@@ -74,8 +76,16 @@ function event(turn: number): NewEvent {
       path: '/in/stripe',
       query: '',
       headers: [
-        'Host', '127.0.0.1:8080', 'Content-Type', 'application/json', 'Content-Length', String(bytes.length),
-        'User-Agent', 'Stripe/1.0 (+https://stripe.com/docs/webhooks)', 'Stripe-Signature', `t=${Math.floor(clock.now() / 1000)},v1=${signature}`,
+        'Host',
+        '127.0.0.1:8080',
+        'Content-Type',
+        'application/json',
+        'Content-Length',
+        String(bytes.length),
+        'User-Agent',
+        'Stripe/1.0 (+https://stripe.com/docs/webhooks)',
+        'Stripe-Signature',
+        `t=${Math.floor(clock.now() / 1000)},v1=${signature}`,
       ],
       body: bytes,
       correlationId: id,
@@ -93,8 +103,20 @@ function batch(rows: Partial<CommitBatch>): CommitBatch {
 }
 
 function success(claim: Claim): Settlement {
-  const attempt = { number: 1, startedAt: clock.now(), durationMs: 0, outcome: 'succeeded' as const, status: null, error: null };
-  return { claim, outcome: { kind: 'succeeded', attempt: { ...attempt, worker: 'host:1/0.1.0' } }, emits: [], answer: null };
+  const attempt = {
+    number: 1,
+    startedAt: clock.now(),
+    durationMs: 0,
+    outcome: 'succeeded' as const,
+    status: null,
+    error: null,
+  };
+  return {
+    claim,
+    outcome: { kind: 'succeeded', attempt: { ...attempt, worker: 'host:1/0.1.0' } },
+    emits: [],
+    answer: null,
+  };
 }
 
 /** Lives of events, `size` a commit: each commit appends and settles what the one before handed off. */
@@ -104,7 +126,9 @@ async function lives(store: Store, made: readonly NewEvent[], size: number): Pro
     const appends = made.slice(at, at + size).map((item) => ({ events: [item] }));
     const answers = await store.work.commit(batch({ appends, settlements: claims.map(success) }));
     claims = answers.appends.flatMap((answer) =>
-      'events' in answer ? answer.events.flatMap((one) => ('claims' in one ? one.claims.flatMap((claim) => claim ?? []) : [])) : [],
+      'events' in answer
+        ? answer.events.flatMap((one) => ('claims' in one ? one.claims.flatMap((claim) => claim ?? []) : []))
+        : [],
     );
   }
 }
@@ -129,7 +153,11 @@ async function open(name: string): Promise<{ store: Store; path: string }> {
 async function measureLives(size: number): Promise<void> {
   const count = Math.min(Number(flags.events), size === 1 ? 5_000 : Number.POSITIVE_INFINITY);
   const { store, path } = await open(`lives-${size}`);
-  await lives(store, Array.from({ length: Math.min(5_000, count) }, (_, turn) => event(-1 - turn)), size);
+  await lives(
+    store,
+    Array.from({ length: Math.min(5_000, count) }, (_, turn) => event(-1 - turn)),
+    size,
+  );
   let best = Number.POSITIVE_INFINITY;
   let total = 0;
   const bytesBefore = (await store.history.counts()).bytesOnDisk;
@@ -144,12 +172,16 @@ async function measureLives(size: number): Promise<void> {
     const rate = (made.length / (performance.now() - start)) * 1000;
     best = Math.min(best, spent);
     total += spent / 4;
-    print(`  ${size} a commit: ${spent.toFixed(1)} us (main thread ${((main.user + main.system) / made.length).toFixed(1)}), ${rate.toFixed(0)} events/s`);
+    print(
+      `  ${size} a commit: ${spent.toFixed(1)} us (main thread ${((main.user + main.system) / made.length).toFixed(1)}), ${rate.toFixed(0)} events/s`,
+    );
   }
   void bytesBefore;
   await store.work.close();
   const bytes = statSync(path).size / (count + Math.min(5_000, count));
-  print(`${size} a commit: best ${best.toFixed(1)} us CPU, mean ${total.toFixed(1)}; ${bytes.toFixed(0)} bytes on disk an event`);
+  print(
+    `${size} a commit: best ${best.toFixed(1)} us CPU, mean ${total.toFixed(1)}; ${bytes.toFixed(0)} bytes on disk an event`,
+  );
 }
 
 /**
@@ -174,8 +206,13 @@ async function measureLoad(): Promise<void> {
       const now = waiting.splice(0, 256);
       const settlements = claims.map(success);
       claims = [];
-      const answers = await store.work.commit(batch({ appends: now.map(({ item }) => ({ events: [item] })), settlements }));
-      for (const answer of answers.appends) if ('events' in answer) for (const one of answer.events) if ('claims' in one) for (const claim of one.claims) if (claim) claims.push(claim);
+      const answers = await store.work.commit(
+        batch({ appends: now.map(({ item }) => ({ events: [item] })), settlements }),
+      );
+      for (const answer of answers.appends)
+        if ('events' in answer)
+          for (const one of answer.events)
+            if ('claims' in one) for (const claim of one.claims) if (claim) claims.push(claim);
       for (const { done } of now) done();
     }
     committing = false;

@@ -1,5 +1,6 @@
 -- A different 1 KB JSON body in every request, signed with HMAC-SHA256 through the system's own libcrypto.
--- Arguments: path, secret, run (a number that keeps the keys of several runs apart).
+-- Arguments: path, secret, run (a number that keeps the keys of several runs apart), pause (milliseconds between an
+-- answer and the next request of a connection; 0: as fast as it goes).
 -- Templates are made once; each request copies one and writes its own id and random fields into it, in place, so that
 -- the load generator costs little beside the server it measures.
 local ffi = require('ffi')
@@ -22,6 +23,7 @@ local hex = ffi.new('char[16]', '0123456789abcdef')
 local buffer = ffi.new('unsigned char[4096]')
 local templates = {}
 local secret
+local pause = 0
 local count = 0
 local state = 88172645
 
@@ -73,9 +75,16 @@ local function write(at, value)
   end
 end
 
+-- Spread out, so that connections do not march in step.
+function delay()
+  return pause - 1 + bit.band(random(), 1) * 2
+end
+
 function init(args)
   secret = args[2]
   local run = tonumber(args[3])
+  pause = tonumber(args[4] or '0')
+  if pause == 0 then delay = nil end
   for _ = 1, run do random() end
   for index = 1, TEMPLATES do templates[index] = template(args[1], run) end
 end

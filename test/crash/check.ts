@@ -180,7 +180,7 @@ function checkRepeats(facts: Facts, breach: Report): number {
       const before = finals[index - 1];
       const after = finals[index];
       if (before === undefined || after === undefined) continue;
-      const clean = (before.run === after.run && facts.leasesEnd !== true) || facts.cleanRuns?.has(before.run) === true;
+      const clean = before.run === after.run ? facts.leasesEnd !== true : facts.cleanRuns?.has(before.run) === true;
       if (clean) breach('repeated', `${delivery} (${after.key}) ended in start ${before.run} and again in start ${after.run}`);
     }
   }
