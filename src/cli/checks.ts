@@ -11,7 +11,6 @@ import { resolveSource } from '../ingest/source.ts';
 import { Client, httpSend } from './client.ts';
 import type { Surroundings } from './command.ts';
 import { findToken, runningGateway, type Setup } from './locate.ts';
-import { openOffline } from './offline.ts';
 import { setupEnvironment } from './playground.ts';
 
 /** One line of the doctor's report. */
@@ -92,6 +91,7 @@ const checkStore: Check = async (setup) => {
   try {
     if (running !== null) return await askStore(new Client(httpSend(running.adminUrl), findToken(setup)), setup);
     if (!existsSync(storePath)) return [{ check: 'store', state: 'ok', text: `${storePath} is made at first start` }];
+    const { openOffline } = await import('./offline.ts');
     await using offline = await openOffline(setup);
     return await askStore(offline.client, setup);
   } catch (error) {

@@ -68,7 +68,7 @@ export class Client {
   async #json<Answer>(path: string, init: RequestInit): Promise<Answer> {
     const answer = await this.#answer(path, init);
     // What the API answers is what its schemas say; there is one source of both.
-    return (answer.status === 204 ? undefined : await answer.json()) as Answer;
+    return (answer.status === 204 ? undefined : await jsonOf(answer)) as Answer;
   }
 
   async #answer(path: string, init: RequestInit): Promise<Response> {
@@ -99,6 +99,14 @@ export function httpSend(adminUrl: string): Send {
       throw new HoldfastError('gateway_unreachable', { detail: `${adminUrl}: ${reasonOf(error)}`, cause: error });
     }
   };
+}
+
+async function jsonOf(answer: Response): Promise<unknown> {
+  try {
+    return await answer.json();
+  } catch (error) {
+    throw new HoldfastError('gateway_unreachable', { detail: 'What answers there is no Holdfast.', cause: error });
+  }
 }
 
 /** The error an answer stands for: by its code where it is one of ours. */

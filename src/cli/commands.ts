@@ -1,5 +1,6 @@
 /** The commands, in the order in which the help lists them. */
 import type { Command } from './command.ts';
+import { backup } from './commands/backup.ts';
 import { clear } from './commands/clear.ts';
 import { deadLetters } from './commands/dead-letters.ts';
 import { doctor } from './commands/doctor.ts';
@@ -8,7 +9,9 @@ import { init } from './commands/init.ts';
 import { pause } from './commands/pause.ts';
 import { rejections } from './commands/rejections.ts';
 import { replay } from './commands/replay.ts';
+import { restore } from './commands/restore.ts';
 import { resume } from './commands/resume.ts';
+import { salvage } from './commands/salvage.ts';
 import { show } from './commands/show.ts';
 import { simulate } from './commands/simulate.ts';
 import { start } from './commands/start.ts';
@@ -27,5 +30,8 @@ export const commands: readonly Command[] = [
   pause,
   resume,
   clear,
+  backup,
+  restore,
+  salvage,
   doctor,
 ];

@@ -15,7 +15,7 @@ export interface LoadedConfig {
   readonly directory: string;
 }
 
-export const configNames = ['holdfast.config.ts', 'holdfast.config.js', 'holdfast.config.mjs'] as const;
+const configNames = ['holdfast.config.ts', 'holdfast.config.js', 'holdfast.config.mjs'] as const;
 
 /**
  * The config file: the given one, or the nearest in `cwd` and the folders above; `null` when there is none.

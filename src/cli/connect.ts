@@ -4,7 +4,6 @@ import { HoldfastError } from '../errors.ts';
 import { Client, httpSend } from './client.ts';
 import type { Surroundings } from './command.ts';
 import { type Address, type AddressOptions, findAddress, findSetup, type Setup } from './locate.ts';
-import { openOffline } from './offline.ts';
 
 export interface ConnectOptions extends AddressOptions {
   readonly config?: string | undefined;
@@ -49,6 +48,8 @@ export async function withReader<Answer>(
   }
   if (setup.storePath === null || !existsSync(setup.storePath)) throw notRunning(setup);
   invocation.out.note(invocation.out.paintNote('dim', `No gateway runs here: reading ${setup.storePath} itself.`));
+  // Loaded when it is needed: with it comes the store.
+  const { openOffline } = await import('./offline.ts');
   await using offline = await openOffline(setup);
   return await use({ client: offline.client, setup, address: null });
 }

@@ -2,8 +2,10 @@
  * Reads a store whose gateway does not run: it is opened, its admin API is asked within the process, and it is closed.
  * No gateway is started for it, so nothing is attempted, purged or replayed; what would change something is refused.
  */
+import { randomFillSync } from 'node:crypto';
 import { createAdminApi } from '../api/admin.ts';
 import type { AdminPort } from '../api/port.ts';
+import type { Settings } from '../config.ts';
 import { silentObserver } from '../core/observer.ts';
 import { IdMaker } from '../core/id.ts';
 import { HoldfastError } from '../errors.ts';
@@ -23,9 +25,7 @@ export interface Offline extends AsyncDisposable {
 
 /** @throws HoldfastError store_owned, store_corrupt, store_format */
 export async function openOffline({ settings, directory }: Setup): Promise<Offline> {
-  const ids = new IdMaker({ now: () => Date.now(), fill: (bytes) => void crypto.getRandomValues(bytes) });
-  const store = await makeStore(settings, directory, { clock: systemClock, ids });
-  const report = await store.work.open();
+  const { store, report } = await openStore(settings, directory);
   const rejections = rejectionLog(settings, directory, { clock: systemClock, observer: silentObserver });
   await rejections.open();
   const admin = createAdminApi(readingPort(store, report, rejections), { clock: systemClock, version: RELEASE });
@@ -36,6 +36,16 @@ export async function openOffline({ settings, directory }: Setup): Promise<Offli
       await store.work.close();
     },
   };
+}
+
+/** The store of these settings, open. @throws as {@link openOffline} */
+export async function openStore(
+  settings: Settings,
+  directory: string,
+): Promise<{ readonly store: Store; readonly report: StoreReport }> {
+  const ids = new IdMaker({ now: () => Date.now(), fill: (bytes) => void randomFillSync(bytes) });
+  const store = await makeStore(settings, directory, { clock: systemClock, ids });
+  return { store, report: await store.work.open() };
 }
 
 function readingPort(store: Store, report: StoreReport, rejections: RejectionLog): AdminPort {

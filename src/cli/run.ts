@@ -1,12 +1,12 @@
 /** Runs a command line: finds the command, reads its options, says what went wrong. */
 import { didYouMean } from '../core/suggest.ts';
 import { HoldfastError } from '../errors.ts';
+import { RELEASE } from '../gateway/release.ts';
 import type { Command, Surroundings } from './command.ts';
 import { commands } from './commands.ts';
 import { exitCodeOf, exitCodes, UsageError } from './exit.ts';
 import { commandHelp, programHelp } from './help.ts';
 import { parseCommand } from './parse.ts';
-import { ownVersion } from './self.ts';
 
 /** Runs the command of `args` (without the program's name). Never throws: answers the exit code. */
 export async function runCli(args: readonly string[], surroundings: Surroundings): Promise<number> {
@@ -25,7 +25,7 @@ async function dispatch(args: readonly string[], surroundings: Surroundings): Pr
     return first === undefined ? exitCodes.usage.code : exitCodes.ok.code;
   }
   if (first === '--version' || first === '-v' || first === 'version') {
-    surroundings.out.line(ownVersion());
+    surroundings.out.line(RELEASE);
     return exitCodes.ok.code;
   }
   const command = findCommand(first === 'help' ? (rest[0] ?? '') : first);

@@ -1,18 +1,11 @@
 /** How this program is called where it runs, for commands that are printed to be pasted. */
-import { readFileSync } from 'node:fs';
-import type { Environment } from '../ingest/source.ts';
+import { relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Surroundings } from './command.ts';
 
-/** `holdfast`, `npx holdfast`, or `npm run -s holdfast --` in a checkout. */
-export function selfCommand(environment: Environment): string {
-  if (import.meta.url.endsWith('.ts')) return 'npm run -s holdfast --';
-  // npm sets this for `npx` and for scripts of a package.
-  return environment('npm_command') === undefined ? 'holdfast' : 'npx holdfast';
-}
-
-/** The version of the package that runs. */
-export function ownVersion(): string {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  };
-  return version;
+/** `npx holdfast`; in a checkout `npm run -s holdfast --` when npm runs it, else the path of the program. */
+export function selfCommand({ environment, cwd }: Pick<Surroundings, 'environment' | 'cwd'>): string {
+  if (!import.meta.url.endsWith('.ts')) return 'npx holdfast';
+  if (environment('npm_lifecycle_event') !== undefined) return 'npm run -s holdfast --';
+  return `node ${relative(cwd, fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url)))}`;
 }

@@ -60,7 +60,7 @@ export class Story {
 }
 
 /** `12:00:00` of the local day. */
-export function clockTime(at: number): string {
+function clockTime(at: number): string {
   return new Date(at).toTimeString().slice(0, 8);
 }
 

@@ -2,10 +2,11 @@
 import { relative } from 'node:path';
 import type { Gateway } from '../gateway.ts';
 import type { SourceInfo } from '../api/port.ts';
+import { RELEASE } from '../gateway/release.ts';
 import { tokenFile } from '../core/files.ts';
 import type { Surroundings } from './command.ts';
 import type { Setup } from './locate.ts';
-import { ownVersion, selfCommand } from './self.ts';
+import { selfCommand } from './self.ts';
 
 interface Welcome {
   readonly gateway: Gateway;
@@ -21,9 +22,7 @@ export function welcome(given: Welcome): void {
   const playground = given.setup.file === null;
   const say = (text: string): void => (playground ? out.line(text) : out.note(text));
   const bold = (text: string): string => (playground ? out.paint('bold', text) : out.paintNote('bold', text));
-  say(
-    bold(`Holdfast ${ownVersion()}`) + (playground ? ' playground: no holdfast.config.ts here, so this is a demo' : ''),
-  );
+  say(bold(`Holdfast ${RELEASE}`) + (playground ? ' playground: no holdfast.config.ts here, so this is a demo' : ''));
   say('');
   for (const [name, text] of facts(given)) say(`  ${name.padEnd(13)} ${text}`);
   say('');
@@ -52,9 +51,10 @@ function facts({ gateway, listeners, setup, surroundings, sources: given }: Welc
   ];
 }
 
-function tour({ gateway, surroundings: { environment, out } }: Welcome): string[] {
+function tour({ gateway, surroundings }: Welcome): string[] {
   const kept = gateway.report?.durability !== 'none';
-  const self = selfCommand(environment);
+  const { out } = surroundings;
+  const self = selfCommand(surroundings);
   return [
     'Paste this into another terminal; it sends 50 signed webhooks:',
     '',

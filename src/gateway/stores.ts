@@ -4,6 +4,7 @@ import type { Settings } from '../config.ts';
 import type { Clock } from '../core/clock.ts';
 import type { IdMaker } from '../core/id.ts';
 import { HoldfastError } from '../errors.ts';
+import type { SalvageReport, SalvageSink } from '../store/sqlite/salvage.ts';
 import type { Store } from '../store/store.ts';
 
 const SYNCHRONOUS = new Map([
@@ -34,4 +35,13 @@ export async function makeStore(
   }
   const { sqliteStore } = await import('../store/sqlite/index.ts');
   return sqliteStore({ path: resolve(directory, path), synchronous, ...parts });
+}
+
+/**
+ * Exports what is intact of a damaged embedded store, which no gateway may own meanwhile.
+ * @throws HoldfastError store_corrupt when the file is no database at all
+ */
+export async function salvageStore(path: string, sink: SalvageSink): Promise<SalvageReport> {
+  const { salvage } = await import('../store/sqlite/salvage.ts');
+  return salvage(path, sink);
 }

@@ -37,6 +37,7 @@ export function ed25519Keys(
   const [signer] = privateKeys.map((text) => privateKey(text, form.keyEncoding));
   const keys: Keys = {
     prove(signatures, parts) {
+      if (signatures.length === 0) return false;
       const given = signatures.map((text) => decodeExactly(text, form.signatureEncoding, SIGNATURE_BYTES));
       const message = joinParts(parts);
       return given.some((bytes) => bytes !== null && known.some((key) => verify(null, message, key, bytes)));

@@ -28,10 +28,13 @@ export interface FieldScheme {
 /** The fields of a header by name, each with its values in order. */
 export type Fields = ReadonlyMap<string, readonly string[]>;
 
+/** Fields of a header beyond this are not read. */
+const FIELDS_MAX = SIGNATURES_MAX * 2;
+
 /** Splits a header into fields; text without `=` is ignored. Refuses a list longer than any sender writes. */
 export function parseFields(value: string, separator: string): Fields | Refusal {
-  const items = value.split(separator, SIGNATURES_MAX * 2 + 1);
-  if (items.length > SIGNATURES_MAX * 2) return refuse('header_malformed', 'the signature header has too many fields');
+  const items = value.split(separator, FIELDS_MAX + 1);
+  if (items.length > FIELDS_MAX) return refuse('header_malformed', 'the signature header has too many fields');
   const fields = new Map<string, string[]>();
   for (const item of items) {
     const equals = item.indexOf('=');
@@ -47,20 +50,38 @@ export function parseFields(value: string, separator: string): Fields | Refusal 
 
 /** Verifies and signs requests of a {@link FieldScheme} with the given keys. */
 export function openFieldScheme(scheme: FieldScheme, keys: Keys): SyncOpened {
-  const { separator, timestampField, signatureField, joiner, toleranceMs } = scheme;
+  const { separator, joiner, toleranceMs } = scheme;
+  const timestampPrefix = `${scheme.timestampField}=`;
+  const signaturePrefix = `${scheme.signatureField}=`;
   const header = scheme.header.toLowerCase();
+
+  /** Time and signatures of a header; `null` where it has not one time and at least one signature. */
+  function read(value: string): { readonly at: string; readonly signatures: readonly string[] } | null {
+    let at: string | null = null;
+    const signatures: string[] = [];
+    for (const item of value.split(separator, FIELDS_MAX)) {
+      const field = item.trim();
+      if (field.startsWith(signaturePrefix)) {
+        signatures.push(field.slice(signaturePrefix.length));
+      } else if (field.startsWith(timestampPrefix)) {
+        if (at !== null) return null;
+        at = field.slice(timestampPrefix.length);
+      }
+    }
+    return at === null || signatures.length === 0 || signatures.length > SIGNATURES_MAX ? null : { at, signatures };
+  }
 
   function verify(request: VerifyRequest, now: number): Verdict {
     const value = soleHeader(request.headers, header);
     if (typeof value !== 'string') return value;
-    const fields = parseFields(value, separator);
-    if ('ok' in fields) return fields;
-    const times = fields.get(timestampField) ?? [];
-    const signatures = fields.get(signatureField) ?? [];
-    const [at] = times;
-    if (at === undefined || times.length > 1 || signatures.length === 0) {
-      return refuse('header_malformed', `${header} needs one ${timestampField}= and a ${signatureField}=`);
+    const fields = read(value);
+    if (fields === null) {
+      return refuse(
+        'header_malformed',
+        `${header} needs one ${timestampPrefix} and 1 to ${SIGNATURES_MAX} ${signaturePrefix}`,
+      );
     }
+    const { at, signatures } = fields;
     if (!keys.prove(signatures, [at + joiner, request.body])) return refuse('signature_mismatch', header);
     return checkTimestamp(at, 's', { now, toleranceMs });
   }
@@ -68,7 +89,7 @@ export function openFieldScheme(scheme: FieldScheme, keys: Keys): SyncOpened {
   function sign(request: UnsignedRequest, now: number): HeaderList {
     const at = formatTimestamp(now, 's');
     const signature = makeSignature(keys, [at + joiner, request.body]);
-    return [scheme.header, `${timestampField}=${at}${separator}${signatureField}=${signature}`];
+    return [scheme.header, `${timestampPrefix}${at}${separator}${signaturePrefix}${signature}`];
   }
 
   return keys.sign === undefined ? { verify } : { verify, sign };

@@ -14,14 +14,14 @@ export function soleHeader(headers: HeaderList, lowerName: string): string | Ref
 
 /** Like {@link soleHeader}, but `undefined` where the header is missing or empty. */
 export function optionalHeader(headers: HeaderList, lowerName: string): string | Refusal | undefined {
+  const { length } = lowerName;
   let found: string | undefined;
   for (let index = 0; index + 1 < headers.length; index += 2) {
     const name = headers[index];
-    if (name === undefined || name.length !== lowerName.length || name.toLowerCase() !== lowerName) continue;
+    if (name?.length !== length || (name !== lowerName && name.toLowerCase() !== lowerName)) continue;
     if (found !== undefined) return refuse('header_malformed', `${lowerName} was sent more than once`);
     found = headers[index + 1] ?? '';
   }
-  if (found === undefined) return undefined;
-  const value = found.trim();
+  const value = found?.trim();
   return value === '' ? undefined : value;
 }

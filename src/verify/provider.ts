@@ -90,6 +90,8 @@ export interface Provider {
   readonly variables: Readonly<Partial<Record<keyof ProviderSettings, string>>>;
   /** Settings among `variables` it can do without. */
   readonly optional?: readonly (keyof ProviderSettings)[];
+  /** Default window of a scheme that signs the time, in milliseconds; none where it does not. */
+  readonly toleranceMs?: number;
   readonly defaults: SourceDefaults;
   readonly notProtected: string;
   /** Lower-case names of headers that are credentials. Default none. */
@@ -135,6 +137,11 @@ export function providerVerifier<Setting extends keyof ProviderSettings>(
     sources,
     open: (secrets) => parts.open(secrets),
   });
+}
+
+/** The window: what the user set, else the provider's. */
+export function toleranceOf(provider: Provider, options: ToleranceOptions): number {
+  return options.toleranceMs ?? provider.toleranceMs ?? Infinity;
 }
 
 function variableOf(provider: Provider, setting: keyof ProviderSettings): SecretSource | undefined {

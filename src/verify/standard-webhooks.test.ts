@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { Webhook as Reference } from 'standardwebhooks';
 import { Webhook as Svix } from 'svix';
@@ -91,4 +91,15 @@ test('id, timestamp and body are all covered, and the timestamp holds for five m
     assert.equal(await reason(verifier, headers.with(at + 1, '1')), 'signature_mismatch', name);
   }
   assert.deepEqual(verifier.defaults.dedupeKey, 'header.webhook-id');
+});
+
+test('an id beyond ASCII is hashed as the bytes that were sent', async () => {
+  const secrets = newSecret();
+  const id = Buffer.from('msg_ü').toString('latin1');
+  const key = Buffer.from(secrets.slice('whsec_'.length), 'base64');
+  const signed = createHmac('sha256', key)
+    .update(`msg_ü.${now / 1000}.${body}`)
+    .digest('base64');
+  const headers = ['webhook-id', id, 'webhook-timestamp', String(now / 1000), 'webhook-signature', `v1,${signed}`];
+  assert.equal(await reason(standardWebhooks({ secrets }), headers), 'ok');
 });

@@ -93,12 +93,16 @@ export function openStandard(
     headerPrefix: options.headerPrefix,
     toleranceMs: options.toleranceMs ?? TOLERANCE_MS,
     v1: secrets.length > 0 ? hmacKeysOf(form, secrets.map(secretBytes)) : null,
-    v1a: ed25519Keys(
-      { keyEncoding: 'base64', signatureEncoding: 'base64' },
-      publicKeys.map((key) => withoutPrefix(key, 'whpk_')),
-      privateKeys.map((key) => withoutPrefix(key, 'whsk_')),
-    ),
+    v1a: publicKeys.length > 0 ? asymmetric(publicKeys, privateKeys) : null,
   });
+}
+
+function asymmetric(publicKeys: readonly string[], privateKeys: readonly string[]): Keys {
+  return ed25519Keys(
+    { keyEncoding: 'base64', signatureEncoding: 'base64' },
+    publicKeys.map((key) => withoutPrefix(key, 'whpk_')),
+    privateKeys.map((key) => withoutPrefix(key, 'whsk_')),
+  );
 }
 
 /** Type from the body, dedupe key from the signed id, and a window longer than the schedule of retries. */
@@ -110,7 +114,7 @@ interface Scheme {
   readonly headerPrefix: string;
   readonly toleranceMs: number;
   readonly v1: Keys | null;
-  readonly v1a: Keys;
+  readonly v1a: Keys | null;
 }
 
 function open({ headerPrefix, toleranceMs, v1, v1a }: Scheme): Opened {
@@ -123,12 +127,14 @@ function open({ headerPrefix, toleranceMs, v1, v1a }: Scheme): Opened {
     if (typeof at !== 'string') return at;
     const list = soleHeader(request.headers, names.signature);
     if (typeof list !== 'string') return list;
-    const signatures = parseSignatures(list);
-    if (signatures === null) return refuse('header_malformed', `${names.signature} lists too many signatures`);
+    const signatures = list.includes(' ') ? list.split(' ', SIGNATURES_MAX + 1) : [list];
+    if (signatures.length > SIGNATURES_MAX) {
+      return refuse('header_malformed', `${names.signature} lists more than ${SIGNATURES_MAX} signatures`);
+    }
     const parts = signedParts(id, at, request.body);
     const held =
-      (v1 !== null && signatures.v1.length > 0 && v1.prove(signatures.v1, parts)) ||
-      (signatures.v1a.length > 0 && v1a.prove(signatures.v1a, parts));
+      v1?.prove(signaturesOf(signatures, 'v1,'), parts) === true ||
+      v1a?.prove(signaturesOf(signatures, 'v1a,'), parts) === true;
     return held ? checkTimestamp(at, 's', { now, toleranceMs }) : refuse('signature_mismatch', names.signature);
   }
 
@@ -139,28 +145,26 @@ function open({ headerPrefix, toleranceMs, v1, v1a }: Scheme): Opened {
     const parts = signedParts(id, at, request.body);
     const made: string[] = [];
     if (v1 !== null) made.push(`v1,${makeSignature(v1, parts)}`);
-    if (v1a.sign !== undefined) made.push(`v1a,${v1a.sign(parts)}`);
+    if (v1a?.sign !== undefined) made.push(`v1a,${v1a.sign(parts)}`);
     const headers = [names.at, at, names.signature, made.join(' ')];
     return typeof given === 'string' ? headers : [names.id, id, ...headers];
   }
 
-  return v1 === null && v1a.sign === undefined ? { verify } : { verify, sign };
+  return v1 === null && v1a?.sign === undefined ? { verify } : { verify, sign };
 }
 
-/** Header text stands for one byte a character, so that is how it is hashed. */
+/** Header text stands for one byte a character, so that is how it is hashed; in ASCII that is what UTF-8 does anyway. */
 function signedParts(id: string, at: string, body: Uint8Array): readonly Part[] {
-  return [Buffer.from(`${id}.${at}.`, 'latin1'), body];
+  const text = `${id}.${at}.`;
+  return [BEYOND_ASCII.test(text) ? Buffer.from(text, 'latin1') : text, body];
 }
 
-/** The signatures by version; other versions are ignored. `null` when there are too many. */
-function parseSignatures(list: string): { readonly v1: string[]; readonly v1a: string[] } | null {
-  const found = { v1: [] as string[], v1a: [] as string[] };
-  const items = list.split(' ', SIGNATURES_MAX + 1);
-  if (items.length > SIGNATURES_MAX) return null;
-  for (const item of items) {
-    if (item.startsWith('v1,')) found.v1.push(item.slice(3));
-    else if (item.startsWith('v1a,')) found.v1a.push(item.slice(4));
-  }
+const BEYOND_ASCII = /[^\0-\x7f]/;
+
+/** The signatures of a version; others are ignored. */
+function signaturesOf(list: readonly string[], version: string): readonly string[] {
+  const found: string[] = [];
+  for (const item of list) if (item.startsWith(version)) found.push(item.slice(version.length));
   return found;
 }
 

@@ -3,7 +3,6 @@ import type { eventShape } from '../../api/shapes.ts';
 import { formatBytes } from '../../core/duration.ts';
 import { defineCommand, filterOptions, gatewayOptions, jsonOption } from '../command.ts';
 import { withGateway, withReader } from '../connect.ts';
-import { follow } from '../follow.ts';
 import { type Output, plain } from '../output.ts';
 import { dateTime } from '../text.ts';
 
@@ -36,6 +35,7 @@ export const events = defineCommand({
   async run(invocation) {
     const { options, out } = invocation;
     if (options.follow) {
+      const { follow } = await import('../follow.ts');
       return withGateway(invocation, ({ address }) => follow(invocation, address));
     }
     await withReader(invocation, async ({ client }) => {

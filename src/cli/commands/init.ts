@@ -18,7 +18,7 @@ export const init = defineCommand({
       const written = await writeNew(join(cwd, path), text, path === '.env' ? 0o600 : 0o644);
       out.line(`${written ? out.paint('green', 'wrote') : 'kept '} ${path}${written ? '' : ' (it was there)'}`);
     }
-    const self = selfCommand(environment);
+    const self = selfCommand({ environment, cwd });
     out.line();
     out.line('Next:');
     out.line('  npm install holdfast                    for the types, and for imports of your editor and tests');

@@ -130,9 +130,10 @@ async function bulk(invocation: Invoked, client: Client): Promise<number> {
   const { options, out } = invocation;
   const filter = filterOf(options);
   const { plan } = await client.post<{ plan: Plan }>('/api/replays', { filter, dryRun: true });
-  if (options.json && options['dry-run']) out.json(plan);
+  const onlyPlan = options['dry-run'] || plan.count === 0;
+  if (options.json && onlyPlan) out.json(plan);
   else if (!options.json) showPlan(out, plan);
-  if (options['dry-run'] || plan.count === 0) return exitCodes.ok.code;
+  if (onlyPlan) return exitCodes.ok.code;
   const what = filter.what === 'unmatched' ? amount(plan.count, 'event') : amount(plan.count, 'delivery', 'deliveries');
   await confirm(invocation, `Replay ${plan.atLeast ? 'at least ' : ''}${what}?`);
   const rate = options.rate === undefined ? {} : { ratePerS: options.rate };

@@ -100,7 +100,8 @@ function showEvent(
     'order key': event.orderKey,
     tenant: event.tenant,
     correlation: event.correlationId,
-    repeats: duplicates.count === 0 ? null : `received ${duplicates.count} more times`,
+    repeats:
+      duplicates.count === 0 ? null : `received again ${duplicates.count === 1 ? 'once' : `${duplicates.count} times`}`,
     'repeat of': event.duplicateOf,
     'does not fit': event.unfit,
     answered: answer === null ? null : `${answer.status} ${answer.bodyText ?? ''}`,

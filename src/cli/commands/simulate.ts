@@ -10,7 +10,7 @@ import { exitCodes, UsageError } from '../exit.ts';
 import { findSetup, ingestUrl, type Setup } from '../locate.ts';
 import { type Output, plain } from '../output.ts';
 import { setupEnvironment } from '../playground.ts';
-import { type LoadReport, sendLoad } from '../simulate/load.ts';
+import type { LoadReport } from '../simulate/load.ts';
 import type { Payload } from '../simulate/payloads.ts';
 import { makerOf, type SimulatedSource } from '../simulate/plan.ts';
 import { providers } from '../simulate/providers.ts';
@@ -85,6 +85,7 @@ export const simulate = defineCommand({
     let answered = 0;
     const total = options.count * (1 + options.duplicate);
     const signal = invocation.interruptible();
+    const { sendLoad } = await import('../simulate/load.ts');
     const report = await sendLoad({
       origin,
       verifier: source.verifier,
@@ -111,7 +112,7 @@ export const simulate = defineCommand({
     progress.end();
     refuseUnreachable(report, origin);
     if (options.json) out.json({ ...report, events: ids.size });
-    else show(out, { report, ids, source: name, self: selfCommand(invocation.environment) });
+    else show(out, { report, ids, source: name, self: selfCommand(invocation) });
     if (signal.aborted) return exitCodes.interrupted.code;
     return succeeded(report) ? exitCodes.ok.code : exitCodes.failed.code;
   },

@@ -12,6 +12,8 @@ import { welcome } from '../welcome.ts';
 
 /** After a graceful stop, what still keeps the process alive (a handler's own timers) gets this long. */
 const LINGER_MS = 1000;
+/** After the store was lost: for the 503s of what failed to go out. */
+const LOST_LINGER_MS = 100;
 
 export const start = defineCommand({
   name: 'start',
@@ -58,10 +60,16 @@ export const start = defineCommand({
     const surroundings = { ...invocation, environment };
     const lost = Promise.withResolvers<number>();
     const gateway = await build(setup, surroundings, () => lost.resolve(exitCodes.lost.code));
+    const signalled = firstSignal(surroundings);
     const listeners = await gateway.listen();
     welcome({ gateway, listeners, setup, surroundings, sources: await sourcesOf(gateway, setup) });
-    const code = await Promise.race([untilSignal(gateway, surroundings, options.drain), lost.promise]);
-    setTimeout(() => process.exit(code), LINGER_MS).unref();
+    const stopped = async (): Promise<number> => {
+      await signalled;
+      await gateway.stop({ drain: options.drain });
+      return exitCodes.ok.code;
+    };
+    const code = await Promise.race([stopped(), lost.promise]);
+    setTimeout(() => process.exit(code), code === exitCodes.lost.code ? LOST_LINGER_MS : LINGER_MS).unref();
     return code;
   },
 });
@@ -91,15 +99,20 @@ async function sourcesOf(gateway: Gateway, setup: Setup): Promise<readonly Sourc
   return rows;
 }
 
-/** Resolves with the exit code once a signal has stopped the gateway; a second one ends the process. */
-function untilSignal(gateway: Gateway, { out }: Surroundings, drain: boolean): Promise<number> {
-  return new Promise((resolve, reject) => {
-    let stopping = false;
+/** One Ctrl-C can arrive twice: from the terminal, and from the npm or npx in between. */
+const SAME_SIGNAL_MS = 250;
+
+/** Resolves at the first signal, also one that comes while the gateway starts; a second one ends the process. */
+function firstSignal({ out }: Surroundings): Promise<void> {
+  return new Promise((resolve) => {
+    let first: { readonly code: number; readonly at: number } | null = null;
     const stop = (code: number): void => {
-      if (stopping) process.exit(code);
-      stopping = true;
+      const now = performance.now();
+      if (first?.code === code && now - first.at < SAME_SIGNAL_MS) return;
+      if (first !== null) process.exit(code);
+      first = { code, at: now };
       out.note('Stopping; once more ends it at once.');
-      gateway.stop({ drain }).then(() => resolve(exitCodes.ok.code), reject);
+      resolve();
     };
     process.on('SIGINT', () => stop(exitCodes.interrupted.code));
     process.on('SIGTERM', () => stop(exitCodes.terminated.code));

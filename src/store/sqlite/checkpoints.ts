@@ -1,16 +1,17 @@
 /**
  * Moving the log into the database, off the event loop and off the commits. A thread with a connection of its own does
- * the bulk while commits go on; only when they never pause does the writer do the small rest between two of them,
- * because the log starts anew only when all of it has been moved.
+ * the bulk while commits go on; the writer does the small rest between two of them, because the log starts anew only
+ * when all of it has been moved.
  */
 import type { Timer } from '../../core/clock.ts';
 import type { SqliteOptions } from './engine.ts';
-import { ThreadLine, type ThreadReply, type Writer } from './writer.ts';
+import { ThreadLine, type Writer } from './writer.ts';
 
 /** Log written since the last checkpoint that asks for one. */
 const LOG_BYTES = 32 * 1024 * 1024;
-/** A log of this many times as much is not left to chance. */
-const FORCE_AT = 2;
+/** What may be left for the writer to move: some milliseconds of work. */
+const REST_BYTES = 4 * 1024 * 1024;
+const PASSES_MAX = 4;
 /** A quiet store moves its log after this long, so that it starts quickly. */
 const IDLE_MS = 2000;
 const IDLE_BYTES = 1024 * 1024;
@@ -62,23 +63,25 @@ export class Checkpoints {
   }
 
   async #run(): Promise<void> {
-    const force = this.#bytes >= FORCE_AT * LOG_BYTES;
-    const before = this.#bytes;
-    const whole = isWhole(await this.#thread.ask({ kind: 'checkpoint' }));
-    if (whole) this.#bytes -= before;
-    else if (force && !this.#closed) await this.#finish();
+    let before = 0;
+    // Each pass moves what was there when it began, while commits go on; the next has that much less to do.
+    for (let pass = 0; pass < PASSES_MAX && !this.#closed; pass++) {
+      before = this.#bytes;
+      const reply = await this.#thread.ask({ kind: 'checkpoint' });
+      if ('failure' in reply) return;
+      if (this.#bytes - before <= REST_BYTES) break;
+    }
+    if (!this.#closed) await this.#finish();
   }
 
-  /** Between two commits nothing is added, so what is left is moved and the log starts anew. */
+  /** Between two commits nothing is added: the rest is moved, and the log starts anew with the next commit. */
   async #finish(): Promise<void> {
     const step = { statement: { sql: 'PRAGMA wal_checkpoint(PASSIVE)' }, params: [] };
-    await this.#writer.run({ begin: false, steps: [step], commit: false });
-    this.#bytes = 0;
+    const before = this.#bytes;
+    const { rows } = await this.#writer.run({ begin: false, steps: [step], commit: false });
+    const [row] = rows[0] ?? [];
+    // Not whole when somebody reads from the log for long, a backup for example: then again after as much.
+    if (row !== undefined && row['log'] === row['checkpointed']) this.#bytes -= before;
+    else this.#bytes = Math.max(0, this.#bytes - LOG_BYTES);
   }
-}
-
-/** Whether all of the log was moved. */
-function isWhole(reply: ThreadReply): boolean {
-  const row = 'result' in reply ? reply.result.rows[0]?.[0] : undefined;
-  return row !== undefined && row['busy'] === 0 && row['log'] === row['checkpointed'];
 }

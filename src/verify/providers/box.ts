@@ -5,7 +5,7 @@ import { optionalHeader, soleHeader } from '../headers.ts';
 import { hmacKeys } from '../keys.ts';
 import type { Keys } from '../keys.ts';
 import { makeSignature } from '../mac.ts';
-import { providerVerifier, WEEK_MS } from '../provider.ts';
+import { providerVerifier, toleranceOf, WEEK_MS } from '../provider.ts';
 import type { Provider, ToleranceOptions } from '../provider.ts';
 import type { Opened } from '../secret.ts';
 import { checkTimestamp, formatTimestamp } from '../timestamp.ts';
@@ -40,7 +40,7 @@ export function box<Body = unknown>(options: BoxOptions = {}): Verifier & TypedB
       if (primaryKeys.length > 0) slots.push({ header: 'box-signature-primary', keys: hmacKeys(form, primaryKeys) });
       if (secondaryKeys.length > 0)
         slots.push({ header: 'box-signature-secondary', keys: hmacKeys(form, secondaryKeys) });
-      return open(slots, options.toleranceMs ?? 600_000);
+      return open(slots, toleranceOf(boxProvider, options));
     },
   });
 }
@@ -91,6 +91,7 @@ export const boxProvider: Provider = {
   factory: 'box',
   variables: { primaryKeys: 'BOX_PRIMARY_KEY', secondaryKeys: 'BOX_SECONDARY_KEY' },
   optional: ['primaryKeys', 'secondaryKeys'],
+  toleranceMs: 600_000,
   defaults: {
     type: 'body.trigger',
     dedupeKey: 'header.box-delivery-id',

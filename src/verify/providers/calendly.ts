@@ -1,5 +1,5 @@
 /** Calendly. */
-import { WEEK_MS } from '../provider.ts';
+import { toleranceOf, WEEK_MS } from '../provider.ts';
 import type { Provider, SecretOptions, ToleranceOptions } from '../provider.ts';
 import type { TypedBody, Verifier } from '../verifier.ts';
 import { fieldHmac } from './hmac-provider.ts';
@@ -23,7 +23,7 @@ export function calendly<Body = unknown>(options: CalendlyOptions = {}): Verifie
       timestampField: 't',
       signatureField: 'v1',
       joiner: '.',
-      toleranceMs: options.toleranceMs ?? 180_000,
+      toleranceMs: toleranceOf(calendlyProvider, options),
     },
     options,
   );
@@ -34,6 +34,7 @@ export const calendlyProvider: Provider = {
   title: 'Calendly',
   factory: 'calendly',
   variables: { secrets: 'CALENDLY_WEBHOOK_SIGNING_KEY' },
+  toleranceMs: 180_000,
   defaults: {
     type: 'body.event',
     dedupeKey: 'body.event+=:+body.payload.uri+=:+body.created_at',

@@ -6,7 +6,7 @@ import { soleHeader } from '../headers.ts';
 import { hmacKeys } from '../keys.ts';
 import type { Keys } from '../keys.ts';
 import { makeSignature } from '../mac.ts';
-import { BODY_ONLY, providerVerifier, WEEK_MS } from '../provider.ts';
+import { BODY_ONLY, providerVerifier, toleranceOf, WEEK_MS } from '../provider.ts';
 import type { Provider, SecretOptions, ToleranceOptions } from '../provider.ts';
 import type { Opened } from '../secret.ts';
 import { checkTimestamp, formatTimestamp, TOLERANCE_MS } from '../timestamp.ts';
@@ -43,7 +43,7 @@ export function coinbaseCdp<Body = unknown>(options: CoinbaseCdpOptions = {}): V
     open: ({ secrets }) =>
       open(
         hmacKeys({ algorithm: 'sha256', encoding: 'hex', secretEncoding: 'utf8' }, secrets),
-        options.toleranceMs ?? TOLERANCE_MS,
+        toleranceOf(coinbaseCdpProvider, options),
       ),
   });
 }
@@ -125,6 +125,7 @@ export const coinbaseCdpProvider: Provider = {
   title: 'Coinbase Developer Platform',
   factory: 'coinbaseCdp',
   variables: { secrets: 'COINBASE_CDP_WEBHOOK_SECRET' },
+  toleranceMs: TOLERANCE_MS,
   defaults: {
     type: 'body.eventType',
     dedupeKey: 'body.eventId',

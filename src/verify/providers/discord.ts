@@ -2,7 +2,7 @@
 import { ed25519Keys } from '../ed25519.ts';
 import { asObject, digestOf, parseJson, textOf } from '../json.ts';
 import { openHeaderScheme } from '../mac.ts';
-import { providerVerifier, WEEK_MS } from '../provider.ts';
+import { providerVerifier, toleranceOf, WEEK_MS } from '../provider.ts';
 import type { Provider, PublicKeyOptions, ToleranceOptions } from '../provider.ts';
 import type { HandshakeAnswer, ReadInput, TypedBody, Verifier } from '../verifier.ts';
 
@@ -26,7 +26,7 @@ export function discord<Body = unknown>(options: DiscordOptions = {}): Verifier 
       ...openHeaderScheme(
         {
           header: 'X-Signature-Ed25519',
-          timestamp: { header: 'X-Signature-Timestamp', unit: 's', toleranceMs: options.toleranceMs ?? 600_000 },
+          timestamp: { header: 'X-Signature-Timestamp', unit: 's', toleranceMs: toleranceOf(discordProvider, options) },
           signed: (request, at) => [at, request.body],
         },
         ed25519Keys(form, publicKeys, privateKeys),
@@ -64,6 +64,7 @@ export const discordProvider: Provider = {
   title: 'Discord',
   factory: 'discord',
   variables: { publicKeys: 'DISCORD_PUBLIC_KEY' },
+  toleranceMs: 600_000,
   defaults: {
     type: readType,
     dedupeKey: readDedupeKey,

@@ -1,6 +1,7 @@
 /** Senders without a file of their own, as providers: what `hmac` and `timestampedHmac` verify. */
 import { hmac, NO_TIME, timestampedHmac } from '../hmac.ts';
 import { secret } from '../secret.ts';
+import { TOLERANCE_MS } from '../timestamp.ts';
 import type { Provider } from '../provider.ts';
 
 export const genericHmacProvider: Provider = {
@@ -29,6 +30,7 @@ export const genericTimestampedProvider: Provider = {
   title: 'Any sender with a timestamped HMAC',
   factory: 'timestampedHmac',
   variables: { secrets: 'HMAC_WEBHOOK_SECRET' },
+  toleranceMs: TOLERANCE_MS,
   defaults: {},
   notProtected: 'The URL and every header but the signature’s own; body and time are covered.',
   page: {

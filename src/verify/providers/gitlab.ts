@@ -1,6 +1,7 @@
 /** GitLab: the signing token of 19.0 and later, and the older secret token. */
 import { providerVerifier, WEEK_MS } from '../provider.ts';
 import type { Provider, SecretOptions, ToleranceOptions } from '../provider.ts';
+import { TOLERANCE_MS } from '../timestamp.ts';
 import { NOTHING_SIGNED, openHeaderToken } from '../tokens.ts';
 import type { SourceDefaults, TypedBody, Verifier } from '../verifier.ts';
 import { standardProvider } from './standard.ts';
@@ -46,6 +47,7 @@ export const gitlabSigningTokenProvider: Provider = {
   title: 'GitLab (signing token)',
   factory: 'gitlabSigningToken',
   variables: { secrets: 'GITLAB_SIGNING_TOKEN' },
+  toleranceMs: TOLERANCE_MS,
   defaults: { ...defaults, dedupeKey: 'header.webhook-id' },
   notProtected:
     'The URL and every header but the three of the signature, the event’s name among them; id, body and time are covered.',

@@ -6,7 +6,7 @@ import { soleHeader } from '../headers.ts';
 import { hmacKeys } from '../keys.ts';
 import type { Keys } from '../keys.ts';
 import { makeSignature } from '../mac.ts';
-import { providerVerifier, WEEK_MS } from '../provider.ts';
+import { providerVerifier, toleranceOf, WEEK_MS } from '../provider.ts';
 import type { Provider, PublicUrlOptions, SecretOptions, ToleranceOptions } from '../provider.ts';
 import { publicUrl } from '../public-url.ts';
 import type { PublicUrl } from '../public-url.ts';
@@ -34,7 +34,7 @@ export function hubspot<Body = unknown>(options: HubspotOptions = {}): Verifier 
       openV3(
         publicUrl('hubspot', options, baseUrl[0]),
         hmacKeys({ algorithm: 'sha256', encoding: 'base64', secretEncoding: 'utf8' }, secrets),
-        options.toleranceMs ?? TOLERANCE_MS,
+        toleranceOf(hubspotProvider, options),
       ),
   });
 }
@@ -150,6 +150,7 @@ export const hubspotProvider: Provider = {
   factory: 'hubspot',
   variables: { secrets: 'HUBSPOT_CLIENT_SECRET' },
   signsUrl: true,
+  toleranceMs: TOLERANCE_MS,
   defaults,
   notProtected: 'The headers besides the signature’s and the timestamp’s; method, URL, body and time are covered.',
   page: {

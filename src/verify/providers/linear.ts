@@ -1,6 +1,6 @@
 /** Linear. */
 import { asObject, parseJson, textOf } from '../json.ts';
-import { WEEK_MS } from '../provider.ts';
+import { toleranceOf, WEEK_MS } from '../provider.ts';
 import type { Provider, SecretOptions, ToleranceOptions } from '../provider.ts';
 import { checkMoment } from '../timestamp.ts';
 import { HELD, refuse } from '../verdict.ts';
@@ -17,7 +17,7 @@ export interface LinearOptions extends SecretOptions, ToleranceOptions {}
  * @throws HoldfastError `secret_missing` when there is no secret
  */
 export function linear<Body = unknown>(options: LinearOptions = {}): Verifier & TypedBody<Body> {
-  const toleranceMs = options.toleranceMs ?? 60_000;
+  const toleranceMs = toleranceOf(linearProvider, options);
   return headerHmac(
     linearProvider,
     { header: 'Linear-Signature', after: (request, now) => checkBodyTime(request.body, { now, toleranceMs }) },
@@ -46,6 +46,7 @@ export const linearProvider: Provider = {
   title: 'Linear',
   factory: 'linear',
   variables: { secrets: 'LINEAR_WEBHOOK_SECRET' },
+  toleranceMs: 60_000,
   defaults: {
     type: readType,
     dedupeKey: 'header.linear-delivery',

@@ -6,7 +6,7 @@ import { hmacKeys } from '../keys.ts';
 import type { Keys } from '../keys.ts';
 import { makeSignature } from '../mac.ts';
 import { mediaType } from '../media.ts';
-import { HOUR_MS, providerVerifier, WEEK_MS } from '../provider.ts';
+import { HOUR_MS, providerVerifier, toleranceOf, WEEK_MS } from '../provider.ts';
 import type { Provider, SecretOptions, ToleranceOptions } from '../provider.ts';
 import type { Opened } from '../secret.ts';
 import { checkTimestamp, formatTimestamp } from '../timestamp.ts';
@@ -30,7 +30,7 @@ export function mailgun<Body = unknown>(options: MailgunOptions = {}): Verifier 
     open: ({ secrets }) =>
       open(
         hmacKeys({ algorithm: 'sha256', encoding: 'hex', secretEncoding: 'utf8' }, secrets),
-        options.toleranceMs ?? 12 * HOUR_MS,
+        toleranceOf(mailgunProvider, options),
       ),
   });
 }
@@ -83,6 +83,7 @@ export const mailgunProvider: Provider = {
   title: 'Mailgun',
   factory: 'mailgun',
   variables: { secrets: 'MAILGUN_WEBHOOK_SIGNING_KEY' },
+  toleranceMs: 12 * HOUR_MS,
   defaults: {
     type: 'body.event-data.event',
     dedupeKey: readToken,

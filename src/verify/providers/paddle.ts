@@ -1,17 +1,11 @@
 /** Paddle Billing. */
-import { WEEK_MS } from '../provider.ts';
+import { toleranceOf, WEEK_MS } from '../provider.ts';
 import type { Provider, SecretOptions, ToleranceOptions } from '../provider.ts';
 import type { TypedBody, Verifier } from '../verifier.ts';
 import { fieldHmac } from './hmac-provider.ts';
 
 /** Options of {@link paddle}. */
 export interface PaddleOptions extends SecretOptions, ToleranceOptions {}
-
-/**
- * Paddle allows 5 s in its library. A clock that is 6 s off would then refuse everything, and what a window adds to
- * deduplication by the signed event id is little: a minute.
- */
-const PADDLE_TOLERANCE_MS = 60_000;
 
 /**
  * Paddle Billing: `Paddle-Signature: ts=…;h1=…`, an HMAC-SHA256 of the time and the raw body. Secrets from
@@ -29,7 +23,7 @@ export function paddle<Body = unknown>(options: PaddleOptions = {}): Verifier & 
       timestampField: 'ts',
       signatureField: 'h1',
       joiner: ':',
-      toleranceMs: options.toleranceMs ?? PADDLE_TOLERANCE_MS,
+      toleranceMs: toleranceOf(paddleProvider, options),
     },
     options,
   );
@@ -40,6 +34,9 @@ export const paddleProvider: Provider = {
   title: 'Paddle',
   factory: 'paddle',
   variables: { secrets: 'PADDLE_WEBHOOK_SECRET' },
+  // Paddle's library allows 5 s. A clock that is 6 s off would then refuse everything, and what a window adds to
+  // deduplication by the signed event id is little.
+  toleranceMs: 60_000,
   defaults: {
     type: 'body.event_type',
     dedupeKey: 'body.event_id',

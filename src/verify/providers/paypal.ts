@@ -6,7 +6,7 @@ import type { HeaderList } from '../../core/event.ts';
 import { certificateCache, isPublishedAt } from '../certificates.ts';
 import type { CertificateCache, CertificateOptions } from '../certificates.ts';
 import { soleHeader } from '../headers.ts';
-import { HOUR_MS, providerVerifier, WEEK_MS } from '../provider.ts';
+import { HOUR_MS, providerVerifier, toleranceOf, WEEK_MS } from '../provider.ts';
 import type { Provider, ToleranceOptions } from '../provider.ts';
 import { rsaHolds, rsaSign } from '../rsa.ts';
 import type { Opened } from '../secret.ts';
@@ -40,7 +40,7 @@ export function paypal<Body = unknown>(options: PaypalOptions = {}): Verifier & 
       return open({
         webhookIds: webhookId,
         certificates: certificateCache(options),
-        toleranceMs: options.toleranceMs ?? 73 * HOUR_MS,
+        toleranceMs: toleranceOf(paypalProvider, options),
         privateKey: pem === undefined ? null : createPrivateKey(pem),
         certUrl: Object.keys(options.certificates ?? {})[0] ?? 'https://api.paypal.com/v1/notifications/certs/TEST',
       });
@@ -122,6 +122,7 @@ export const paypalProvider: Provider = {
   title: 'PayPal',
   factory: 'paypal',
   variables: { webhookId: 'PAYPAL_WEBHOOK_ID' },
+  toleranceMs: 73 * HOUR_MS,
   defaults: {
     type: 'body.event_type',
     dedupeKey: 'body.id',

@@ -3,7 +3,7 @@ import { Buffer } from 'node:buffer';
 import { ecdsaKeys } from '../ecdsa.ts';
 import { digestOf } from '../json.ts';
 import { openHeaderScheme } from '../mac.ts';
-import { HOUR_MS, providerVerifier, WEEK_MS } from '../provider.ts';
+import { HOUR_MS, providerVerifier, toleranceOf, WEEK_MS } from '../provider.ts';
 import type { Provider, PublicKeyOptions, ToleranceOptions } from '../provider.ts';
 import type { ReadInput, TypedBody, Verifier } from '../verifier.ts';
 
@@ -19,7 +19,7 @@ export interface SendgridOptions extends PublicKeyOptions, ToleranceOptions {}
  * @throws HoldfastError `secret_missing` when there is no public key, or it is not one
  */
 export function sendgrid<Body = unknown>(options: SendgridOptions = {}): Verifier & TypedBody<Body> {
-  return signed(sendgridProvider, options, 25 * HOUR_MS);
+  return signed(sendgridProvider, options);
 }
 
 /**
@@ -31,10 +31,10 @@ export function sendgrid<Body = unknown>(options: SendgridOptions = {}): Verifie
  * @throws HoldfastError `secret_missing` when there is no public key, or it is not one
  */
 export function sendgridInboundParse<Body = unknown>(options: SendgridOptions = {}): Verifier & TypedBody<Body> {
-  return signed(sendgridInboundParseProvider, options, 73 * HOUR_MS);
+  return signed(sendgridInboundParseProvider, options);
 }
 
-function signed(provider: Provider, options: SendgridOptions, toleranceMs: number): Verifier {
+function signed(provider: Provider, options: SendgridOptions): Verifier {
   return providerVerifier(provider, {
     settings: ['publicKeys', 'privateKeys'],
     given: { publicKeys: options.publicKeys, privateKeys: options.privateKeys },
@@ -45,7 +45,7 @@ function signed(provider: Provider, options: SendgridOptions, toleranceMs: numbe
           timestamp: {
             header: 'X-Twilio-Email-Event-Webhook-Timestamp',
             unit: 's',
-            toleranceMs: options.toleranceMs ?? toleranceMs,
+            toleranceMs: toleranceOf(provider, options),
           },
           signed: (request, at) => [at, request.body],
         },
@@ -71,6 +71,7 @@ export const sendgridProvider: Provider = {
   title: 'SendGrid Event Webhook',
   factory: 'sendgrid',
   variables: { publicKeys: 'SENDGRID_PUBLIC_KEY' },
+  toleranceMs: 25 * HOUR_MS,
   defaults: {
     split: 'body',
     type: 'body.event',
@@ -99,6 +100,7 @@ export const sendgridInboundParseProvider: Provider = {
   title: 'SendGrid Inbound Parse',
   factory: 'sendgridInboundParse',
   variables: { publicKeys: 'SENDGRID_INBOUND_PARSE_PUBLIC_KEY' },
+  toleranceMs: 73 * HOUR_MS,
   defaults: {
     type: '=inbound.mail',
     dedupeKey: readMessageId,

@@ -1,7 +1,7 @@
 /** Slack: Events API, interactivity and slash commands. */
 import { Buffer } from 'node:buffer';
 import { asObject, parseJson, textOf } from '../json.ts';
-import { WEEK_MS } from '../provider.ts';
+import { toleranceOf, WEEK_MS } from '../provider.ts';
 import type { Provider, SecretOptions, ToleranceOptions } from '../provider.ts';
 import { TOLERANCE_MS } from '../timestamp.ts';
 import type { ReadInput, TypedBody, Verifier } from '../verifier.ts';
@@ -23,7 +23,7 @@ export function slack<Body = unknown>(options: SlackOptions = {}): Verifier & Ty
     {
       header: 'X-Slack-Signature',
       prefix: 'v0=',
-      timestamp: { header: 'X-Slack-Request-Timestamp', unit: 's', toleranceMs: options.toleranceMs ?? TOLERANCE_MS },
+      timestamp: { header: 'X-Slack-Request-Timestamp', unit: 's', toleranceMs: toleranceOf(slackProvider, options) },
       signed: (request, at) => [`v0:${at}:`, request.body],
       extra: () => ({ handshake: { unsigned: false, answer: (request) => challenge(request.body) } }),
     },
@@ -55,6 +55,7 @@ export const slackProvider: Provider = {
   title: 'Slack',
   factory: 'slack',
   variables: { secrets: 'SLACK_SIGNING_SECRET' },
+  toleranceMs: TOLERANCE_MS,
   defaults: {
     type: readType,
     dedupeKey: 'body.event_id',

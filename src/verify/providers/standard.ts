@@ -1,7 +1,8 @@
 /** Providers that sign as Standard Webhooks says: any of them, Svix, Resend. */
 import { openStandard, standardDefaults } from '../standard-webhooks.ts';
 import type { Provider, ProviderSettings, SecretOptions, ToleranceOptions } from '../provider.ts';
-import { providerVerifier } from '../provider.ts';
+import { providerVerifier, toleranceOf } from '../provider.ts';
+import { TOLERANCE_MS } from '../timestamp.ts';
 import type { TypedBody, Verifier } from '../verifier.ts';
 
 /** Options of {@link svix} and {@link resend}. */
@@ -33,7 +34,7 @@ export function standardProvider(provider: Provider, options: ProviderSettings, 
   return providerVerifier(provider, {
     settings: ['secrets', 'publicKeys', 'privateKeys'],
     given: { secrets: options.secrets, publicKeys: options.publicKeys, privateKeys: options.privateKeys },
-    open: (keys) => openStandard(provider.key, { ...options, headerPrefix }, keys),
+    open: (keys) => openStandard(provider.key, { toleranceMs: toleranceOf(provider, options), headerPrefix }, keys),
   });
 }
 
@@ -45,6 +46,7 @@ export const standardWebhooksProvider: Provider = {
   factory: 'standardWebhooks',
   variables: { secrets: 'STANDARD_WEBHOOKS_SECRET', publicKeys: 'STANDARD_WEBHOOKS_PUBLIC_KEY' },
   optional: ['secrets', 'publicKeys'],
+  toleranceMs: TOLERANCE_MS,
   defaults: standardDefaults(),
   notProtected: COVERED,
   page: {
@@ -67,6 +69,7 @@ export const svixProvider: Provider = {
   title: 'Svix',
   factory: 'svix',
   variables: { secrets: 'SVIX_WEBHOOK_SECRET' },
+  toleranceMs: TOLERANCE_MS,
   defaults: standardDefaults('svix-'),
   notProtected: COVERED,
   page: {
@@ -86,6 +89,7 @@ export const resendProvider: Provider = {
   title: 'Resend',
   factory: 'resend',
   variables: { secrets: 'RESEND_WEBHOOK_SECRET' },
+  toleranceMs: TOLERANCE_MS,
   defaults: { ...standardDefaults('svix-'), orderKey: 'body.data.email_id' },
   notProtected: COVERED,
   page: {

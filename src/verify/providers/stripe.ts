@@ -1,5 +1,5 @@
 /** Stripe. */
-import { WEEK_MS } from '../provider.ts';
+import { toleranceOf, WEEK_MS } from '../provider.ts';
 import type { Provider, SecretOptions, ToleranceOptions } from '../provider.ts';
 import { TOLERANCE_MS } from '../timestamp.ts';
 import type { TypedBody, Verifier } from '../verifier.ts';
@@ -16,7 +16,7 @@ export interface StripeOptions extends SecretOptions, ToleranceOptions {}
  * @throws HoldfastError `secret_missing` when there is no secret
  */
 export function stripe<Body = unknown>(options: StripeOptions = {}): Verifier & TypedBody<Body> {
-  const toleranceMs = options.toleranceMs ?? TOLERANCE_MS;
+  const toleranceMs = toleranceOf(stripeProvider, options);
   return fieldHmac(
     stripeProvider,
     { header: 'Stripe-Signature', separator: ',', timestampField: 't', signatureField: 'v1', joiner: '.', toleranceMs },
@@ -29,6 +29,7 @@ export const stripeProvider: Provider = {
   title: 'Stripe',
   factory: 'stripe',
   variables: { secrets: 'STRIPE_WEBHOOK_SECRET' },
+  toleranceMs: TOLERANCE_MS,
   defaults: {
     type: 'body.type',
     dedupeKey: 'body.id',

@@ -1,7 +1,7 @@
 /** Telnyx. */
 import { ed25519Keys } from '../ed25519.ts';
 import { openHeaderScheme } from '../mac.ts';
-import { providerVerifier, WEEK_MS } from '../provider.ts';
+import { providerVerifier, toleranceOf, WEEK_MS } from '../provider.ts';
 import type { Provider, PublicKeyOptions, ToleranceOptions } from '../provider.ts';
 import { TOLERANCE_MS } from '../timestamp.ts';
 import type { TypedBody, Verifier } from '../verifier.ts';
@@ -25,7 +25,7 @@ export function telnyx<Body = unknown>(options: TelnyxOptions = {}): Verifier & 
       openHeaderScheme(
         {
           header: 'telnyx-signature-ed25519',
-          timestamp: { header: 'telnyx-timestamp', unit: 's', toleranceMs: options.toleranceMs ?? TOLERANCE_MS },
+          timestamp: { header: 'telnyx-timestamp', unit: 's', toleranceMs: toleranceOf(telnyxProvider, options) },
           signed: (request, at) => [`${at}|`, request.body],
         },
         ed25519Keys(form, publicKeys, privateKeys),
@@ -38,6 +38,7 @@ export const telnyxProvider: Provider = {
   title: 'Telnyx',
   factory: 'telnyx',
   variables: { publicKeys: 'TELNYX_PUBLIC_KEY' },
+  toleranceMs: TOLERANCE_MS,
   defaults: {
     type: 'body.data.event_type',
     dedupeKey: 'body.data.id',

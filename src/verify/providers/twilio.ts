@@ -123,12 +123,17 @@ function byCodeUnit(left: string, right: string): number {
 
 /**
  * The spellings of a URL that Twilio has signed over the years, as its library tries them: as it is, without and with a
- * port, and with the query escaped in an older way.
+ * port, and with the query escaped in an older way. Made one by one: mostly the first is right.
  */
-function urlForms(url: string): ReadonlySet<string> {
+function* urlForms(url: string): Generator<string> {
+  yield url;
+  yield withoutPort(url);
+  yield withPort(url);
   const normal = URL.canParse(url) ? new URL(url).toString() : url;
-  const forms = [url, withoutPort(url), withPort(url), withoutPort(normal), withPort(normal)];
-  return new Set([...forms, ...forms.slice(3).map(withLegacyQuery)]);
+  for (const form of [withoutPort(normal), withPort(normal)]) {
+    yield form;
+    yield withLegacyQuery(form);
+  }
 }
 
 const AUTHORITY = /^(https?:\/\/)((?:[^/?#]*@)?)(\[[^\]]*\]|[^/?#:]*)((?::\d*)?)(.*)$/is;

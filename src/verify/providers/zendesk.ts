@@ -1,5 +1,5 @@
 /** Zendesk. */
-import { HOUR_MS, WEEK_MS } from '../provider.ts';
+import { HOUR_MS, toleranceOf, WEEK_MS } from '../provider.ts';
 import type { Provider, SecretOptions, ToleranceOptions } from '../provider.ts';
 import type { TypedBody, Verifier } from '../verifier.ts';
 import { headerHmac } from './hmac-provider.ts';
@@ -24,7 +24,7 @@ export function zendesk<Body = unknown>(options: ZendeskOptions = {}): Verifier 
       timestamp: {
         header: 'X-Zendesk-Webhook-Signature-Timestamp',
         unit: 'rfc3339',
-        toleranceMs: options.toleranceMs ?? 24 * HOUR_MS,
+        toleranceMs: toleranceOf(zendeskProvider, options),
       },
       signed: (request, at) => [at, request.body],
     },
@@ -37,6 +37,7 @@ export const zendeskProvider: Provider = {
   title: 'Zendesk',
   factory: 'zendesk',
   variables: { secrets: 'ZENDESK_WEBHOOK_SECRET' },
+  toleranceMs: 24 * HOUR_MS,
   defaults: {
     type: 'body.type',
     dedupeKey: 'body.id',

@@ -1,7 +1,7 @@
 /** Zoom. */
 import { createHmac } from 'node:crypto';
 import { asObject, parseJson, textOf } from '../json.ts';
-import { HOUR_MS, WEEK_MS } from '../provider.ts';
+import { HOUR_MS, toleranceOf, WEEK_MS } from '../provider.ts';
 import type { Provider, SecretOptions, ToleranceOptions } from '../provider.ts';
 import type { HandshakeAnswer, TypedBody, Verifier } from '../verifier.ts';
 import { headerHmac } from './hmac-provider.ts';
@@ -22,7 +22,7 @@ export function zoom<Body = unknown>(options: ZoomOptions = {}): Verifier & Type
     {
       header: 'x-zm-signature',
       prefix: 'v0=',
-      timestamp: { header: 'x-zm-request-timestamp', unit: 's', toleranceMs: options.toleranceMs ?? 3 * HOUR_MS },
+      timestamp: { header: 'x-zm-request-timestamp', unit: 's', toleranceMs: toleranceOf(zoomProvider, options) },
       signed: (request, at) => [`v0:${at}:`, request.body],
       extra: ([secret = '']) => ({
         handshake: { unsigned: false, answer: (request) => validate(request.body, secret) },
@@ -51,6 +51,7 @@ export const zoomProvider: Provider = {
   title: 'Zoom',
   factory: 'zoom',
   variables: { secrets: 'ZOOM_WEBHOOK_SECRET_TOKEN' },
+  toleranceMs: 3 * HOUR_MS,
   defaults: {
     type: 'body.event',
     dedupeKey: 'body.event+=:+body.event_ts+=:+body.payload.object.uuid',
