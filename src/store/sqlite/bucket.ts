@@ -50,7 +50,7 @@ export class Bucket {
   }
 
   add(entry: DedupeEntry): void {
-    this.#grow();
+    if ((this.#count + 1) * 2 > this.#slots.length) this.#grow();
     const index = this.#count++;
     writeEntry(this.#entries, index * ENTRY_BYTES, entry);
     this.#newestExpiry = Math.max(this.#newestExpiry, entry.expiresAt);
@@ -59,8 +59,14 @@ export class Bucket {
 
   /** Entries as they were written together, on opening. */
   addAll(bytes: Uint8Array): void {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    for (let at = 0; at + ENTRY_BYTES <= bytes.length; at += ENTRY_BYTES) this.add(readEntry(view, at));
+    const count = Math.floor(bytes.length / ENTRY_BYTES);
+    while ((this.#count + count) * 2 > this.#slots.length) this.#grow();
+    new Uint8Array(this.#entries.buffer).set(bytes.subarray(0, count * ENTRY_BYTES), this.#count * ENTRY_BYTES);
+    for (const end = this.#count + count; this.#count < end;) {
+      const index = this.#count++;
+      this.#newestExpiry = Math.max(this.#newestExpiry, expiryAt(this.#entries, index * ENTRY_BYTES));
+      this.#place(index);
+    }
   }
 
   /** Entries before `end` that had expired at `now` count for nothing any more. */
@@ -94,7 +100,6 @@ export class Bucket {
   }
 
   #grow(): void {
-    if ((this.#count + 1) * 2 <= this.#slots.length) return;
     const bits = 33 - this.#shift;
     const entries = new ArrayBuffer((1 << (bits - 1)) * ENTRY_BYTES);
     new Uint8Array(entries).set(new Uint8Array(this.#entries.buffer));

@@ -95,6 +95,11 @@ export class ByteReader {
   }
 
   varint(): number {
+    const first = this.#bytes[this.#at] ?? 0x80;
+    if (first < 0x80) {
+      this.#at++;
+      return first;
+    }
     let value = 0;
     let unit = 1;
     for (;;) {

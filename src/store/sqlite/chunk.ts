@@ -275,12 +275,17 @@ function readRefs(from: ByteReader, at: { seq: number; idBytes: Uint8Array; base
   const bodyBytes = from.varint();
   let strings = 4 + ((flags & CORRELATES_ITSELF) === 0 ? 1 : 0);
   for (let flag = HAS_TENANT; flag <= IS_UNFIT; flag *= 2) if ((flags & flag) !== 0) strings++;
-  const list = (length: number): number[] => Array.from({ length: Math.min(length, from.rest) }, () => from.varint());
-  const refs = list(strings);
+  const refs = readNumbers(from, strings);
   const duplicateOf = (flags & IS_DUPLICATE) === 0 ? null : from.raw(ID_BYTES);
-  const headers = list(from.varint());
-  const owed = list(from.varint());
+  const headers = readNumbers(from, from.varint());
+  const owed = readNumbers(from, from.varint());
   return { seq: at.seq, idBytes: at.idBytes, flags, receivedAt, bodyBytes, refs, duplicateOf, headers, owed };
+}
+
+function readNumbers(from: ByteReader, length: number): number[] {
+  const numbers: number[] = [];
+  for (let index = 0; index < length; index++) numbers.push(from.varint());
+  return numbers;
 }
 
 function resolve(draft: Draft, strings: readonly string[], place: string): ChunkEntry {

@@ -25,6 +25,7 @@ export class Chunks {
   readonly #bodies = new Map<number, Map<number, Uint8Array>>();
   readonly #weights = new Map<number, number>();
   #weight = 0;
+  #last: Chunk | null = null;
   /** Retention has been at chunks below this seq, and above it at those in `kept`. */
   purgedTo = 0;
 
@@ -34,8 +35,12 @@ export class Chunks {
 
   /** The chunk that holds this seq; `null`: none does. */
   holding(seq: number): Chunk | null {
+    // Claims and lists go on in the chunk they are in.
+    const last = this.#last;
+    if (last !== null && seq >= last.seq && seq <= (last.entries.at(-1)?.seq ?? -1)) return last;
     const row = this.#reader.first({ sql: 'SELECT seq FROM chunk WHERE seq <= ? ORDER BY seq DESC LIMIT 1' }, seq);
-    return row === null ? null : this.get(Number(row['seq']));
+    this.#last = row === null ? null : this.get(Number(row['seq']));
+    return this.#last;
   }
 
   /** The chunk that begins with this seq. */
@@ -101,6 +106,7 @@ export class Chunks {
   }
 
   forget(seq: number): void {
+    if (this.#last?.seq === seq) this.#last = null;
     this.#chunks.delete(seq);
     this.#bodies.delete(seq);
     this.#weight -= this.#weights.get(seq) ?? 0;
