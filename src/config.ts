@@ -2,6 +2,7 @@
  * Configuration: one table of settings. From it come parsing, `--help`, the reference page and the redacted start-up
  * line. This file is the only reader of the environment. What a config file may hold is {@link Config}.
  */
+import { inspect } from 'node:util';
 import { parseBytes, parseDuration } from './core/duration.ts';
 import { nearestName } from './core/suggest.ts';
 import { HoldfastError } from './errors.ts';
@@ -289,7 +290,7 @@ function readSetting(name: string, setting: Setting, given: unknown): unknown {
   if (value === null) return null;
   const parsed = parseValue(setting.type, value);
   if (parsed === null || (typeof parsed === 'number' && parsed < (setting.min ?? 0))) {
-    const shown = setting.secret === true ? 'another value' : `'${String(value)}'`;
+    const shown = setting.secret === true ? 'another value' : inspect(value);
     const expected = setting.min === undefined ? setting.type : `${setting.type} from ${setting.min}`;
     throw new HoldfastError('config_invalid', {
       detail: `${name} (${setting.env}): expected ${expected}, got ${shown}.`,

@@ -276,6 +276,17 @@ function ownGateway(): void {
     assert.equal((await other.json('events', '--type', 'order.paid', '-n', '1000')).length, 20);
   });
 
+  test('salvage exports the events of a file without opening it as a store', async () => {
+    const { code, stdout, stderr } = await place.run('salvage', 'copy.db');
+    assert.equal(code, 0, stderr);
+    const lines = linesOf(stdout).map((line) => JSON.parse(line) as { type: string; body: string });
+    assert.equal(lines.filter(({ type }) => type === 'order.paid').length, 20);
+    const kept = lines.find(({ type }) => type === 'order.kept');
+    assert.equal(Buffer.from(kept?.body ?? '', 'base64').toString(), place.read('payload.json'));
+    const junk = place.write('junk.db', 'no database at all'.repeat(1000));
+    assert.deepEqual([(await place.run('salvage', junk)).code, (await place.run('salvage', 'gone.db')).code], [1, 1]);
+  });
+
   test('SIGTERM stops it gracefully; reading goes on without it, changing does not', async () => {
     assert.equal(await gateway.signal('SIGTERM'), 0, gateway.stderr);
     assert.match(gateway.stderr, /Stopping/);

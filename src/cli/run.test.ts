@@ -59,11 +59,10 @@ describe('the program', () => {
       [['dead-letters', '--reason', 'exausted'], /Did you mean 'exhausted'/],
       [['rejections', 'evt_1', '--verify-again'], /is no rejection/],
       [['simulate', 'dmo'], /no source 'dmo'\. Did you mean 'demo'/],
-      [['simulate', 'hmac'], /needs --secret/],
-      [['simulate', 'demo', '--secret', 'x'], /has its own/],
-      [['simulate', 'hmac', '--secret', 'x', '--url', 'localhost'], /--url: expected http/],
-      [['simulate', 'hmac', '--secret', 'x', '--header', 'no colon'], /--header: expected/],
-      [['simulate', 'hmac', '--secret', 'x', '--payload', '/no/such/file'], /--payload: .*ENOENT/],
+      [['simulate', 'demo', '--secret', 'x'], /with its own/],
+      [['simulate', 'stripe', '--secret', 'x', '--url', 'localhost'], /--url: expected http/],
+      [['simulate', 'stripe', '--secret', 'x', '--header', 'no colon'], /--header: expected/],
+      [['simulate', 'stripe', '--secret', 'x', '--payload', '/no/such/file'], /--payload: .*ENOENT/],
     ];
     for (const [args, message] of wrong) {
       const { code, stderr } = await run(args);

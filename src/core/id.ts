@@ -19,7 +19,7 @@ for (let high = 0; high < 32; high++) {
 }
 
 /** The text of 16 bytes: 26 characters, the first of which carries three bits. Sorts like the bytes. */
-export function idText(bytes: Uint8Array): string {
+function idText(bytes: Uint8Array): string {
   let text = '';
   let bits = 2; // 130 bits hold 128: two leading zero bits.
   let rest = 0;

@@ -68,7 +68,7 @@ export function never(): RetryPolicy {
 }
 
 /** Attempts in all that a policy allows. */
-export function attemptsMax(policy: RetryPolicy): number {
+function attemptsMax(policy: RetryPolicy): number {
   return policy.kind === 'exponential' ? policy.maxAttempts : policy.delaysMs.length + 1;
 }
 

@@ -4,7 +4,7 @@ import type { Result } from '../deliver/runner.ts';
 import type { StoredAnswer } from '../store/store.ts';
 
 /** An answer larger than this is not stored and not sent: the source's default is. */
-export const ANSWER_BYTES_MAX = 64 * 1024;
+const ANSWER_BYTES_MAX = 64 * 1024;
 
 interface Waiter {
   readonly responder: string;
@@ -72,7 +72,7 @@ export class Answers {
  * A handler's return value as an answer: text, bytes, `{ status, headers, body }`, or any JSON value. `null` when it
  * returned nothing, what JSON cannot hold, or more than {@link ANSWER_BYTES_MAX}.
  */
-export function toAnswer(value: unknown): StoredAnswer | null {
+function toAnswer(value: unknown): StoredAnswer | null {
   if (value === undefined || value === null) return null;
   if (typeof value === 'string') return sized(200, [['content-type', 'text/plain; charset=utf-8']], Buffer.from(value));
   if (value instanceof Uint8Array) return sized(200, [['content-type', 'application/octet-stream']], value);

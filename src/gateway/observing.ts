@@ -18,7 +18,7 @@ export interface Observing {
   /** Metrics read depth and breakers from the admin side, once it exists. */
   serve(port: AdminPort): void;
   /** Calls `run` at intervals until `stop`. */
-  every(ms: number, run: () => void): void;
+  readonly every: (ms: number, run: () => void) => void;
   stop(): void;
 }
 

@@ -136,6 +136,6 @@ function splitPath(split: string | undefined): string | null {
   return split === 'body' ? '' : split.replace(/^body\./, '');
 }
 
-export function isVerifier(value: unknown): value is Verifier {
+function isVerifier(value: unknown): value is Verifier {
   return typeof value === 'object' && value !== null && 'verify' in value && typeof value.verify === 'function';
 }

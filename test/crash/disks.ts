@@ -20,10 +20,16 @@ export function smallDisk(t: TestContext, bytes: number): string {
   return directory;
 }
 
-/** EXT4_IOC_SHUTDOWN with EXT4_GOING_FLAGS_NOLOGFLUSH: nothing more reaches the disk, not even the journal. */
+/**
+ * EXT4_IOC_SHUTDOWN with EXT4_GOING_FLAGS_NOLOGFLUSH: nothing more reaches the disk, not even the journal. The process
+ * stops with it, as with its machine: a flush that is under way when the ioctl comes may return success and still be
+ * lost (seen in 2 of 40 trials with nothing but a loop of pwrite and fdatasync), and nobody must be told of it.
+ */
 const CUT = `
-import fcntl, os, struct, sys
-fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587d, struct.pack('I', 2))
+import fcntl, os, signal, struct, sys
+disk = os.open(sys.argv[1], os.O_RDONLY)
+os.kill(int(sys.argv[2]), signal.SIGSTOP)
+fcntl.ioctl(disk, 0x8004587d, struct.pack('I', 2))
 `;
 const DISK_BYTES = 96 * 1024 * 1024;
 
@@ -49,9 +55,9 @@ export class PowerDisk {
     execFileSync('mount', ['-o', 'loop', this.#image, this.directory]);
   }
 
-  /** The power goes while the load goes on. What still runs on it gets I/O errors. */
-  async cut(): Promise<void> {
-    await run('python3', ['-c', CUT, this.directory]);
+  /** The power goes, for the disk and for this process, while the load goes on. The process is left to be killed. */
+  async cut(pid: number): Promise<void> {
+    await run('python3', ['-c', CUT, this.directory, String(pid)]);
   }
 
   /** The power is back: the file system recovers from its journal. */

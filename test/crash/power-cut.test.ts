@@ -44,7 +44,8 @@ describe('a gateway whose power goes', { concurrency: 2 }, () => {
 async function cutUnderLoad(trial: Trial, disk: PowerDisk): Promise<void> {
   for (let seen = 0; seen < 20; seen++) await trial.within(trial.client.next(isAck), 'an acknowledgement');
   await new Promise((resolve) => setTimeout(resolve, trial.random.between(0, 100)));
-  await disk.cut();
+  const { pid } = await trial.gateway.ready();
+  await disk.cut(pid);
   await trial.kill();
   disk.restore();
 }

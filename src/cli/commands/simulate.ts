@@ -2,18 +2,15 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { formatDuration } from '../../core/duration.ts';
-import { didYouMean } from '../../core/suggest.ts';
 import { HoldfastError } from '../../errors.ts';
-import { resolveSource } from '../../ingest/source.ts';
-import { defineCommand, gatewayOptions, jsonOption, type Surroundings } from '../command.ts';
+import { defineCommand, gatewayOptions, jsonOption } from '../command.ts';
 import { exitCodes, UsageError } from '../exit.ts';
-import { findSetup, ingestUrl, type Setup } from '../locate.ts';
+import { findSetup, ingestUrl } from '../locate.ts';
 import { type Output, plain } from '../output.ts';
-import { setupEnvironment } from '../playground.ts';
 import type { LoadReport } from '../simulate/load.ts';
 import type { Payload } from '../simulate/payloads.ts';
-import { makerOf, type SimulatedSource } from '../simulate/plan.ts';
-import { providers } from '../simulate/providers.ts';
+import { findSource } from '../simulate/find.ts';
+import { makerOf } from '../simulate/plan.ts';
 import { selfCommand } from '../self.ts';
 
 /** Ids that are told apart, to count how many events the requests became. */
@@ -23,9 +20,9 @@ export const simulate = defineCommand({
   name: 'simulate',
   summary: 'Sends correctly signed requests to a source and reports statuses and latencies.',
   details:
-    'Each request has a dedupe key of its own, put where the source reads it. The secret is the one the gateway has: from the config, its variable, or the playground. Without a config, SOURCE may be a scheme, with --secret and --url.',
+    'Each request has a dedupe key of its own, put where the source reads it. The secret is the one the gateway has: from the config, its variable, or the playground. SOURCE may also be a provider without a source in the config: its secret then comes from --secret or its usual variable.',
   positionals: [
-    { name: 'SOURCE', about: 'A source of the config, or a scheme: standard-webhooks, hmac, bearer.' },
+    { name: 'SOURCE', about: 'A source of the config, or a provider: stripe, github, standard-webhooks, ….' },
     { name: 'TYPE', optional: true, about: "The event type; default the provider's usual mix." },
   ],
   options: {
@@ -53,7 +50,7 @@ export const simulate = defineCommand({
     secret: {
       type: 'text',
       value: 'SECRET',
-      about: 'Signs with it, where SOURCE is a scheme. Other users of the machine can see it while it runs.',
+      about: 'Signs with it, where SOURCE is a provider. Other users of the machine can see it while it runs.',
     },
     url: {
       type: 'text',
@@ -74,8 +71,10 @@ export const simulate = defineCommand({
     const { options, out, positionals } = invocation;
     const [name = '', type = null] = positionals;
     const setup = await findSetup(invocation, options.config);
-    const source = findSource(invocation, setup, { name, secret: options.secret });
-    const { origin, path } = target(options.url ?? ingestUrl(setup), source.path);
+    const url = parseUrl(options.url ?? ingestUrl(setup));
+    const given = { secret: options.secret, publicUrl: options.url === undefined ? undefined : url.origin };
+    const source = await findSource(invocation, setup, { name, ...given });
+    const { origin, path } = target(url, source.path);
     const payload =
       options.payload === undefined
         ? null
@@ -118,44 +117,13 @@ export const simulate = defineCommand({
   },
 });
 
-interface Wanted {
-  readonly name: string;
-  readonly secret: string | undefined;
+function parseUrl(text: string): URL {
+  if (/^https?:\/\//.test(text) && URL.canParse(text)) return new URL(text);
+  throw new UsageError(`--url: expected http://… or https://…, got '${plain(text)}'.`);
 }
 
-/** The source of the config by this name, else the scheme. @throws UsageError, HoldfastError secret_missing */
-function findSource({ environment }: Surroundings, setup: Setup, { name, secret }: Wanted): SimulatedSource {
-  const { sources } = setup.config;
-  const configured = Object.hasOwn(sources, name) ? sources[name] : undefined;
-  if (configured !== undefined && secret === undefined) {
-    const source = resolveSource(name, configured, setupEnvironment(setup, environment));
-    if (source.verifier.sign !== undefined || !source.verifier.proves) return source;
-    throw new HoldfastError('config_invalid', {
-      detail: `${source.verifier.name} of '${name}' cannot sign: it has no private key.`,
-    });
-  }
-  const provider = Object.hasOwn(providers, name) ? providers[name] : undefined;
-  if (provider === undefined) throw unknownSource(setup, name, secret !== undefined && configured !== undefined);
-  if (secret === undefined)
-    throw new UsageError(`'${name}' is no source of the config; as a scheme it needs --secret.`);
-  return resolveSource(name, provider(secret), environment);
-}
-
-function unknownSource(setup: Setup, name: string, configured: boolean): UsageError {
-  if (configured)
-    return new UsageError(
-      `--secret is for schemes (${Object.keys(providers).join(', ')}): '${plain(name)}' has its own.`,
-    );
-  const names = [...Object.keys(setup.config.sources), ...Object.keys(providers)];
-  return new UsageError(
-    `There is no source '${plain(name)}'.${didYouMean(name, names)} There are: ${names.join(', ')}.`,
-  );
-}
-
-function target(url: string, path: string): { readonly origin: string; readonly path: string } {
-  if (!/^https?:\/\//.test(url) || !URL.canParse(url))
-    throw new UsageError(`--url: expected http://… or https://…, got '${plain(url)}'.`);
-  const { origin, pathname, search } = new URL(url);
+/** A URL without a path is the gateway's; one with a path is where to send. */
+function target({ origin, pathname, search }: URL, path: string): { readonly origin: string; readonly path: string } {
   return { origin, path: pathname === '/' && search === '' ? path : `${pathname}${search}` };
 }
 
