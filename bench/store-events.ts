@@ -89,7 +89,9 @@ export function success(claim: Claim): Settlement {
 /** Puts random keys into a closed store, in the form that retained keys have: runs on disk. */
 export function retainKeys(path: string, keys: number): void {
   const database = new DatabaseSync(path);
-  const insertRun = database.prepare('INSERT INTO run (number, blocks, entries, expires_at, sealed) VALUES (?, ?, ?, ?, 1)');
+  const insertRun = database.prepare(
+    'INSERT INTO run (number, blocks, entries, expires_at, sealed) VALUES (?, ?, ?, ?, 1)',
+  );
   const insertBlock = database.prepare('INSERT INTO run_block (place, data) VALUES (?, ?)');
   const insertPiece = database.prepare('INSERT INTO run_filter (place, data) VALUES (?, ?)');
   const random = new Uint8Array(32);

@@ -92,7 +92,9 @@ async function measureLives(size: number): Promise<void> {
   const bytes = (statSync(path).size - sizeBefore) / (count * rounds);
   const [best = 0] = spent;
   const median = spent[rounds >> 1] ?? 0;
-  print(`${size} a commit: ${best.toFixed(1)} us CPU an event at best, ${median.toFixed(1)} in the middle; ${bytes.toFixed(0)} bytes on disk`);
+  print(
+    `${size} a commit: ${best.toFixed(1)} us CPU an event at best, ${median.toFixed(1)} in the middle; ${bytes.toFixed(0)} bytes on disk`,
+  );
 }
 
 /** Ingest alone, in events a second of CPU. */
@@ -200,8 +202,12 @@ async function measureLoad(): Promise<void> {
   const spent = (cpu() - before) / took.length;
   took.sort((a, b) => a - b);
   const at = (share: number): string => (took[Math.floor(took.length * share)] ?? 0).toFixed(1);
-  print(`${flags.writer}: ${(took.length / 5).toFixed(0)} events/s, ${spent.toFixed(1)} us CPU each with 25 us of other work`);
-  print(`  answered in ${at(0.5)} ms (median), ${at(0.99)} ms (p99); event-loop delay p99 ${(delay.percentile(99) / 1e6).toFixed(1)} ms`);
+  print(
+    `${flags.writer}: ${(took.length / 5).toFixed(0)} events/s, ${spent.toFixed(1)} us CPU each with 25 us of other work`,
+  );
+  print(
+    `  answered in ${at(0.5)} ms (median), ${at(0.99)} ms (p99); event-loop delay p99 ${(delay.percentile(99) / 1e6).toFixed(1)} ms`,
+  );
   await turn();
   await store.work.close();
 }

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, sign } from 'node:crypto';
 import { test } from 'node:test';
 import { certificateCache, isPublishedAt } from './certificates.ts';
 import { awsSns } from './providers/aws-sns.ts';
 import { paypal } from './providers/paypal.ts';
+import { rsaHolds } from './rsa.ts';
 import { sampleRequest, samples } from './samples.ts';
 import { signRequest } from './sign.ts';
 import type { UnsignedRequest, VerifyRequest } from './verifier.ts';
@@ -189,4 +190,18 @@ test('PayPal: a certificate that cannot be fetched says so, and one from elsewhe
     assert.equal(refused.ok ? 'ok' : refused.reason, 'certificate_refused');
   }
   assert.equal(asked.length, 1);
+});
+
+test('PayPal: no algorithm but its own is taken, and a key that is not RSA never holds', async () => {
+  const sample = samples['paypal'] ?? assert.fail();
+  const certificate = 'https://api.paypal.com/v1/notifications/certs/CERT-1';
+  const signer = paypal({ webhookId: 'WH-1', privateKeys, certificates: { [certificate]: pem } });
+  const request = await signRequest(signer, sampleRequest(sample, '/in/paypal'), now);
+  const headers = request.headers.map((value) => (value === 'SHA256withRSA' ? 'none' : value));
+  const verdict = await signer.verify({ ...request, headers }, now);
+  assert.equal(verdict.ok ? 'ok' : verdict.reason, 'header_malformed');
+
+  const curve = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const signature = sign('sha256', Buffer.from('text'), curve.privateKey).toString('base64');
+  assert.equal(rsaHolds(curve.publicKey, { hash: 'sha256', signature, parts: ['text'] }), false);
 });

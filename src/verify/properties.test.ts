@@ -186,6 +186,9 @@ test('comparison is equality: of digests, of their text, of tokens', () => {
       assert.equal(sameDigestText(expected, expected), true);
     }),
   );
+  // Characters whose low byte is that of the right one.
+  assert.equal(sameDigestText('cafe', 'c\u0161fe'), false);
+  assert.equal(sameDigestText('cafe', '\u0163\u0161\u0166\u0165'), false);
 });
 
 test('a timestamp is digits or RFC 3339, and nothing that merely looks like a number', () => {

@@ -68,8 +68,8 @@ function forwardedUrl(request: UnsignedRequest): string | Refusal {
   return `${scheme}://${host}${pathAndQuery(request.url)}`;
 }
 
-/** A header with one value; of a list no entry can be told to be the trusted proxy's. */
+/** A header that is there once. A list fits neither scheme nor host: no entry can be told to be the trusted proxy's. */
 function forwarded(headers: HeaderList, name: string): string | null {
   const value = optionalHeader(headers, name);
-  return typeof value === 'string' && !value.includes(',') ? value : null;
+  return typeof value === 'string' ? value : null;
 }

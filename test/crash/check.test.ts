@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { check, type Evidence, explain, type Rule } from './check.ts';
 import type { Sent, Try } from './client.ts';
 import type { StoredDelivery } from './stored.ts';
-import { type Ending, LEDGER, type LogLine, MAIL } from './wire.ts';
+import { LEDGER, type LogLine, MAIL } from './wire.ts';
 
 type Changed = { -readonly [Name in keyof Evidence]: Evidence[Name] };
 
@@ -13,7 +13,9 @@ function evidence(): Evidence {
   const keys = ['a', 'b'];
   return {
     sent: keys.map((key, index) => sent(key, index)),
-    log: keys.flatMap((key) => [LEDGER, MAIL].flatMap((destination) => [line(key, destination), line(key, destination, 'succeeded')])),
+    log: keys.flatMap((key) =>
+      [LEDGER, MAIL].flatMap((destination) => [line(key, destination), line(key, destination, { ended: 'succeeded' })]),
+    ),
     stored: {
       events: keys.map((key) => ({ id: `evt_${key}`, key, sha: `sha of ${key}` })),
       deliveries: keys.flatMap((key) => [delivery(key, LEDGER), delivery(key, MAIL)]),
@@ -24,11 +26,18 @@ function evidence(): Evidence {
 }
 
 function sent(key: string, index: number): Sent {
-  const one: Try = { startedAt: index * 10, endedAt: index * 10 + 5, status: 200, id: `evt_${key}`, retryAfter: null, refused: false };
+  const one: Try = {
+    startedAt: index * 10,
+    endedAt: index * 10 + 5,
+    status: 200,
+    id: `evt_${key}`,
+    retryAfter: null,
+    refused: false,
+  };
   return { key, order: 'o', plan: 'succeed', sha: `sha of ${key}`, tries: [one] };
 }
 
-function line(key: string, destination: string, ended: Ending | null = null, run = 1): LogLine {
+function line(key: string, destination: string, { ended = null, run = 1 }: Partial<LogLine> = {}): LogLine {
   const named = { event: `evt_${key}`, key, sha: `sha of ${key}`, delivery: `dlv_${key}_${destination}`, destination };
   return { ...named, run, attempt: 1, invocation: `${run}.1`, ended };
 }
@@ -71,7 +80,11 @@ const cases: readonly (readonly [name: string, rule: Rule, change: (given: Chang
   ],
   ['a delivery that has not ended', 'open', (given) => withDelivery(given, { state: 'ready' })],
   ['a success that no handler knows of', 'unprocessed', (given) => ({ ...given, log: given.log.slice(0, -1) })],
-  ['a rejection that no handler made', 'unprocessed', (given) => withDelivery(given, { state: 'dead', reason: 'rejected' })],
+  [
+    'a rejection that no handler made',
+    'unprocessed',
+    (given) => withDelivery(given, { state: 'dead', reason: 'rejected' }),
+  ],
   ['an event that nobody sent', 'phantom', (given) => ({ ...given, sent: given.sent.slice(0, 1) })],
   [
     'an event that a handler got and the store does not have',
@@ -105,19 +118,26 @@ const cases: readonly (readonly [name: string, rule: Rule, change: (given: Chang
     'twice',
     (given) => ({
       ...given,
-      log: [...given.log, ...[null, 'succeeded' as const].map((ended) => ({ ...line('b', MAIL, ended), delivery: 'dlv_c' }))],
+      log: [
+        ...given.log,
+        ...[null, 'succeeded' as const].map((ended) => ({ ...line('b', MAIL, { ended }), delivery: 'dlv_c' })),
+      ],
       stored: { ...given.stored, deliveries: [...given.stored.deliveries, { ...delivery('b', MAIL), id: 'dlv_c' }] },
     }),
   ],
   [
     'a delivery that ended twice in one start',
     'repeated',
-    (given) => ({ ...given, log: [...given.log, line('b', MAIL), line('b', MAIL, 'succeeded')] }),
+    (given) => ({ ...given, log: [...given.log, line('b', MAIL), line('b', MAIL, { ended: 'succeeded' })] }),
   ],
   [
     'a delivery that ended again after a graceful stop',
     'repeated',
-    (given) => ({ ...given, log: [...given.log, line('b', MAIL, null, 2), line('b', MAIL, 'succeeded', 2)], cleanRuns: new Set([1]) }),
+    (given) => ({
+      ...given,
+      log: [...given.log, line('b', MAIL, { run: 2 }), line('b', MAIL, { ended: 'succeeded', run: 2 })],
+      cleanRuns: new Set([1]),
+    }),
   ],
   [
     'a key that was handled in another order',
@@ -137,14 +157,31 @@ const cases: readonly (readonly [name: string, rule: Rule, change: (given: Chang
       log: [
         line('a', LEDGER),
         { ...line('a', LEDGER), invocation: '1.2' },
-        line('a', LEDGER, 'rejected'),
+        line('a', LEDGER, { ended: 'rejected' }),
         ...given.log.slice(2),
       ],
     }),
   ],
   ['an attempt that nobody made', 'counted', (given) => withDelivery(given, { attempts: 2 })],
-  ['a dead letter without a reason', 'reason', (given) => withDelivery({ ...given, log: given.log.map((one) => (one.delivery === 'dlv_a_ledger' && one.ended !== null ? { ...one, ended: 'failed' } : one)) }, { state: 'dead' })],
-  ['a damaged file', 'integrity', (given) => ({ ...given, stored: { ...given.stored, problems: ['page 7 is never used'] } })],
+  [
+    'a dead letter without a reason',
+    'reason',
+    (given) =>
+      withDelivery(
+        {
+          ...given,
+          log: given.log.map((one) =>
+            one.delivery === 'dlv_a_ledger' && one.ended !== null ? { ...one, ended: 'failed' } : one,
+          ),
+        },
+        { state: 'dead' },
+      ),
+  ],
+  [
+    'a damaged file',
+    'integrity',
+    (given) => ({ ...given, stored: { ...given.stored, problems: ['page 7 is never used'] } }),
+  ],
 ];
 
 describe('the checker', () => {
@@ -156,7 +193,10 @@ describe('the checker', () => {
 
   test('counts duplicates that a fault explains, and leaves them', () => {
     const given = evidence();
-    const verdict = check({ ...given, log: [...given.log, line('b', MAIL, null, 2), line('b', MAIL, 'succeeded', 2)] });
+    const verdict = check({
+      ...given,
+      log: [...given.log, line('b', MAIL, { run: 2 }), line('b', MAIL, { ended: 'succeeded', run: 2 })],
+    });
     assert.deepEqual(verdict.breaches, [], explain(verdict));
     assert.equal(verdict.duplicates, 1);
   });

@@ -72,12 +72,20 @@ export function check(evidence: Evidence): Verdict {
   checkDeliveries(facts, breach);
   const duplicates = checkRepeats(facts, breach);
   checkOrder(facts, breach);
-  return { breaches, duplicates, ghosts: ghostsOf(facts), acked: facts.acked.length, summary: summaryOf(facts, duplicates) };
+  return {
+    breaches,
+    duplicates,
+    ghosts: ghostsOf(facts),
+    acked: facts.acked.length,
+    summary: summaryOf(facts, duplicates),
+  };
 }
 
 /** The breaches as a text that says how many of which, and shows some. */
 export function explain({ breaches, summary }: Verdict): string {
-  const counts = Object.entries(Object.groupBy(breaches, ({ rule }) => rule)).map(([rule, all]) => `${rule} ${all.length}`);
+  const counts = Object.entries(Object.groupBy(breaches, ({ rule }) => rule)).map(
+    ([rule, all]) => `${rule} ${all.length}`,
+  );
   const shown = breaches.slice(0, SHOWN).map(({ rule, text }) => `  ${rule}: ${text}`);
   return [`${breaches.length} breaches (${counts.join(', ')}); ${summary}`, ...shown].join('\n');
 }
@@ -140,7 +148,11 @@ function checkDeliveries(facts: Facts, breach: Report): void {
   }
 }
 
-function checkDelivery(facts: Facts, { event, delivery }: { event: StoredEventRow; delivery: StoredDelivery }, breach: Report): void {
+function checkDelivery(
+  facts: Facts,
+  { event, delivery }: { event: StoredEventRow; delivery: StoredDelivery },
+  breach: Report,
+): void {
   const { state, reason, attempts, destination } = delivery;
   const named = `${event.key} for ${destination}`;
   const lines = facts.linesOf.get(delivery.id) ?? [];
@@ -163,7 +175,8 @@ function checkDelivery(facts: Facts, { event, delivery }: { event: StoredEventRo
   }
   const newest = begun.at(-1)?.invocation;
   const ending = lines.find(({ invocation, ended }) => invocation === newest && ended !== null)?.ended;
-  if (ending !== wanted) breach('stale', `${named} is ${state}; its newest invocation ${newest} ended ${ending ?? 'never'}`);
+  if (ending !== wanted)
+    breach('stale', `${named} is ${state}; its newest invocation ${newest} ended ${ending ?? 'never'}`);
 }
 
 function describe(lines: readonly LogLine[]): string {
@@ -181,7 +194,8 @@ function checkRepeats(facts: Facts, breach: Report): number {
       const after = finals[index];
       if (before === undefined || after === undefined) continue;
       const clean = before.run === after.run ? facts.leasesEnd !== true : facts.cleanRuns?.has(before.run) === true;
-      if (clean) breach('repeated', `${delivery} (${after.key}) ended in start ${before.run} and again in start ${after.run}`);
+      if (clean)
+        breach('repeated', `${delivery} (${after.key}) ended in start ${before.run} and again in start ${after.run}`);
     }
   }
   return duplicates;
@@ -214,10 +228,17 @@ function checkSequence(facts: Facts, breach: Report): void {
     ({ order }) => order,
   );
   for (const [order, sent] of ordered) {
-    const byEnd = sent.map((one) => ({ key: one.key, from: one.tries[0]?.startedAt ?? 0, to: one.tries.at(-1)?.endedAt ?? 0 }));
+    const byEnd = sent.map((one) => ({
+      key: one.key,
+      from: one.tries[0]?.startedAt ?? 0,
+      to: one.tries.at(-1)?.endedAt ?? 0,
+    }));
     for (const later of byEnd) {
-      const wrong = byEnd.find((earlier) => earlier.to < later.from && (place.get(earlier.key) ?? 0) > (place.get(later.key) ?? 0));
-      if (wrong !== undefined) breach('order', `${order}: ${wrong.key} was acknowledged before ${later.key} was sent, and stored after it`);
+      const wrong = byEnd.find(
+        (earlier) => earlier.to < later.from && (place.get(earlier.key) ?? 0) > (place.get(later.key) ?? 0),
+      );
+      if (wrong !== undefined)
+        breach('order', `${order}: ${wrong.key} was acknowledged before ${later.key} was sent, and stored after it`);
     }
   }
 }
@@ -231,7 +252,9 @@ function summaryOf(facts: Facts, duplicates: number): string {
   const { sent, acked, stored, log } = facts;
   const unknown = sent.filter(({ tries }) => tries.some(({ status, refused }) => status === 0 && !refused)).length;
   const repeated = sent.filter(({ tries }) => tries.length > 1).length;
-  const states = Object.entries(Object.groupBy(stored.deliveries, ({ state, reason }) => (reason === null ? state : `${state}:${reason}`)));
+  const states = Object.entries(
+    Object.groupBy(stored.deliveries, ({ state, reason }) => (reason === null ? state : `${state}:${reason}`)),
+  );
   const ended = states.map(([state, all]) => `${state} ${all?.length ?? 0}`).join(', ');
   return (
     `attempted ${sent.length}, acknowledged ${acked.length}, at some time unknown ${unknown}, sent again ${repeated}; ` +

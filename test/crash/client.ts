@@ -64,7 +64,16 @@ export class Client {
     const { random, name = 'w' } = this.#options;
     const number = this.#count++;
     const chance = random.next();
-    const plan = chance < 0.02 ? 'reject' : chance < 0.04 ? 'skip' : chance < 0.1 ? 'fail-once' : chance < 0.3 ? 'slow' : 'succeed';
+    const plan =
+      chance < 0.02
+        ? 'reject'
+        : chance < 0.04
+          ? 'skip'
+          : chance < 0.1
+            ? 'fail-once'
+            : chance < 0.3
+              ? 'slow'
+              : 'succeed';
     const size = random.next() < 0.03 ? random.between(8_000, 32_000) : random.between(0, 900);
     const order = number % 3 === 0 ? `o${random.between(1, ORDER_KEYS)}` : null;
     return { key: `${name}-${number}`, order, plan, body: random.bytes(size), ...given };
@@ -100,7 +109,11 @@ export class Client {
   }
 
   /** Keeps `concurrency` requests in flight until `until` says stop or `most` were sent; resolves when all are answered. */
-  async load(options: { readonly concurrency: number; readonly most: number; readonly until?: () => boolean }): Promise<void> {
+  async load(options: {
+    readonly concurrency: number;
+    readonly most: number;
+    readonly until?: () => boolean;
+  }): Promise<void> {
     let left = options.most;
     const worker = async (): Promise<void> => {
       while (left > 0 && !this.#stopped && options.until?.() !== true) {

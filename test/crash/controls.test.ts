@@ -21,16 +21,25 @@ describe('controls', { concurrency: 2 }, () => {
 
   control('settle before the handler ran', { wrong: ['settle-before-run'], breaks: 'unprocessed' }, async (trial) => {
     const burst = Array.from({ length: 6 }, () => trial.client.make({ plan: 'succeed', order: null }));
-    await trial.within(Promise.all(burst.map((webhook) => trial.client.deliver(webhook))), 'the burst to be acknowledged');
+    await trial.within(
+      Promise.all(burst.map((webhook) => trial.client.deliver(webhook))),
+      'the burst to be acknowledged',
+    );
     await trial.drained();
     await trial.kill();
     await trial.start();
   });
 
   control('no fence', { wrong: ['no-fence'], always: ['short-lease'], breaks: 'stale' }, async (trial) => {
-    await trial.within(trial.client.deliver(trial.client.make({ plan: 'overtaken', order: null })), 'the acknowledgement');
+    await trial.within(
+      trial.client.deliver(trial.client.make({ plan: 'overtaken', order: null })),
+      'the acknowledgement',
+    );
     // What falls due makes the gateway look for leases that have ended, too.
-    await trial.within(trial.client.deliver(trial.client.make({ plan: 'fail-once', order: null })), 'the acknowledgement');
+    await trial.within(
+      trial.client.deliver(trial.client.make({ plan: 'fail-once', order: null })),
+      'the acknowledgement',
+    );
     await trial.drained();
     // Both invocations have come to their end, whichever counted.
     await trial.invocationsEnded();
@@ -53,7 +62,11 @@ interface ControlOptions {
   readonly breaks: Rule;
 }
 
-function control(name: string, { wrong, always = [], breaks }: ControlOptions, run: (trial: Trial) => Promise<void>): void {
+function control(
+  name: string,
+  { wrong, always = [], breaks }: ControlOptions,
+  run: (trial: Trial) => Promise<void>,
+): void {
   const verdictOf = async (t: TestContext, controls: readonly Control[]) => {
     const trial = new Trial(t, { start: { controls }, leasesEnd: controls.includes('short-lease') });
     await trial.start();

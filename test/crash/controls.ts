@@ -7,7 +7,7 @@ import { withWork } from './failpoints.ts';
 import type { Control } from './wire.ts';
 
 /** How long after its acknowledgement a commit begins. */
-const COMMIT_LATE_MS = 150;
+const COMMIT_LATE_MS = 1500;
 /** A lease that ends while the handler of the plan `overtaken` still runs. */
 const SHORT_LEASE_MS = 150;
 
@@ -49,7 +49,11 @@ function promised(batch: CommitBatch): CommitAnswers {
   return {
     appends: batch.appends.map(({ events }) => ({
       ...committed,
-      events: events.map(({ event, deliveries }) => ({ ...committed, eventId: event.id, claims: deliveries.map(() => null) })),
+      events: events.map(({ event, deliveries }) => ({
+        ...committed,
+        eventId: event.id,
+        claims: deliveries.map(() => null),
+      })),
     })),
     starts: [],
     settlements: [],
@@ -77,7 +81,10 @@ function noFence(store: Store): Store {
   };
   return withWork(store, {
     commit: async (batch) => {
-      const settlements = batch.settlements.map((row) => ({ ...row, claim: newest.get(row.claim.deliveryId) ?? row.claim }));
+      const settlements = batch.settlements.map((row) => ({
+        ...row,
+        claim: newest.get(row.claim.deliveryId) ?? row.claim,
+      }));
       const answers = await store.work.commit({ ...batch, settlements });
       for (const append of answers.appends) {
         if (append.status !== 'committed') continue;
@@ -99,7 +106,9 @@ function dedupeOff(store: Store): Store {
     commit: (batch) =>
       store.work.commit({
         ...batch,
-        appends: batch.appends.map(({ events }) => ({ events: events.map((event) => ({ ...event, dedupeWindowMs: 0 })) })),
+        appends: batch.appends.map(({ events }) => ({
+          events: events.map((event) => ({ ...event, dedupeWindowMs: 0 })),
+        })),
       }),
   });
 }

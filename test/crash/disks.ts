@@ -68,10 +68,17 @@ export class PowerDisk {
 
   #remove(): void {
     unmount(this.directory);
-    const left = spawnSync('losetup', ['--associated', this.#image, '--output', 'NAME', '--noheadings'], { encoding: 'utf8' });
-    for (const device of left.stdout.split('\n').filter((line) => line !== '')) spawnSync('losetup', ['--detach', device.trim()]);
+    const left = spawnSync('losetup', ['--associated', this.#image, '--output', 'NAME', '--noheadings'], {
+      encoding: 'utf8',
+    });
+    for (const device of left.stdout.split('\n').filter((line) => line !== ''))
+      spawnSync('losetup', ['--detach', device.trim()]);
     rmSync(this.#home, { recursive: true, force: true });
-    assert.equal(spawnSync('mountpoint', ['-q', this.directory]).status === 0, false, 'the disk is not mounted any more');
+    assert.equal(
+      spawnSync('mountpoint', ['-q', this.directory]).status === 0,
+      false,
+      'the disk is not mounted any more',
+    );
   }
 }
 

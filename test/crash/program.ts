@@ -39,7 +39,10 @@ const gateway = createGateway(
   {
     observer: observerWithPoints(points),
     store: ({ clock, ids }) =>
-      storeWithControls(storeWithPoints(sqliteStore({ path, clock, ids, synchronous, ...inside }), points), options.controls),
+      storeWithControls(
+        storeWithPoints(sqliteStore({ path, clock, ids, synchronous, ...inside }), points),
+        options.controls,
+      ),
   },
 );
 

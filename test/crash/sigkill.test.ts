@@ -35,7 +35,9 @@ describe('a gateway that is killed', { concurrency: 2 }, () => {
     const { acked } = await trial.clean();
     assert.equal(acked, trial.client.sent.length);
     readyMs.sort((a, b) => a - b);
-    t.diagnostic(`ready again after ${readyMs[ROUNDS / 2]?.toFixed()} ms in the median, ${readyMs.at(-1)?.toFixed()} ms at most`);
+    t.diagnostic(
+      `ready again after ${readyMs[ROUNDS / 2]?.toFixed()} ms in the median, ${readyMs.at(-1)?.toFixed()} ms at most`,
+    );
   });
 
   test('keeps of a burst what its label says, and loses nothing at any label', async (t) => {
@@ -138,7 +140,10 @@ describe('a gateway that is killed', { concurrency: 2 }, () => {
     const trial = new Trial(t);
     await trial.start();
     const burst = Array.from({ length: 8 }, () => trial.client.make({ plan: 'long', order: null }));
-    await trial.within(Promise.all(burst.map((webhook) => trial.client.deliver(webhook))), 'the burst to be acknowledged');
+    await trial.within(
+      Promise.all(burst.map((webhook) => trial.client.deliver(webhook))),
+      'the burst to be acknowledged',
+    );
     trial.gateway.signal('SIGTERM');
     await untilRefused(trial);
     trial.gateway.signal('SIGTERM');

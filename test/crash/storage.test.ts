@@ -16,7 +16,9 @@ const FATAL = { code: 70, signal: null };
 /** Of each thread the n-th flush fails once: of the writer's, one in the middle of the load. */
 function failingFlush(nth: string): string[] {
   const calls = 'fsync,fdatasync';
-  return `strace -f --seccomp-bpf -qq -o /dev/null -e trace=${calls} -e inject=${calls}:error=EIO:when=${nth}`.split(' ');
+  return `strace -f --seccomp-bpf -qq -o /dev/null -e trace=${calls} -e inject=${calls}:error=EIO:when=${nth}`.split(
+    ' ',
+  );
 }
 
 describe('a gateway whose disk fails', { concurrency: 2 }, () => {
@@ -79,7 +81,11 @@ describe('a gateway whose disk fails', { concurrency: 2 }, () => {
     const load = trial.client.load({ concurrency: 8, most: 4000, until: () => over });
     assertComeBack(await trial.within(refused, 'a 503'));
     // Long enough for outcomes and the search for space to meet the full disk, too.
-    for (let seen = 0; seen < 50; seen++) await trial.within(trial.client.next(({ status }) => status === 503), 'a 503');
+    for (let seen = 0; seen < 50; seen++)
+      await trial.within(
+        trial.client.next(({ status }) => status === 503),
+        'a 503',
+      );
     const acked = trial.client.next(isAck);
     rmSync(ballast);
     await trial.within(acked, 'an acknowledgement when there is space again');

@@ -59,7 +59,9 @@ async function readAll({ history }: Store): Promise<Omit<Stored, 'problems'>> {
     events.push({ id, key: dedupeKey ?? '', sha: body === null ? 'purged' : sha256(body) });
   }
   const deliveries: StoredDelivery[] = [];
-  for await (const { id, eventId, destination, orderKey, state, reason, attempts, crashes } of all((page) => history.deliveries({ source: SOURCE }, page))) {
+  for await (const { id, eventId, destination, orderKey, state, reason, attempts, crashes } of all((page) =>
+    history.deliveries({ source: SOURCE }, page),
+  )) {
     deliveries.push({ id, eventId, destination, orderKey, state, reason, attempts, crashes });
   }
   return { events, deliveries };
@@ -68,7 +70,11 @@ async function readAll({ history }: Store): Promise<Omit<Stored, 'problems'>> {
 async function* all<Row>(list: (page: Page) => Promise<Listed<Row>>): AsyncGenerator<Row> {
   let cursor: string | null = null;
   do {
-    const { rows, cursor: next }: Listed<Row> = await list({ limit: PAGE, oldestFirst: true, ...(cursor !== null && { cursor }) });
+    const { rows, cursor: next }: Listed<Row> = await list({
+      limit: PAGE,
+      oldestFirst: true,
+      ...(cursor !== null && { cursor }),
+    });
     yield* rows;
     cursor = next;
   } while (cursor !== null);

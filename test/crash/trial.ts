@@ -133,7 +133,9 @@ export class Trial {
     const deadline = performance.now() + DRAIN_DEADLINE_MS;
     const of = destination === undefined ? '' : `&destination=${destination}`;
     for (;;) {
-      const { rows } = await this.api<{ rows: unknown[] }>(`/api/deliveries?state=blocked,due,ready,claimed&limit=1${of}`);
+      const { rows } = await this.api<{ rows: unknown[] }>(
+        `/api/deliveries?state=blocked,due,ready,claimed&limit=1${of}`,
+      );
       if (rows.length === 0) return;
       assert.ok(performance.now() < deadline, `drained within ${DRAIN_DEADLINE_MS} ms: ${JSON.stringify(rows)}`);
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
@@ -180,7 +182,14 @@ export class Trial {
     const stored = await readStored(this.path);
     const { sent } = this.client;
     const { cleanRuns } = this;
-    const verdict = check({ sent, log: this.lines(), stored, destinations: [LEDGER, MAIL], cleanRuns, leasesEnd: this.#options.leasesEnd ?? false });
+    const verdict = check({
+      sent,
+      log: this.lines(),
+      stored,
+      destinations: [LEDGER, MAIL],
+      cleanRuns,
+      leasesEnd: this.#options.leasesEnd ?? false,
+    });
     this.#t.diagnostic(verdict.summary);
     return verdict;
   }

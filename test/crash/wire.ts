@@ -66,7 +66,13 @@ export interface ProgramOptions {
 /** From the program to the test. */
 export type Told =
   | { readonly kind: 'armed' }
-  | { readonly kind: 'ready'; readonly pid: number; readonly url: string; readonly ackMeaning: string; readonly unclean: boolean }
+  | {
+      readonly kind: 'ready';
+      readonly pid: number;
+      readonly url: string;
+      readonly ackMeaning: string;
+      readonly unclean: boolean;
+    }
   | { readonly kind: 'refused'; readonly code: string; readonly message: string };
 
 /** From the test to the program. */

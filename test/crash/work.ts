@@ -5,11 +5,11 @@ import type { Failpoints } from './failpoints.ts';
 import { type Ending, LEDGER, type LogLine, MAIL, type Plan, type ProgramOptions, sha256 } from './wire.ts';
 
 const SLOW_MS = 15;
-const LONG_MS = 4000;
+const LONG_MS = 8000;
 /** With the control `settle-before-run`: how long after its outcome a handler begins. */
 const LATE_MS = 2000;
-const OVERTAKEN_MS = 400;
-const OVERTAKING_MS = 700;
+const OVERTAKEN_MS = 1500;
+const OVERTAKING_MS = 1500;
 
 export class Work {
   readonly #options: ProgramOptions;
@@ -73,7 +73,6 @@ function planFor(destination: string, plan: Plan): Plan {
   if (plan === 'exit' && destination !== LEDGER) return 'succeed';
   return plan === 'overtaken' && destination !== MAIL ? 'succeed' : plan;
 }
-
 
 function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));

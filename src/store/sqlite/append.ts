@@ -95,7 +95,16 @@ export class Appender {
     for (let ordinal = 0; ordinal < deliveries.length; ordinal++) {
       const delivery = deliveries[ordinal];
       if (delivery === undefined) continue;
-      this.#addDelivery({ event, seq, ordinal, destination: owed[ordinal] ?? 0, delivery, claims, paged: null, row: null });
+      this.#addDelivery({
+        event,
+        seq,
+        ordinal,
+        destination: owed[ordinal] ?? 0,
+        delivery,
+        claims,
+        paged: null,
+        row: null,
+      });
     }
     return { status: 'committed', eventId: event.id, claims };
   }
@@ -172,7 +181,8 @@ export class Appender {
   /** What is remembered of a key, if it still counts for an event received at `at`. */
   #findKey(digest: Digest, at: number): DedupeEntry | null {
     const { a, b, c, d } = digest;
-    const isHere = (entry: DedupeEntry): boolean => entry.digest.b === b && entry.digest.c === c && entry.digest.d === d;
+    const isHere = (entry: DedupeEntry): boolean =>
+      entry.digest.b === b && entry.digest.c === c && entry.digest.d === d;
     const mine = this.#keys.get(a)?.find(isHere);
     if (mine !== undefined) return at < mine.expiresAt ? mine : null;
     return this.#txn.state.dedupe.find(digest, at);

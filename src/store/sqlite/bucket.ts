@@ -1,5 +1,14 @@
 /** The dedupe keys of one bucket, in memory: a table that is appended to until it is full, then frozen into a run. */
-import { type DedupeEntry, type Digest, ENTRY_BYTES, clearExpiry, expiryAt, isAt, readEntry, writeEntry } from './dedupe-entry.ts';
+import {
+  type DedupeEntry,
+  type Digest,
+  ENTRY_BYTES,
+  clearExpiry,
+  expiryAt,
+  isAt,
+  readEntry,
+  writeEntry,
+} from './dedupe-entry.ts';
 
 export class Bucket {
   readonly number: number;
@@ -79,7 +88,8 @@ export class Bucket {
   /** The entries, in blocks by the top bits of their digests: what a run is made of. */
   blocks(bits: number): { readonly bytes: Uint8Array; readonly starts: Uint32Array } {
     const starts = new Uint32Array((1 << bits) + 1);
-    const blockOf = (index: number): number => Math.floor(this.#entries.getUint32(index * ENTRY_BYTES) / 2 ** (32 - bits));
+    const blockOf = (index: number): number =>
+      Math.floor(this.#entries.getUint32(index * ENTRY_BYTES) / 2 ** (32 - bits));
     for (let index = 0; index < this.#count; index++) bump(starts, blockOf(index) + 1);
     for (let block = 1; block < starts.length; block++) starts[block] = (starts[block] ?? 0) + (starts[block - 1] ?? 0);
     const next = starts.slice();

@@ -108,7 +108,11 @@ export function hasReady(state: State, number: number, now: number): boolean {
 }
 
 /** Whether the delivery at this position is ready. */
-export function isReady(state: State, number: number, at: { readonly position: number; readonly now: number }): boolean {
+export function isReady(
+  state: State,
+  number: number,
+  at: { readonly position: number; readonly now: number },
+): boolean {
   return readyAt(state, state.lane(number), { ...at, paged: null }) !== null;
 }
 
@@ -162,7 +166,11 @@ function nextReady(
   return best;
 }
 
-function nextOf(state: State, lane: Lane, now: number): { readonly ready: Ready; readonly suggestion: Suggestion } | null {
+function nextOf(
+  state: State,
+  lane: Lane,
+  now: number,
+): { readonly ready: Ready; readonly suggestion: Suggestion } | null {
   for (let suggestion = lane.next(now); suggestion !== null; suggestion = lane.next(now)) {
     const { position, paged } = suggestion;
     const ready = readyAt(state, lane, { position, paged, now });

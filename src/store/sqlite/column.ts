@@ -16,7 +16,12 @@ export function writeColumn(out: ByteWriter, values: Numbers): void {
   out.varint(width);
   out.number(low);
   if (width === 0) return;
-  const offsets = width === 1 ? new Uint8Array(values.length) : width === 2 ? new Uint16Array(values.length) : new Uint32Array(values.length);
+  const offsets =
+    width === 1
+      ? new Uint8Array(values.length)
+      : width === 2
+        ? new Uint16Array(values.length)
+        : new Uint32Array(values.length);
   for (let index = 0; index < values.length; index++) offsets[index] = (values[index] ?? 0) - low;
   out.raw(new Uint8Array(offsets.buffer));
 }

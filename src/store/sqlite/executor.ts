@@ -71,7 +71,8 @@ export class Executor {
   }
 
   #step({ statement, params }: Step): readonly Row[] {
-    const prepared = typeof statement === 'string' ? this.#named(statement, statements[statement]) : this.#text(statement.sql);
+    const prepared =
+      typeof statement === 'string' ? this.#named(statement, statements[statement]) : this.#text(statement.sql);
     const bound = params.map((param) => (isUnsealed(param) ? seal(param.kind, param.key, this.#bytes(param)) : param));
     if (prepared.returnsRows) return prepared.statement.all(...bound) as unknown as readonly Row[];
     prepared.statement.run(...bound);

@@ -55,10 +55,13 @@ export async function sqliteHarness(more: Partial<SqliteOptions> = {}): Promise<
       return open(current);
     },
     interrupt: async (batch) => {
-      const failed = stores.at(-1)?.work.commit(poisoned(batch)).then(
-        () => false,
-        () => true,
-      );
+      const failed = stores
+        .at(-1)
+        ?.work.commit(poisoned(batch))
+        .then(
+          () => false,
+          () => true,
+        );
       if ((await failed) !== true) throw new Error('The poisoned batch was committed.');
     },
     advance: async (ms) => clock.advanceSlowly(ms),

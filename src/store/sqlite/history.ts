@@ -65,7 +65,8 @@ function delivery(state: State, id: string): DeliveryRecord | null {
   const position = positionIn(id);
   if (position === null) return null;
   const row = state.reader.first('row', position);
-  const record = row === null ? pagedDelivery(state, position) : ofRow(state, toDeliveryRow(row), state.clock.now()).record;
+  const record =
+    row === null ? pagedDelivery(state, position) : ofRow(state, toDeliveryRow(row), state.clock.now()).record;
   return record?.id === id ? record : null;
 }
 

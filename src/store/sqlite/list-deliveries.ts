@@ -132,7 +132,13 @@ async function listAll(listing: Listing): Promise<void> {
     for (const [index, row] of chunks.entries()) {
       const seq = Number(row['seq']);
       const end = oldestFirst ? Number(chunks[index + 1]?.['seq'] ?? nextChunk(state, seq)) : high;
-      if (add(listing, state.reader.snapshot(() => window(listing, row, end)))) return true;
+      if (
+        add(
+          listing,
+          state.reader.snapshot(() => window(listing, row, end)),
+        )
+      )
+        return true;
       low = end;
       high = seq;
     }
@@ -146,7 +152,8 @@ function window(listing: Listing, row: Row, end: number): Placed[] {
   const seq = Number(row['seq']);
   const sql = 'SELECT * FROM delivery WHERE position >= ? AND position < ?';
   const placed = new Map<number, Placed>();
-  if (mayFit(row, filter)) for (const one of entriesIn(state, state.chunks.get(seq), numbers)) placed.set(one.position, one);
+  if (mayFit(row, filter))
+    for (const one of entriesIn(state, state.chunks.get(seq), numbers)) placed.set(one.position, one);
   const limit = Math.min(end * ORDINALS, Number.MAX_SAFE_INTEGER);
   for (const found of state.reader.all({ sql }, positionOf(seq, 0), limit)) {
     const one = ofRow(state, toDeliveryRow(found), now);

@@ -46,7 +46,10 @@ function nextChunks(state: State, at: { from: number; oldestFirst: boolean; incl
   }
   const holding = '(SELECT coalesce(max(seq), 0) FROM chunk WHERE seq <= ?)';
   const start = inclusive ? `seq >= ${holding}` : 'seq > ?';
-  return state.reader.all({ sql: `SELECT ${COLUMNS} FROM chunk WHERE ${start} ORDER BY seq LIMIT ${CHUNKS_AHEAD}` }, from);
+  return state.reader.all(
+    { sql: `SELECT ${COLUMNS} FROM chunk WHERE ${start} ORDER BY seq LIMIT ${CHUNKS_AHEAD}` },
+    from,
+  );
 }
 
 /** What a chunk that holds a fitting event is marked with. */

@@ -82,7 +82,8 @@ function bodyGoesNow(fate: Fate, { retention, now }: PurgeRequest): boolean {
  */
 function nextTime(fate: Fate, { retention, now }: PurgeRequest, hasBody: boolean): number {
   const { bodiesMs, eventsMs, deadLettersMs } = retention;
-  const changed = now + Math.min(...[bodiesMs, eventsMs, deadLettersMs].map((clock) => clock ?? Number.POSITIVE_INFINITY));
+  const changed =
+    now + Math.min(...[bodiesMs, eventsMs, deadLettersMs].map((clock) => clock ?? Number.POSITIVE_INFINITY));
   const clock = clockOf(fate, retention);
   const whole = clock === null ? Number.POSITIVE_INFINITY : fate.since + clock;
   const usual = !fate.isOpen && fate.unresolved === 0 && !isUnmatched(fate);
@@ -100,7 +101,8 @@ async function fatesOf(txn: Txn, chunk: Chunk, pages: readonly Page[]): Promise<
   for (const entry of chunk.entries) {
     fates.set(entry.seq, { entry, rows: [], deliveries: 0, isOpen: false, unresolved: 0, since: entry.receivedAt });
   }
-  for (const page of pages) for (let index = 0; index < page.count; index++) addEntry(fates.get(page.seq(index)), page, index);
+  for (const page of pages)
+    for (let index = 0; index < page.count; index++) addEntry(fates.get(page.seq(index)), page, index);
   const last = chunk.entries.at(-1)?.seq ?? chunk.seq;
   const sql = `SELECT * FROM delivery WHERE position >= ?1 AND position < ?2
     UNION SELECT * FROM delivery WHERE event >= ?3 AND event <= ?4 AND replay_id IS NOT NULL`;

@@ -56,7 +56,10 @@ async function joinQueues(txn: Txn, numbers: readonly number[], head: number): P
 async function blockAllButHead(txn: Txn, queue: Uint8Array): Promise<void> {
   const sql = 'SELECT position, destination FROM delivery WHERE queue = ? AND state = 0 AND blocked = 0';
   for (const row of await txn.query(sql, queue)) {
-    txn.step({ statement: { sql: 'UPDATE delivery SET blocked = 1 WHERE position = ?' }, params: [row['position'] ?? 0] });
+    txn.step({
+      statement: { sql: 'UPDATE delivery SET blocked = 1 WHERE position = ?' },
+      params: [row['position'] ?? 0],
+    });
     txn.count(Number(row['destination']), 'blocked');
   }
   freeHead(txn, queue);

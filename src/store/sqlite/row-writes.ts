@@ -8,7 +8,8 @@ import { type DeliveryRow, queueOf, rowStates } from './rows.ts';
 import type { Slot } from './slots.ts';
 import type { Txn } from './txn.ts';
 
-type Given = Pick<DeliveryRow, 'position' | 'event' | 'destination' | 'order_key' | 'committed_at'> & Partial<DeliveryRow>;
+type Given = Pick<DeliveryRow, 'position' | 'event' | 'destination' | 'order_key' | 'committed_at'> &
+  Partial<DeliveryRow>;
 
 /** What a row keeps of its event. */
 export type RowEvent = Pick<StoredEvent, 'id' | 'source' | 'type' | 'tenant' | 'receivedAt'>;

@@ -31,7 +31,7 @@ const KIND_SEEDS: Readonly<Record<SealKind, number>> = { chunk: 1, body: 2, page
 export function seal(kind: SealKind, key: number, raw: Uint8Array): Uint8Array {
   if (raw.length >= COMPRESS_FROM && COMPRESSED.has(kind)) {
     // Half is more than enough mostly: in one piece, instead of pieces of 16 KiB that are joined at the end.
-    const packed = zstdCompressSync(raw, { params: ZSTD_PARAMS, chunkSize: raw.length >>> 1 });
+    const packed = zstdCompressSync(raw, { params: ZSTD_PARAMS, chunkSize: raw.length >>> 2 });
     if (packed.length < raw.length * 0.9) return framed(ZSTD, raw.length, { kind, key, data: packed });
   }
   return framed(PLAIN, raw.length, { kind, key, data: raw });

@@ -1,11 +1,31 @@
 /** What attempts come to: starts, outcomes, releases. */
 import { idBytes } from '../../core/id.ts';
-import type { ClaimRef, Outcome, Refused, Release, RowAnswer, SettleAnswer, Settlement, StoredAnswer } from '../store.ts';
+import type {
+  ClaimRef,
+  Outcome,
+  Refused,
+  Release,
+  RowAnswer,
+  SettleAnswer,
+  Settlement,
+  StoredAnswer,
+} from '../store.ts';
 import type { Appender } from './append.ts';
 import { damaged } from './failure.ts';
 import { OPEN, type Page, STARTED } from './page.ts';
 import { seqOf } from './position.ts';
-import { endRows, freeHead, keepAttempt, moveToRow, newRow, offerRow, type RowEnd, takeFromPage, insertRow, tellHead } from './row-writes.ts';
+import {
+  endRows,
+  freeHead,
+  keepAttempt,
+  moveToRow,
+  newRow,
+  offerRow,
+  type RowEnd,
+  takeFromPage,
+  insertRow,
+  tellHead,
+} from './row-writes.ts';
 import { type DeliveryRow, rowStates } from './rows.ts';
 import type { Slot } from './slots.ts';
 import type { Txn } from './txn.ts';

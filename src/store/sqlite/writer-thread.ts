@@ -6,7 +6,11 @@ import type { ThreadData, ThreadReply, ThreadRequest } from './writer.ts';
 
 const { path, synchronous, arena } = workerData as ThreadData;
 const executor = new Executor(connectWriter(path, synchronous), new Uint8Array(arena ?? new ArrayBuffer(0)));
-const checkpoint = { begin: false, steps: [{ statement: { sql: 'PRAGMA wal_checkpoint(PASSIVE)' }, params: [] }], commit: false };
+const checkpoint = {
+  begin: false,
+  steps: [{ statement: { sql: 'PRAGMA wal_checkpoint(PASSIVE)' }, params: [] }],
+  commit: false,
+};
 
 function answer(request: ThreadRequest): ThreadReply {
   try {

@@ -108,6 +108,9 @@ export class ThreadWriter implements Writer {
   }
 }
 
+/** What a thread makes is garbage at once: with the usual young generation it would hold some hundred megabytes of it. */
+const YOUNG_MB = 4;
+
 interface Waiting {
   readonly resolve: (reply: ThreadReply) => void;
   readonly reject: (error: Error) => void;
@@ -143,7 +146,11 @@ export class ThreadLine {
   #start(): Worker {
     // The file beside this one, in the form in which this one is running.
     const file = import.meta.url.endsWith('.ts') ? './writer-thread.ts' : './writer-thread.js';
-    const worker = new Worker(new URL(file, import.meta.url), { workerData: this.#data, name: 'holdfast-store' });
+    const worker = new Worker(new URL(file, import.meta.url), {
+      workerData: this.#data,
+      name: 'holdfast-store',
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
+    });
     worker.on('message', (reply: ThreadReply) => {
       this.#waiting.shift()?.resolve(reply);
       if (this.#waiting.length === 0) worker.unref();
