@@ -279,10 +279,14 @@ export function resolveConfig(config: Config, environment: Environment = process
       return [name, readSetting(name, setting, given)];
     }),
   );
-  const sources = Object.entries(config.sources).map(([name, source]) => resolveSource(name, source, environment));
-  checkPaths(sources);
   // The table gives each name its type; ValueOf is that rule for the compiler.
-  return { settings: values as Settings, sources, handlers: config.handlers ?? null };
+  const resolved = values as Settings;
+  // Verifiers that sign the public URL ask the environment for it: the setting answers, wherever it was written.
+  const answers: Environment = (name) =>
+    name === settings.publicUrl.env ? (resolved.publicUrl ?? undefined) : environment(name);
+  const sources = Object.entries(config.sources).map(([name, source]) => resolveSource(name, source, answers));
+  checkPaths(sources);
+  return { settings: resolved, sources, handlers: config.handlers ?? null };
 }
 
 function readSetting(name: string, setting: Setting, given: unknown): unknown {

@@ -113,6 +113,11 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
     return this.#engine?.report ?? null;
   }
 
+  /** The bearer token of the admin API: show it to its owner only. @throws HoldfastError not_started */
+  get adminToken(): string {
+    return this.#running().token;
+  }
+
   /** The destinations of this process as they are now. @throws HoldfastError not_started */
   destinations(): readonly DestinationLive[] {
     return this.#running().port.destinations();

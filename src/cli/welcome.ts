@@ -38,10 +38,9 @@ function facts({ gateway, listeners, setup, surroundings, sources: given }: Welc
     `POST ${base}${path}  (${verifier}${proves ? '' : ': PROVES NOTHING, anybody may send'})`,
   ]);
   const store = setup.storePath === null ? [] : [['store', here(setup.storePath)] as [string, string]];
-  const token =
-    setup.settings.adminToken === null && setup.storePath !== null
-      ? `  (token in ${here(tokenFile(setup.storePath))})`
-      : '';
+  const kept =
+    setup.storePath === null ? `${gateway.adminToken} until it stops` : `in ${here(tokenFile(setup.storePath))}`;
+  const token = setup.settings.adminToken === null ? `  (token ${kept})` : '';
   return [
     ...(setup.file === null ? [] : [['config', here(setup.file)] as [string, string]]),
     ...sources,

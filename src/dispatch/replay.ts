@@ -49,7 +49,7 @@ export interface ReplayStatus {
   readonly until: number;
   readonly planned: number;
   readonly made: number;
-  /** Left out: body purged, already being replayed, destination gone. */
+  /** Left out: body purged, already being replayed. */
   readonly refused: number;
 }
 
@@ -271,24 +271,23 @@ export class Replays {
     const limit = Math.min(CHUNK, Math.max(1, status.ratePerS));
     const bounds = { cursor: cursorOf(document) ?? undefined, limit, madeBefore: status.startedAt, replayId: id };
     const chunk = await this.#chunk(status.filter, bounds);
-    const known = chunk.candidates.filter(({ destination }) => this.#options.lanes.has(destination));
-    await this.#yieldToLive(known);
+    const { candidates } = chunk;
+    await this.#yieldToLive(candidates);
     const done = chunk.cursor === null;
     // Counted as made before the answers: what is refused now is taken back in the next write, and shown meanwhile.
     const next: ReplayStatus = {
       ...status,
       state: done ? 'done' : 'running',
       endedAt: done ? clock.now() : null,
-      made: status.made + known.length,
-      refused: status.refused + chunk.candidates.length - known.length,
+      made: status.made + candidates.length,
     };
     const answers = await committer.replay(
-      known.map((one) => this.#row(id, one)),
+      candidates.map((one) => this.#row(id, one)),
       [{ kind: KIND, key: id, value: documentOf(next, chunk.cursor), ifVersion: document.version }],
     );
     await this.#correct(id, answers);
     if (done) observer.note('info', 'replay done', { replayId: id, made: next.made, refused: next.refused });
-    else await this.#wait((known.length * 1000) / status.ratePerS);
+    else await this.#wait((candidates.length * 1000) / status.ratePerS);
     return !done;
   }
 
@@ -367,7 +366,8 @@ export class Replays {
       eventId,
       destination,
       of,
-      ordered: this.#options.lanes.get(destination)?.destination.ordered ?? false,
+      // What is for a destination that is absent now is held; it orders unless it says otherwise, like any.
+      ordered: this.#options.lanes.get(destination)?.destination.ordered ?? true,
     };
   }
 

@@ -28,8 +28,8 @@ export interface AdminParts {
   readonly hub: StreamHub;
   readonly gate: () => 'open' | 'stopping' | 'disk_reserve' | 'store_unavailable';
   readonly emit: (requests: readonly EmitRequest[]) => Promise<readonly { eventId: string; duplicate: boolean }[]>;
-  /** SHA-256 of the admin token; `null`: there is none, and everything is refused. */
-  readonly tokenHash: Uint8Array | null;
+  /** SHA-256 of the admin token. */
+  readonly tokenHash: Uint8Array;
 }
 
 const CLEAR_STEP = 1000;
@@ -70,7 +70,7 @@ export function adminPort(parts: AdminParts): AdminPort {
       const answer = await dispatcher.committer.act({ kind: 'resolve', deliveryIds, note, by });
       return answer.status === 'committed' ? answer.affected : 0;
     },
-    authorize: (token) => parts.tokenHash !== null && timingSafeEqual(hashToken(token), parts.tokenHash),
+    authorize: (token) => timingSafeEqual(hashToken(token), parts.tokenHash),
     watch: (seen) => parts.hub.watch(seen),
     metrics: () => parts.metrics.text(),
   };

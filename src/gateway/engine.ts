@@ -58,8 +58,8 @@ export class Engine {
   readonly dispatcher: Dispatcher;
   readonly port: AdminPort;
   readonly admin: AdminApi;
-  /** The admin token in force; `null`: none, and the API refuses everything that needs one. */
-  readonly token: string | null;
+  /** The admin token in force. */
+  readonly token: string;
   /** Whether the store found damage in what it has: then nothing new is taken. */
   damaged = false;
   readonly #parts: EngineParts;
@@ -71,7 +71,7 @@ export class Engine {
   readonly #blame: LoopBlame;
 
   /** @throws HoldfastError config_invalid */
-  constructor(parts: EngineParts, opened: { store: Store; report: StoreReport; token: string | null }) {
+  constructor(parts: EngineParts, opened: { store: Store; report: StoreReport; token: string }) {
     const { clock, ids, config, observing, acceptor } = parts;
     const { store, report, token } = opened;
     this.#parts = parts;
@@ -104,7 +104,7 @@ export class Engine {
       ...observing,
       gate: parts.gate,
       emit: (requests) => this.#emitAll(requests),
-      tokenHash: token === null ? null : hashToken(token),
+      tokenHash: hashToken(token),
     });
     observing.serve(this.port);
     this.admin = createAdminApi(this.port, { clock, version: RELEASE, features: FEATURES });

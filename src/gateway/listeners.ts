@@ -26,7 +26,7 @@ export interface ListenParts {
   readonly directory: string;
   readonly acceptor: Acceptor;
   readonly admin: AdminApi;
-  readonly token: string | null;
+  readonly token: string;
 }
 
 /** @throws HoldfastError address_in_use, public_admin_refused */

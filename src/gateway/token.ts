@@ -18,16 +18,20 @@ export function storeDirectory(store: string, directory: string): string {
   return path === null ? directory : dirname(path);
 }
 
-/** The token in force. Without a store to keep it beside, one that is set, or none. */
-export async function adminToken(settings: Settings, directory: string): Promise<string | null> {
+/** The token in force. Without a store to keep it beside, it lasts as long as the process. */
+export async function adminToken(settings: Settings, directory: string): Promise<string> {
   if (settings.adminToken !== null) return settings.adminToken;
   const path = storePath(settings.store, directory);
-  if (path === null) return null;
+  if (path === null) return newToken();
   const file = tokenFile(path);
   const kept = await readFile(file, 'utf8').catch(() => '');
   if (kept.trim() !== '') return kept.trim();
-  const token = `hf_${randomBytes(TOKEN_BYTES).toString('base64url')}`;
+  const token = newToken();
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   await writeFile(file, `${token}\n`, { mode: 0o600 });
   return token;
+}
+
+function newToken(): string {
+  return `hf_${randomBytes(TOKEN_BYTES).toString('base64url')}`;
 }

@@ -96,6 +96,12 @@ export function compileReader(reader: Reader, context: ReaderContext): Read {
   return (input) => tidy(joined(parts, input));
 }
 
+/** The index of a path; several readers may name the same one. */
+function indexOf(paths: JsonPath[], path: JsonPath): number {
+  const known = paths.findIndex((other) => other.length === path.length && other.every((step, at) => step === path[at]));
+  return known < 0 ? paths.push(path) - 1 : known;
+}
+
 /** Where any of several is missing there is no value: a key made of half its parts would name too much. */
 function joined(parts: readonly Read[], input: RequestInput): string | null {
   let text = '';
@@ -112,7 +118,7 @@ function compilePart(part: string, { setting, paths }: ReaderContext): Read {
   const [kind = ''] = part.split(/[.[]/, 1);
   const rest = part.slice(kind.length + 1);
   if (kind === 'body' && part !== kind) {
-    const index = paths.push(parsePath(part.slice(kind.length), setting)) - 1;
+    const index = indexOf(paths, parsePath(part.slice(kind.length), setting));
     return (input) => input.value(index);
   }
   if (rest !== '' && part[kind.length] === '.') {

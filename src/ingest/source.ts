@@ -5,7 +5,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { type Duration, durationMs } from '../core/duration.ts';
 import { EMITTED } from '../core/event.ts';
 import { HoldfastError } from '../errors.ts';
-import type { HttpAnswer, Reader, Verifier } from '../verify/verifier.ts';
+import type { HttpAnswer, Reader, TypedBody, Verifier } from '../verify/verifier.ts';
 
 /** A source in the config. Everything but `verify` has a default, the provider's own where the verifier knows it. */
 export interface SourceConfig<Body = unknown> {
@@ -37,12 +37,16 @@ export interface SourceConfig<Body = unknown> {
   readonly ratePerS?: number;
 }
 
-/** The type a verifier or a schema gives the body; only for TypeScript. */
-export type SourceBody<Source> = Source extends { readonly body?: StandardSchemaV1<unknown, infer Body> }
+/** The type of a source's body, for TypeScript only: its schema's, else its verifier's. */
+export type SourceBody<Given> = Given extends { readonly body: StandardSchemaV1<unknown, infer Body> }
   ? Body
-  : Source extends { readonly __body?: infer Body }
-    ? Body
+  : Given extends { readonly verify: infer Proof }
+    ? Proof extends Verifier
+      ? BodyOfVerifier<Proof>
+      : BodyOfVerifier<Given>
     : unknown;
+
+type BodyOfVerifier<Proof> = Proof extends TypedBody<infer Body> ? Body : unknown;
 
 /** A source as ingest uses it: every default filled in, secrets read. */
 export interface Source {

@@ -30,7 +30,7 @@ export function inRanges(address: string, ranges: readonly AddressRange[]): bool
 }
 
 /** The 4 or 16 bytes of an address, a zone (`%eth0`) left out; `null` when it is not one. */
-export function parseAddress(text: string): readonly number[] | null {
+function parseAddress(text: string): readonly number[] | null {
   if (!text.includes(':')) return parseV4(text);
   const zone = text.indexOf('%');
   const bytes = parseV6(zone < 0 ? text : text.slice(0, zone));

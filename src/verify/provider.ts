@@ -157,6 +157,3 @@ export const HOUR_MS = 3_600_000;
 /** What a scheme leaves open that signs the body alone. */
 export const BODY_ONLY =
   'The headers, the URL and the time: a captured request can be sent again, and deduplication is what recognises it.';
-
-/** What a scheme leaves open that signs the body and the time. */
-export const BODY_AND_TIME = 'The URL and the headers besides the signature’s own.';

@@ -84,7 +84,7 @@ export function bearer<Body = unknown>(options: TokenSettings): Verifier & Typed
 }
 
 /** Compares what follows `Bearer` with the tokens. */
-export function openBearer(tokens: readonly string[]): SyncOpened {
+function openBearer(tokens: readonly string[]): SyncOpened {
   const known = new TokenSet(tokens);
   return {
     verify(request) {

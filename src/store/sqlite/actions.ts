@@ -15,16 +15,10 @@ export async function act(txn: Txn, action: Action): Promise<ActionAnswer> {
 }
 
 function affect(txn: Txn, action: Action): Promise<number> {
-  switch (action.kind) {
-    case 'resolve':
-      return resolve(txn, action);
-    case 'bury':
-      return buryOpen(txn, { ...action, before: Number.POSITIVE_INFINITY });
-    case 'cancel':
-      return cancel(txn, action.eventId);
-    case 'rename':
-      return renameDestination(txn, action.from, action.to);
-  }
+  if (action.kind === 'resolve') return resolve(txn, action);
+  if (action.kind === 'bury') return buryOpen(txn, { ...action, before: Number.POSITIVE_INFINITY });
+  if (action.kind === 'cancel') return cancel(txn, action.eventId);
+  return renameDestination(txn, action.from, action.to);
 }
 
 async function resolve(txn: Txn, action: Action & { kind: 'resolve' }): Promise<number> {

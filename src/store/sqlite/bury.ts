@@ -1,7 +1,8 @@
 /** Open deliveries that nobody has claimed become dead letters, oldest first, up to a limit. */
 import type { DeadReason } from '../../core/delivery.ts';
 import { rowEvent } from './deliveries-of.ts';
-import { seqOf, positionOf } from './position.ts';
+import { STARTED } from './page.ts';
+import { seqOf } from './position.ts';
 import { endRows, insertRow, newRow, type RowEnd, takeFromPage } from './row-writes.ts';
 import { type DeliveryRow, rowStates, toDeliveryRow } from './rows.ts';
 import type { Txn } from './txn.ts';
@@ -63,12 +64,15 @@ async function openInPages(txn: Txn, number: number, { limit, before }: Burial):
       const page = txn.page({ destination: number, seq: cursor });
       if (page === null) continue;
       if (page.committedAt >= before) return found;
-      for (let index = 0; index < page.count && found.length < limit; index++) {
-        const position = positionOf(page.seq(index), page.ordinal(index));
-        if (!page.isOpen(index) || txn.isClaimed(position)) continue;
-        const paged = { seq: cursor, index };
-        found.push({ position, number, committedAt: page.committedAt, paged, row: null });
-      }
+      const open = [...page.entries(STARTED)].filter((index) => !txn.isClaimed(page.position(index)));
+      const { committedAt } = page;
+      const { seq } = page.key;
+      found.push(
+        ...open.map((index) => ({
+          ...{ position: page.position(index), number, committedAt },
+          ...{ paged: { seq, index }, row: null },
+        })),
+      );
     }
     if (rows.length < 64) break;
   }

@@ -5,7 +5,8 @@ import { claimOf } from './claim-of.ts';
 import { entryOf } from './chunks.ts';
 import { damaged } from './failure.ts';
 import type { Lane, Suggestion } from './lane.ts';
-import { belongsTo, ordinalOf, positionIn, positionOf, seqOf } from './position.ts';
+import { STARTED } from './page.ts';
+import { belongsTo, ordinalOf, positionIn, seqOf } from './position.ts';
 import { type DeliveryRow, rowStates, toDeliveryRow } from './rows.ts';
 import type { State } from './state.ts';
 
@@ -135,10 +136,9 @@ export function oldestReady(state: State, destination: string, now: number): num
     }
     for (const row of state.reader.all('openPages', number, -1, state.nextSeq, OLDEST_AMONG.pages)) {
       const page = state.pages.get({ destination: number, seq: Number(row['seq']) });
-      for (let index = 0; page !== null && index < page.count; index++) {
-        const position = positionOf(page.seq(index), page.ordinal(index));
-        if (page.isOpen(index) && !state.slots.has(position)) times.push(timeOf(position) ?? Number.POSITIVE_INFINITY);
-      }
+      const open = page === null ? [] : [...page.entries(STARTED)].map((index) => page.position(index));
+      const unclaimed = open.filter((position) => !state.slots.has(position));
+      times.push(...unclaimed.map((position) => timeOf(position) ?? Number.POSITIVE_INFINITY));
     }
   }
   return Math.min(...times);

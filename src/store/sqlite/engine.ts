@@ -1,5 +1,5 @@
 /** An open store: the connections, what is in memory, and the one line in which everything that writes stands. */
-import { rmSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import type { Clock } from '../../core/clock.ts';
 import { idBytes, type IdMaker, idTime } from '../../core/id.ts';
 import { StoreError, type StoreReport } from '../store.ts';
@@ -16,7 +16,6 @@ import { State } from './state.ts';
 import { Turn } from './turn.ts';
 import { type Failpoint, Txn } from './txn.ts';
 import { InlineWriter, ThreadWriter, type Writer } from './writer.ts';
-void rmSync;
 
 export interface SqliteOptions {
   /** The database file; `-wal`, `-shm` and `.lock` lie beside it. Its directory is made when it is not there. */

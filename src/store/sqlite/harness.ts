@@ -4,7 +4,9 @@ import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { IdMaker } from '../../core/id.ts';
+// oxlint-disable-next-line holdfast/layers -- a harness is for tests; nothing else imports it
 import { TestClock } from '../../testing/clock.ts';
+// oxlint-disable-next-line holdfast/layers -- a harness is for tests; nothing else imports it
 import { poisoned, type StoreHarness } from '../../testing/conformance/harness.ts';
 import type { Store } from '../store.ts';
 import { ROW_BYTES_MAX } from './append.ts';
@@ -31,7 +33,8 @@ export function copyDatabase(from: string, to: string): void {
 /** A fresh store in a directory of its own. A crash leaves it as it is and goes on with a copy. */
 export async function sqliteHarness(more: Partial<SqliteOptions> = {}): Promise<StoreHarness> {
   const clock = new TestClock();
-  const { path, remove } = scratch();
+  const directory = scratch();
+  const { path } = directory;
   const stores: Store[] = [];
   const open = async (at: string): Promise<Store> => {
     const store = sqliteStore({ path: at, clock, ids: idMaker(clock), writer: 'inline', synchronous: 'OFF', ...more });
@@ -67,7 +70,7 @@ export async function sqliteHarness(more: Partial<SqliteOptions> = {}): Promise<
     advance: async (ms) => clock.advanceSlowly(ms),
     dispose: async () => {
       for (const store of stores) await store.work.close();
-      remove();
+      directory.remove();
     },
   };
 }

@@ -1,6 +1,6 @@
 /** What happened: single events and deliveries. Lists and sums lie beside. */
 import type { AttemptRecord } from '../../core/delivery.ts';
-import { formatId, idBytes } from '../../core/id.ts';
+import { formatId } from '../../core/id.ts';
 import type { DeliveryRecord, DuplicateSummary, EventRecord, HistoryStore } from '../store.ts';
 import { readAnswer } from './answers.ts';
 import { entryOf } from './chunks.ts';
@@ -12,6 +12,7 @@ import { SUCCEEDED } from './page.ts';
 import { belongsTo, ordinalOf, positionIn, seqOf } from './position.ts';
 import { ofEntry, ofRow } from './records.ts';
 import { toDeliveryRow } from './rows.ts';
+import type { Row } from './script.ts';
 import type { State } from './state.ts';
 
 /** A delivery keeps at most this many attempts. */
@@ -104,15 +105,14 @@ function attempts(state: State, id: string): readonly AttemptRecord[] {
   return belongsTo(id, formatId('evt', found.entry.idBytes)) ? [found.page.attempt(found.index)] : [];
 }
 
-function toAttempt(row: Readonly<Record<string, unknown>>): AttemptRecord {
+function toAttempt(row: Row): AttemptRecord {
   return {
     number: Number(row['number']),
     startedAt: Number(row['started_at']),
     durationMs: Number(row['duration_ms']),
     outcome: String(row['outcome']) as AttemptRecord['outcome'],
     status: row['status'] === null ? null : Number(row['status']),
-    error: row['error'] === null ? null : String(row['error']),
+    error: typeof row['error'] === 'string' ? row['error'] : null,
     worker: String(row['worker']),
   };
 }
-void idBytes;

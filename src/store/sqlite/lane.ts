@@ -8,7 +8,7 @@ import { isDamage } from './failure.ts';
 import { NumberHeap } from './heap.ts';
 import type { Page } from './page.ts';
 import type { Pages } from './pages.ts';
-import { positionOf, seqOf } from './position.ts';
+import { seqOf } from './position.ts';
 import type { Reader } from './reader.ts';
 import type { Slots } from './slots.ts';
 
@@ -142,17 +142,21 @@ export class Lane {
         if (!this.#morePages()) return null;
         continue;
       }
-      const page = this.#page(seq);
-      while (page !== null && this.#index < page.count) {
-        const index = this.#index;
-        const position = positionOf(page.seq(index), page.ordinal(index));
-        if (page.isOpen(index) && !this.#from.slots.has(position)) {
-          return { position, paged: { seq, index }, skip: () => void (this.#index = index + 1) };
-        }
-        this.#index++;
-      }
+      const entry = this.#entryIn(this.#page(seq), seq);
+      if (entry !== null) return entry;
       this.#skipPage(seq);
     }
+  }
+
+  #entryIn(page: Page | null, seq: number): Suggestion | null {
+    if (page === null) return null;
+    for (; this.#index < page.count; this.#index++) {
+      const index = this.#index;
+      const position = page.position(index);
+      if (!page.isOpen(index) || this.#from.slots.has(position)) continue;
+      return { position, paged: { seq, index }, skip: () => void (this.#index = index + 1) };
+    }
+    return null;
   }
 
   /** A damaged page is told once; what lies behind it can be claimed. */

@@ -169,8 +169,9 @@ function entriesIn(state: State, chunk: Chunk | null, numbers: readonly number[]
   for (const destination of owed) {
     if (numbers !== null && !numbers.includes(destination)) continue;
     const page = state.pages.get({ destination, seq: chunk.seq });
-    for (let index = 0; page !== null && index < page.count; index++) {
-      const entry = page.state(index) <= SUCCEEDED ? entryOf(chunk, page.seq(index)) : null;
+    if (page === null) continue;
+    for (const index of page.entries(SUCCEEDED)) {
+      const entry = entryOf(chunk, page.seq(index));
       if (entry !== null) placed.push(ofEntry(state, page, { index, entry }));
     }
   }

@@ -7,6 +7,7 @@ import type { AttemptRecord } from '../../core/delivery.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
 import { readColumn, writeColumn } from './column.ts';
 import { damaged } from './failure.ts';
+import { positionOf } from './position.ts';
 import { seal, unseal } from './sealed.ts';
 
 /** The states of an entry. */
@@ -98,6 +99,16 @@ export class Page {
       else high = middle - 1;
     }
     return -1;
+  }
+
+  /** The entries in this state or a lower one. */
+  *entries(highest: number): Generator<number> {
+    for (let index = 0; index < this.count; index++) if (this.state(index) <= highest) yield index;
+  }
+
+  /** The position of an entry. */
+  position(index: number): number {
+    return positionOf(this.seq(index), this.ordinal(index));
   }
 
   /** Sets the state of an entry and keeps the sums. Only on a copy that no one else holds yet. */

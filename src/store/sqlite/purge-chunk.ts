@@ -1,10 +1,9 @@
 /** One chunk under retention: what of it may go now, and when to look at the rest again. */
 import type { PurgeRequest, Retention } from '../store.ts';
-import { formatId } from '../../core/id.ts';
 import { ChunkBuilder, type ChunkEntry } from './chunk.ts';
 import type { Chunk } from './chunks.ts';
 import { MOVED, SUCCEEDED, type Page } from './page.ts';
-import { positionOf, seqOf } from './position.ts';
+import { positionOf } from './position.ts';
 import { freeHead } from './row-writes.ts';
 import { type DeliveryRow, rowStates, toDeliveryRow } from './rows.ts';
 import type { Txn } from './txn.ts';
@@ -190,4 +189,3 @@ function rewrite(txn: Txn, chunk: Chunk, { stays, bodiesGo, metaToo }: Rest): vo
   const sealed = txn.blob('body', seq, body);
   txn.step({ statement: { sql: 'UPDATE body SET data = ? WHERE seq = ?' }, params: [sealed, seq] });
 }
-void [formatId, seqOf];

@@ -39,7 +39,8 @@ function recoverPages(txn: Txn, unclean: boolean): void {
   for (const found of txn.state.reader.all({ sql: 'SELECT destination, seq FROM page WHERE started > 0' })) {
     const key = { destination: Number(found['destination']), seq: Number(found['seq']) };
     const page = txn.draft(key);
-    for (let index = 0; page !== null && index < page.count; index++) {
+    if (page === null) continue;
+    for (const index of [...page.entries(STARTED)]) {
       if (page.state(index) !== STARTED) continue;
       if (!unclean) {
         page.mark(index, OPEN);

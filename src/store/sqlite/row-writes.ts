@@ -4,7 +4,7 @@ import type { AttemptRecord } from '../../core/delivery.ts';
 import type { StoredEvent } from '../../core/event.ts';
 import { damaged } from './failure.ts';
 import { MOVED } from './page.ts';
-import { type DeliveryRow, queueOf, rowStates } from './rows.ts';
+import { type DeliveryRow, queueOf, rowColumns, rowStates } from './rows.ts';
 import type { Slot } from './slots.ts';
 import type { Txn } from './txn.ts';
 
@@ -52,11 +52,7 @@ export function insertRow(txn: Txn, row: DeliveryRow, free: () => boolean = () =
   const queue = isOpen ? row.queue : null;
   txn.step({
     statement: 'insertRow',
-    params: [
-      ...[row.position, row.event, row.event_id, row.destination, row.state, row.due, queue, row.place, row.order_key],
-      ...[row.source, row.type, row.tenant, row.received_at, row.committed_at, row.attempts, row.crashes],
-      ...[row.ended_at, row.reason, row.note, row.last_error, row.replay_of, row.replay_id],
-    ],
+    params: rowColumns.map((column) => (column === 'queue' ? queue : row[column])),
   });
   if (row.state === rowStates.dead) {
     txn.count(row.destination, 'dead');

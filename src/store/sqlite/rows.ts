@@ -38,6 +38,32 @@ export interface DeliveryRow {
   readonly replay_id: Uint8Array | null;
 }
 
+/** The columns that are given when a row is made, in the order of the statement. */
+export const rowColumns = [
+  'position',
+  'event',
+  'event_id',
+  'destination',
+  'state',
+  'due',
+  'queue',
+  'place',
+  'order_key',
+  'source',
+  'type',
+  'tenant',
+  'received_at',
+  'committed_at',
+  'attempts',
+  'crashes',
+  'ended_at',
+  'reason',
+  'note',
+  'last_error',
+  'replay_of',
+  'replay_id',
+] as const satisfies readonly (keyof DeliveryRow)[];
+
 export function toDeliveryRow(row: Row): DeliveryRow {
   return row as unknown as DeliveryRow;
 }

@@ -1,4 +1,5 @@
 /** Every statement of the hot path and of claims, named after what it does. The others lie beside their use. */
+import { rowColumns } from './rows.ts';
 
 const OPEN_ROW = 'state = 0 AND blocked = 0';
 
@@ -22,10 +23,8 @@ export const statements = {
   setMeta: 'INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)',
 
   // -- commit: rows
-  insertRow: `INSERT INTO delivery (position, event, event_id, destination, state, blocked, due, queue, place, order_key,
-      source, type, tenant, received_at, committed_at, attempts, crashes, started, ended_at, reason, note, last_error,
-      replay_of, replay_id)
-    VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?)`,
+  insertRow: `INSERT INTO delivery (${rowColumns.join(', ')}, blocked, started)
+    VALUES (${rowColumns.map(() => '?').join(', ')}, 0, 0)`,
   /** Whatever is first in a queue is free, or nothing is, while a dead letter holds the key from an earlier place. */
   freeHead: `UPDATE delivery SET blocked = 0
     WHERE position = (SELECT position FROM delivery WHERE queue = ?1 AND state = 0 ORDER BY place, position LIMIT 1)

@@ -4,6 +4,7 @@ import { damaged } from './failure.ts';
 
 const LATIN1 = 0;
 const UTF16 = 1;
+// oxlint-disable-next-line no-control-regex -- every character of latin-1, control characters too
 const NOT_LATIN1 = /[^\u0000-\u00ff]/;
 
 /** A slot whose strings were new so often in a row holds ids and the like: looking them up is in vain. */

@@ -49,7 +49,7 @@ export interface StagedEvents {
 
 interface Pending {
   readonly step: Step;
-  readonly then: ((rows: readonly Row[]) => void) | null;
+  readonly handle: ((rows: readonly Row[]) => void) | null;
 }
 
 export class Txn {
@@ -106,9 +106,9 @@ export class Txn {
     return this.#bytes;
   }
 
-  /** Adds a statement; `then` sees the rows it returns and may add more. */
-  step(step: Step, then: ((rows: readonly Row[]) => void) | null = null): void {
-    this.#pending.push({ step, then });
+  /** Adds a statement; `handle` sees the rows it returns and may add more. */
+  step(step: Step, handle: ((rows: readonly Row[]) => void) | null = null): void {
+    this.#pending.push({ step, handle });
     this.#bytes += 4096 + sizeOf(step.params);
   }
 
@@ -231,7 +231,7 @@ export class Txn {
    */
   async commit(): Promise<void> {
     this.#options.failpoint?.('after-append');
-    while (this.#pending.some(({ then }) => then !== null)) await this.#run(false);
+    while (this.#pending.some(({ handle }) => handle !== null)) await this.#run(false);
     for (const run of this.#beforeEnd) run();
     this.#writePages(false);
     this.#writeCounts();
@@ -258,7 +258,7 @@ export class Txn {
     this.#begun = true;
     try {
       const { rows } = await this.#options.writer.run(script);
-      pending.forEach(({ then }, index) => then?.(rows[index] ?? []));
+      pending.forEach(({ handle }, index) => handle?.(rows[index] ?? []));
     } catch (error) {
       if (!(error instanceof ScriptError)) throw error;
       this.#begun = !error.failure.rolledBack;

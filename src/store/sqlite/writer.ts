@@ -131,7 +131,7 @@ export class ThreadLine {
     worker.ref();
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
-      worker.postMessage(request);
+      worker.postMessage(request, []);
     });
   }
 

@@ -1,0 +1,46 @@
+/** What the compiler knows of a handler's event. A mistake here is an error of `npm run check`, not of this run. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createGateway, defineConfig } from 'holdfast';
+import { none, stripe } from 'holdfast/verify';
+import { z } from 'zod';
+
+/** Stands in for a provider's union of event types. */
+type ShopEvent =
+  | { readonly type: 'invoice.paid'; readonly data: { readonly amount: number } }
+  | { readonly type: 'customer.created'; readonly data: { readonly name: string } };
+
+const config = defineConfig({
+  store: 'memory:',
+  sources: {
+    shop: stripe<ShopEvent>({ secrets: 'whsec_test' }),
+    nested: { verify: stripe<ShopEvent>({ secrets: 'whsec_test' }) },
+    checked: { verify: none(), body: z.object({ id: z.string() }) },
+    open: { verify: none() },
+  },
+});
+
+function same<Expected>(): <Actual>(
+  actual: [Actual] extends [Expected] ? ([Expected] extends [Actual] ? Actual : never) : never,
+) => void {
+  return () => undefined;
+}
+
+test('a handler knows its sources, and the bodies of the types it takes', () => {
+  const gateway = createGateway(config);
+  gateway.handle('narrowed', { from: 'shop', types: ['invoice.paid'] }, (event) => {
+    same<number>()(event.body.data.amount);
+  });
+  gateway.handle('union', { from: 'nested' }, (event) => {
+    same<'invoice.paid' | 'customer.created'>()(event.body.type);
+  });
+  gateway.handle('schema', { from: 'checked' }, (event) => {
+    same<string>()(event.body.id);
+  });
+  gateway.handleBatch('unknown', { from: ['open', 'emitted'] }, (batch) => {
+    same<unknown>()(batch.events[0]?.body);
+  });
+  // @ts-expect-error -- there is no such source
+  gateway.handle('nobody', { from: 'nobody' }, () => undefined);
+  assert.equal(gateway.report, null);
+});
