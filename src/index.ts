@@ -15,7 +15,15 @@ export type { Clock } from './core/clock.ts';
 export type { Duration } from './core/duration.ts';
 export { exponential, fixed, never, type RetryPolicy, standardSchedule } from './core/retry.ts';
 export type { EmitOptions } from './deliver/emit.ts';
-export type { Batch, BatchContext, BatchEmitOptions, BatchHandler, Handler, HandlerContext, HandlerEvent } from './deliver/handler.ts';
+export type {
+  Batch,
+  BatchContext,
+  BatchEmitOptions,
+  BatchHandler,
+  Handler,
+  HandlerContext,
+  HandlerEvent,
+} from './deliver/handler.ts';
 export { Reject, RetryLater, Skip, Unavailable } from './deliver/outcomes.ts';
 export { type ErrorCode, errorCodes, HoldfastError } from './errors.ts';
 export type { Gateway, GatewayOptions, StopOptions } from './gateway.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { formatId, idBytes, IdMaker, idTime, isId } from './id.ts';
 
 const random = (bytes: Uint8Array): void => void crypto.getRandomValues(bytes);

@@ -98,7 +98,9 @@ export function compileReader(reader: Reader, context: ReaderContext): Read {
 
 /** The index of a path; several readers may name the same one. */
 function indexOf(paths: JsonPath[], path: JsonPath): number {
-  const known = paths.findIndex((other) => other.length === path.length && other.every((step, at) => step === path[at]));
+  const known = paths.findIndex(
+    (other) => other.length === path.length && other.every((step, at) => step === path[at]),
+  );
   return known < 0 ? paths.push(path) - 1 : known;
 }
 

@@ -37,7 +37,10 @@ const gateway = createGateway(
     },
   },
   {
-    observer: observerWithPoints(points),
+    observer: {
+      ...observerWithPoints(points),
+      commitFailed: (failure, message) => console.error(`commit failed: ${failure}: ${message}`),
+    },
     store: ({ clock, ids }) =>
       storeWithControls(
         storeWithPoints(sqliteStore({ path, clock, ids, synchronous, ...inside }), points),

@@ -1,7 +1,7 @@
 /** Open deliveries that nobody has claimed become dead letters, oldest first, up to a limit. */
 import type { DeadReason } from '../../core/delivery.ts';
 import { rowEvent } from './deliveries-of.ts';
-import { STARTED } from './page.ts';
+import { type Page, STARTED } from './page.ts';
 import { seqOf } from './position.ts';
 import { endRows, insertRow, newRow, type RowEnd, takeFromPage } from './row-writes.ts';
 import { type DeliveryRow, rowStates, toDeliveryRow } from './rows.ts';
@@ -65,18 +65,17 @@ async function openInPages(txn: Txn, number: number, { limit, before }: Burial):
       if (page === null) continue;
       if (page.committedAt >= before) return found;
       const open = [...page.entries(STARTED)].filter((index) => !txn.isClaimed(page.position(index)));
-      const { committedAt } = page;
-      const { seq } = page.key;
-      found.push(
-        ...open.map((index) => ({
-          ...{ position: page.position(index), number, committedAt },
-          ...{ paged: { seq, index }, row: null },
-        })),
-      );
+      for (const index of open) found.push(entryFound(page, index));
     }
     if (rows.length < 64) break;
   }
   return found;
+}
+
+function entryFound(page: Page, index: number): Found {
+  const { destination: number, seq } = page.key;
+  const { committedAt } = page;
+  return { position: page.position(index), number, committedAt, paged: { seq, index }, row: null };
 }
 
 async function openRows(txn: Txn, number: number, { limit, before }: Burial): Promise<Found[]> {

@@ -17,7 +17,7 @@ export function idMaker(clock: { now(): number }): IdMaker {
 }
 
 /** A directory for one test. */
-export function scratch(): { readonly path: string; remove(): void } {
+export function scratch(): { readonly path: string; readonly remove: () => void } {
   const directory = mkdtempSync(join(tmpdir(), 'holdfast-'));
   return { path: join(directory, 'store.db'), remove: () => rmSync(directory, { recursive: true, force: true }) };
 }

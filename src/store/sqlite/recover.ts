@@ -40,7 +40,7 @@ function recoverPages(txn: Txn, unclean: boolean): void {
     const key = { destination: Number(found['destination']), seq: Number(found['seq']) };
     const page = txn.draft(key);
     if (page === null) continue;
-    for (const index of [...page.entries(STARTED)]) {
+    for (const index of page.entries(STARTED)) {
       if (page.state(index) !== STARTED) continue;
       if (!unclean) {
         page.mark(index, OPEN);

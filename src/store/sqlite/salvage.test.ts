@@ -18,7 +18,8 @@ interface Salvaged {
 
 /** A closed store with this many commits of three events each, and what was put into it. */
 async function filled(commits: number): Promise<{ path: string; remove: () => void; sent: Map<string, StoredEvent> }> {
-  const { path, remove } = scratch();
+  const place = scratch();
+  const { path } = place;
   const clock = new TestClock();
   const ids = idMaker(clock);
   const store = sqliteStore({ path, clock, ids, writer: 'inline', synchronous: 'OFF' });
@@ -33,7 +34,7 @@ async function filled(commits: number): Promise<{ path: string; remove: () => vo
     await store.work.commit(build.batch({ appends: [{ events }] }));
   }
   await store.work.close();
-  return { path, remove: () => remove(), sent };
+  return { path, remove: () => place.remove(), sent };
 }
 
 function salvaged(path: string): Salvaged {
