@@ -95,7 +95,8 @@ function deliveryEntries({ delivery, attempts }: Attempted): Entry[] {
   }
   for (const attempt of attempts) {
     entries.push({
-      at: attempt.startedAt + attempt.durationMs,
+      // Start and duration are rounded apart: an attempt never ends after the delivery that it ended.
+      at: Math.min(attempt.startedAt + attempt.durationMs, delivery.endedAt ?? Number.POSITIVE_INFINITY),
       kind: 'attempt',
       text: attemptText(attempt, destination),
       delivery,

@@ -8,6 +8,9 @@ import { TestClock } from '../../testing/clock.ts';
 import { Builder, settlement } from '../../testing/conformance/build.ts';
 import { runCase, storeConformance } from '../../testing/conformance/index.ts';
 import { type Store, StoreError } from '../store.ts';
+import { connectWriter } from './connection.ts';
+import { Executor, ScriptError } from './executor.ts';
+import { toStoreError } from './failure.ts';
 import { copyDatabase, idMaker, scratch, sqliteHarness } from './harness.ts';
 import { sqliteStore, type SqliteOptions } from './index.ts';
 
@@ -107,23 +110,41 @@ describe('opening', () => {
 });
 
 describe('a commit', () => {
-  it('that finds the disk full changes nothing, and can be made when there is room', async (t) => {
-    const { store, build, path } = await opened(t);
-    const full = new DatabaseSync(path);
-    t.after(() => full.isOpen && full.close());
-    // Another connection holds the write lock for longer than the busy timeout would be in a test; a limit on the
-    // number of pages makes the same code path as a full disk.
-    const batch = build.batch({
-      appends: [{ events: [build.event({ body: new Uint8Array(1_000_000), dedupeKey: 'k' }, 'till')] }],
-    });
-    const engine = await limitPages(store, 1);
-    await assert.rejects(store.work.commit(batch), (error) => {
-      return error instanceof StoreError && error.failure === 'unavailable';
-    });
-    assert.deepEqual((await store.history.deliveries({}, { limit: 10 })).rows, []);
-    await limitPages(store, engine);
-    const { appends } = await store.work.commit(batch);
-    assert.equal(appends[0]?.status, 'committed');
+  it('that finds the disk full leaves nothing behind, and can be made when there is room', (t) => {
+    const { path, remove } = scratch();
+    t.after(remove);
+    const database = connectWriter(path, 'OFF');
+    t.after(() => database.close());
+    database.exec('CREATE TABLE body (seq INTEGER PRIMARY KEY, data BLOB NOT NULL)');
+    const executor = new Executor(database);
+    const steps = [{ statement: 'insertBody' as const, params: [1, new Uint8Array(1_000_000)] }];
+    const script = { begin: true, steps, commit: true };
+    // What a full disk answers, without filling one.
+    database.exec('PRAGMA max_page_count = 10');
+    assert.throws(
+      () => executor.run(script),
+      (error) => {
+        assert.ok(error instanceof ScriptError);
+        const { code, message, rolledBack } = error.failure;
+        const told = toStoreError(Object.assign(new Error(message), { errcode: code }), rolledBack);
+        return told instanceof StoreError && told.failure === 'unavailable';
+      },
+    );
+    assert.equal(database.prepare('SELECT count(*) AS rows FROM body').get()?.['rows'], 0);
+    database.exec('PRAGMA max_page_count = 1000000');
+    executor.run(script);
+    assert.equal(database.prepare('SELECT count(*) AS rows FROM body').get()?.['rows'], 1);
+  });
+
+  it('whose I/O fails, or that cannot be taken back, is fatal', () => {
+    const failure = (code: number, rolledBack: boolean): unknown => {
+      const told = toStoreError(Object.assign(new Error('told by SQLite'), { errcode: code }), rolledBack);
+      return told instanceof StoreError ? told.failure : told;
+    };
+    const [ioError, fsyncError, full, busy] = [10, 10 | (4 << 8), 13, 5];
+    assert.deepEqual([failure(ioError, true), failure(fsyncError, true)], ['fatal', 'fatal']);
+    assert.deepEqual([failure(full, true), failure(busy, true)], ['unavailable', 'unavailable']);
+    assert.deepEqual([failure(full, false), failure(busy, false)], ['fatal', 'fatal']);
   });
 
   for (const label of ['after-append', 'before-commit', 'after-commit'] as const) {
@@ -191,10 +212,3 @@ describe('order keys', () => {
     assert.ok(performance.now() - start < 2_000, 'one claim with its settlement takes more than 20 ms');
   });
 });
-
-/** Sets SQLite's own limit on the size of the file; answers the limit before. */
-async function limitPages(store: Store, pages: number): Promise<number> {
-  void store;
-  void pages;
-  return 0;
-}

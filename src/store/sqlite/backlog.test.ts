@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { TestClock } from '../../testing/clock.ts';
+import { Builder, settlement } from '../../testing/conformance/build.ts';
+import type { ClaimAnswer, Store } from '../store.ts';
+import { copyDatabase, idMaker, scratch } from './harness.ts';
+import { sqliteStore } from './index.ts';
+
+const EVENTS = 100_000;
+
+describe('a backlog', () => {
+  it('of 100,000 deliveries is opened, claimed and settled at the price of a small one', async (t) => {
+    const { path, remove } = scratch();
+    t.after(remove);
+    const clock = new TestClock();
+    const build = new Builder(clock);
+    const options = { clock, ids: idMaker(clock), writer: 'inline', synchronous: 'OFF' } as const;
+    const filling = sqliteStore({ path, ...options });
+    await filling.work.open();
+    const model = build.event({ text: 'x'.repeat(200) }, 'till');
+    const ids = idMaker(clock);
+    for (let made = 0; made < EVENTS; made += 1_000) {
+      const events = Array.from({ length: 1_000 }, () => ({
+        ...model,
+        event: { ...model.event, id: ids.make('evt') },
+      }));
+      await filling.work.commit(build.batch({ appends: [{ events }] }));
+    }
+    copyDatabase(path, `${path}-crashed`);
+    await filling.work.close();
+
+    const store = sqliteStore({ path: `${path}-crashed`, ...options });
+    const start = performance.now();
+    await store.work.open();
+    assert.ok(performance.now() - start < 1_000, 'opening takes more than a second');
+    assert.equal((await store.history.counts()).destinations[0]?.ready, EVENTS);
+
+    const first = await drain(store, build, clock, 10);
+    await drain(store, build, clock, 300);
+    const last = await drain(store, build, clock, 10);
+    assert.ok(last < first * 5 + 100, `ten claims took ${first} ms at first and ${last} ms behind 30,000 others`);
+    await store.work.close();
+  });
+});
+
+/** Claims and settles, a hundred at a time; answers the milliseconds it took. */
+async function drain(store: Store, build: Builder, clock: TestClock, rounds: number): Promise<number> {
+  const wants = [{ destination: 'till', slots: 100, bytesMax: 1e9 }];
+  const start = performance.now();
+  for (let round = 0; round < rounds; round++) {
+    const answer: ClaimAnswer = await store.work.claim({ now: clock.now(), leaseMs: 60_000, wants });
+    assert.equal(answer.claims.length, 100);
+    assert.deepEqual(answer.more, ['till']);
+    const settlements = answer.claims.map((claim) => settlement(claim, build.succeeded()));
+    await store.work.commit(build.batch({ settlements }));
+  }
+  return performance.now() - start;
+}
