@@ -95,19 +95,24 @@ function deliveryEntries({ delivery, attempts }: Attempted): Entry[] {
   }
   for (const attempt of attempts) {
     entries.push({
-      // Start and duration are rounded apart: an attempt never ends after the delivery that it ended.
-      at: Math.min(attempt.startedAt + attempt.durationMs, delivery.endedAt ?? Number.POSITIVE_INFINITY),
+      at: endOf(attempt),
       kind: 'attempt',
       text: attemptText(attempt, destination),
       delivery,
     });
   }
   const ended = endText(delivery);
-  if (ended !== null) entries.push({ at: delivery.endedAt, ...ended, delivery });
+  // Start and duration of an attempt are rounded apart: what it ended never ends before it.
+  const endedAt = Math.max(delivery.endedAt ?? 0, ...attempts.map(endOf));
+  if (ended !== null) entries.push({ at: endedAt, ...ended, delivery });
   if (resolved !== null) {
     entries.push({ at: resolved.at, kind: 'resolved', text: `resolved by ${resolved.by}: ${resolved.note}`, delivery });
   }
   return entries;
+}
+
+function endOf({ startedAt, durationMs }: AttemptRecord): number {
+  return startedAt + durationMs;
 }
 
 function attemptText({ number, outcome, durationMs, error, status }: AttemptRecord, destination: string): string {
