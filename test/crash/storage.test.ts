@@ -1,6 +1,6 @@
 /** The disk fails, is full, or belongs to somebody else: the sender is told to come back, and nothing is lost. */
 import assert from 'node:assert/strict';
-import { closeSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { closeSync, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { strace, testNeeding, tmpfs } from '../require.ts';
@@ -92,6 +92,20 @@ describe('a gateway whose disk fails', { concurrency: 2 }, () => {
     over = true;
     await trial.within(load, 'the load to be acknowledged');
     assert.equal(trial.gateway.stopped, false);
+    await trial.clean();
+  });
+
+  test('goes on under load while its log is moved into the database', async (t) => {
+    // With the store's failpoint every transaction takes several steps, and moving must not come between them.
+    const trial = new Trial(t, { start: { storePoint: true } });
+    await trial.start();
+    // Of the two files only the log grows with commits: the database grows when the log is moved into it.
+    const sizes = new Set<number>();
+    const moved = (): boolean => sizes.add(statSync(trial.path).size).size > 3;
+    const load = trial.client.load({ concurrency: 16, most: 20_000, until: moved });
+    await trial.within(Promise.race([load, trial.gateway.exited]), 'the log to be moved');
+    assert.equal(trial.gateway.stopped, false, trial.gateway.stderr);
+    assert.ok(moved(), 'the log was moved while the load went on');
     await trial.clean();
   });
 

@@ -35,16 +35,19 @@ describe('a backlog', () => {
     assert.ok(performance.now() - start < 1_000, 'opening takes more than a second');
     assert.equal((await store.history.counts()).destinations[0]?.ready, EVENTS);
 
-    const first = await drain(store, build, clock, 10);
-    await drain(store, build, clock, 300);
-    const last = await drain(store, build, clock, 10);
+    const first = await drain({ store, build, clock }, 10);
+    await drain({ store, build, clock }, 300);
+    const last = await drain({ store, build, clock }, 10);
     assert.ok(last < first * 5 + 100, `ten claims took ${first} ms at first and ${last} ms behind 30,000 others`);
     await store.work.close();
   });
 });
 
 /** Claims and settles, a hundred at a time; answers the milliseconds it took. */
-async function drain(store: Store, build: Builder, clock: TestClock, rounds: number): Promise<number> {
+async function drain(
+  { store, build, clock }: { store: Store; build: Builder; clock: TestClock },
+  rounds: number,
+): Promise<number> {
   const wants = [{ destination: 'till', slots: 100, bytesMax: 1e9 }];
   const start = performance.now();
   for (let round = 0; round < rounds; round++) {

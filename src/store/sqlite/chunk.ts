@@ -10,8 +10,8 @@ import { makeMarks, markOf } from './marks.ts';
 import { readStrings, StringTable } from './strings.ts';
 
 /** So few that a claim of one event decodes in well under a millisecond, so many that the row's own cost vanishes. */
-export const CHUNK_EVENTS_MAX = 256;
-export const CHUNK_BODY_BYTES_MAX = 1024 * 1024;
+const CHUNK_EVENTS_MAX = 256;
+const CHUNK_BODY_BYTES_MAX = 1024 * 1024;
 
 const VERSION = 1;
 const ID_BYTES = 16;

@@ -78,7 +78,7 @@ export function load(state: State): void {
 }
 
 /** A number of `meta`; `null` when it was never written. */
-export function metaNumber(reader: Reader, key: string): number | null {
+function metaNumber(reader: Reader, key: string): number | null {
   const row = reader.first({ sql: 'SELECT value FROM meta WHERE key = ?' }, key);
   return row === null ? null : Number(row['value']);
 }

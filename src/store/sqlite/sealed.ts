@@ -52,7 +52,8 @@ export function unseal(kind: SealKind, key: number, blob: Uint8Array): Uint8Arra
   if (encoding !== ZSTD || length > RAW_BYTES_MAX) throw damaged(`${kind} ${key}`);
   const raw = zstdDecompressSync(data, { maxOutputLength: length });
   if (raw.length !== length) throw damaged(`${kind} ${key}`);
-  return raw;
+  // Not as a Buffer, whose `slice` copies nothing.
+  return new Uint8Array(raw.buffer, raw.byteOffset, length);
 }
 
 interface Contents {

@@ -140,6 +140,7 @@ export class ThreadLine {
     if (worker === null) return;
     await this.ask({ kind: 'close' });
     this.#worker = null;
+    worker.ref();
     await worker.terminate();
   }
 
