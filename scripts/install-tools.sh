@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Installs the programs that some tests and the benchmark run: wrk, redis-server, strace. Needs root on Debian or Ubuntu.
+# Installs the programs that some tests and the benchmark run: wrk, redis-server, strace, e2fsprogs, python3. Needs root on Debian or Ubuntu.
 # Exits 1 and names what is missing where it cannot.
 set -euo pipefail
 
-declare -A package=([wrk]=wrk [redis-server]=redis-server [strace]=strace)
+declare -A package=([wrk]=wrk [redis-server]=redis-server [strace]=strace [mkfs.ext4]=e2fsprogs [python3]=python3)
 
 missing() {
   for program in "${!package[@]}"; do

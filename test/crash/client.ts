@@ -113,12 +113,13 @@ export class Client {
     readonly concurrency: number;
     readonly most: number;
     readonly until?: () => boolean;
+    readonly given?: Partial<Webhook>;
   }): Promise<void> {
     let left = options.most;
     const worker = async (): Promise<void> => {
       while (left > 0 && !this.#stopped && options.until?.() !== true) {
         left--;
-        await this.deliver(this.make());
+        await this.deliver(this.make(options.given));
       }
     };
     await Promise.all(Array.from({ length: options.concurrency }, worker));

@@ -10,6 +10,8 @@ import { GatewayProcess } from './supervisor.ts';
 import { Trial } from './trial.ts';
 
 const MIB = 1024 * 1024;
+/** Of the load that fills the log: few requests are many bytes. */
+const BODY_BYTES = 64_000;
 /** EX_SOFTWARE: a supervisor starts it again. */
 const FATAL = { code: 70, signal: null };
 
@@ -102,7 +104,8 @@ describe('a gateway whose disk fails', { concurrency: 2 }, () => {
     // Of the two files only the log grows with commits: the database grows when the log is moved into it.
     const sizes = new Set<number>();
     const moved = (): boolean => sizes.add(statSync(trial.path).size).size > 3;
-    const load = trial.client.load({ concurrency: 16, most: 20_000, until: moved });
+    const given = { body: trial.random.bytes(BODY_BYTES) };
+    const load = trial.client.load({ concurrency: 16, most: 20_000, until: moved, given });
     await trial.within(Promise.race([load, trial.gateway.exited]), 'the log to be moved');
     assert.equal(trial.gateway.stopped, false, trial.gateway.stderr);
     assert.ok(moved(), 'the log was moved while the load went on');

@@ -4,7 +4,7 @@ import { buryOpen } from './bury.ts';
 import { deliveriesOf, findEvent } from './deliveries-of.ts';
 import { positionIn } from './position.ts';
 import { renameDestination } from './rename.ts';
-import { endRows, freeHead, insertRow, newRow, takeFromPage, tellHead } from './row-writes.ts';
+import { endRows, freeHead, insertRow, newRow, takeFromPage } from './row-writes.ts';
 import { rowStates, toDeliveryRow } from './rows.ts';
 import { deliveryIdOf } from './claim-of.ts';
 import type { Txn } from './txn.ts';
@@ -35,7 +35,7 @@ async function resolve(txn: Txn, action: Action & { kind: 'resolve' }): Promise<
     txn.count(row.destination, 'unresolved', -1);
     if (row.queue !== null) {
       freeHead(txn, row.queue);
-      tellHead(txn, row.queue);
+      txn.tellHead(row.queue);
     }
     affected++;
   }

@@ -56,7 +56,8 @@ function buryEntry(txn: Txn, { position, number, committedAt, paged }: Found, re
 async function openInPages(txn: Txn, number: number, { limit, before }: Burial): Promise<Found[]> {
   const found: Found[] = [];
   let cursor = -1;
-  const sql = 'SELECT seq FROM page WHERE destination = ? AND seq > ? AND open > 0 ORDER BY seq LIMIT 64';
+  const sql = `SELECT seq FROM page INDEXED BY page_open WHERE destination = ? AND seq > ? AND open > 0
+    ORDER BY seq LIMIT 64`;
   while (found.length < limit) {
     const rows = await txn.query(sql, number, cursor);
     for (const row of rows) {

@@ -5,6 +5,7 @@
  */
 import type { Timer } from '../../core/clock.ts';
 import type { SqliteOptions } from './engine.ts';
+import type { Turn } from './turn.ts';
 import { ThreadLine, type Writer } from './writer.ts';
 
 /** Log written since the last checkpoint that asks for one. */
@@ -19,15 +20,17 @@ const IDLE_BYTES = 1024 * 1024;
 export class Checkpoints {
   readonly #options: SqliteOptions;
   readonly #writer: Writer;
+  readonly #turn: Turn;
   readonly #thread: ThreadLine;
   #bytes = 0;
   #running: Promise<void> | null = null;
   #idle: Timer | null = null;
   #closed = false;
 
-  constructor(options: SqliteOptions, writer: Writer) {
+  constructor(options: SqliteOptions, writer: Writer, turn: Turn) {
     this.#options = options;
     this.#writer = writer;
+    this.#turn = turn;
     this.#thread = new ThreadLine({ path: options.path, synchronous: options.synchronous ?? 'FULL', arena: null });
   }
 
@@ -78,7 +81,9 @@ export class Checkpoints {
   async #finish(): Promise<void> {
     const step = { statement: { sql: 'PRAGMA wal_checkpoint(PASSIVE)' }, params: [] };
     const before = this.#bytes;
-    const { rows } = await this.#writer.run({ begin: false, steps: [step], commit: false });
+    const script = { begin: false, steps: [step], commit: false };
+    // In its turn: a transaction may take several scripts, and a checkpoint in the midst of one would break it.
+    const { rows } = await this.#turn.take(() => this.#writer.run(script));
     const [row] = rows[0] ?? [];
     // Not whole when somebody reads from the log for long, a backup for example: then again after as much.
     if (row !== undefined && row['log'] === row['checkpointed']) this.#bytes -= before;

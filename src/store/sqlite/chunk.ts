@@ -84,8 +84,9 @@ export class ChunkBuilder {
   finish(): ChunkParts {
     const strings = new StringTable();
     const marks = new MarkCollector();
-    SCRATCH.meta.clear();
-    const { meta } = SCRATCH;
+    const { meta, events } = SCRATCH;
+    meta.clear();
+    events.clear();
     const base = this.#events[0]?.event.receivedAt ?? 0;
     let receivedMin = base;
     let receivedMax = base;
@@ -97,15 +98,17 @@ export class ChunkBuilder {
     let before = -1;
     this.#events.forEach((item, index) => {
       const offset = this.#offsets[index] ?? 0;
-      meta.varint(offset - before - 1);
+      events.varint(offset - before - 1);
       before = offset;
-      writeEvent({ out: meta, strings, base }, item);
+      writeEvent({ out: events, strings, base }, item);
       marks.add(item.event);
       receivedMin = Math.min(receivedMin, item.event.receivedAt);
       receivedMax = Math.max(receivedMax, item.event.receivedAt);
       if (item.owed.length === 0) unmatched++;
     });
+    // The strings first, so that events are read in one pass.
     strings.write(meta);
+    meta.raw(events.view());
     return {
       seq: this.seq,
       count: this.#events.length,
@@ -136,7 +139,7 @@ export class ChunkBuilder {
 }
 
 /** Used again for every chunk: fresh memory for a quarter of a megabyte with every commit is dear. */
-const SCRATCH = { meta: new ByteWriter(64 * 1024), bodies: new ByteWriter(64 * 1024) };
+const SCRATCH = { meta: new ByteWriter(), events: new ByteWriter(), bodies: new ByteWriter() };
 
 interface EventOutput {
   readonly out: ByteWriter;
@@ -246,79 +249,51 @@ export function readChunk(seq: number, meta: Uint8Array): ChunkEntry[] {
   const count = from.varint();
   if (version !== VERSION || count > from.rest) throw damaged(place);
   const base = from.number();
-  const ids = Array.from({ length: count }, () => from.raw(ID_BYTES));
-  let before = -1;
-  const drafts = ids.map((idBytes) => {
-    before += from.varint() + 1;
-    return readRefs(from, { seq: seq + before, idBytes, base });
-  });
+  const ids = from.raw(count * ID_BYTES);
   const strings = readStrings(from, place);
-  return drafts.map((draft) => resolve(draft, strings, place));
-}
-
-interface Draft {
-  readonly seq: number;
-  readonly idBytes: Uint8Array;
-  readonly flags: number;
-  readonly receivedAt: number;
-  readonly bodyBytes: number;
-  /** Numbers of strings, in the order written. */
-  readonly refs: readonly number[];
-  readonly duplicateOf: Uint8Array | null;
-  readonly headers: readonly number[];
-  readonly owed: readonly number[];
-}
-
-function readRefs(from: ByteReader, at: { seq: number; idBytes: Uint8Array; base: number }): Draft {
-  const flags = from.varint();
-  const receivedAt = at.base + from.number();
-  const bodyBytes = from.varint();
-  let strings = 4 + ((flags & CORRELATES_ITSELF) === 0 ? 1 : 0);
-  for (let flag = HAS_TENANT; flag <= IS_UNFIT; flag *= 2) if ((flags & flag) !== 0) strings++;
-  const refs = readNumbers(from, strings);
-  const duplicateOf = (flags & IS_DUPLICATE) === 0 ? null : from.raw(ID_BYTES);
-  const headers = readNumbers(from, from.varint());
-  const owed = readNumbers(from, from.varint());
-  return { seq: at.seq, idBytes: at.idBytes, flags, receivedAt, bodyBytes, refs, duplicateOf, headers, owed };
-}
-
-function readNumbers(from: ByteReader, length: number): number[] {
-  const numbers: number[] = [];
-  for (let index = 0; index < length; index++) numbers.push(from.varint());
-  return numbers;
-}
-
-function resolve(draft: Draft, strings: readonly string[], place: string): ChunkEntry {
-  const { flags, refs } = draft;
-  const text = (number: number | undefined): string => {
-    const found = number === undefined ? undefined : strings[number];
+  const text = (): string => {
+    const found = strings[from.varint()];
     if (found === undefined) throw damaged(place);
     return found;
   };
-  let at = (flags & CORRELATES_ITSELF) === 0 ? 5 : 4;
-  const optional = (flag: number): string | null => ((flags & flag) === 0 ? null : text(refs[at++]));
-  return {
-    seq: draft.seq,
-    idBytes: draft.idBytes,
-    receivedAt: draft.receivedAt,
-    bodyBytes: draft.bodyBytes,
-    source: text(refs[0]),
-    type: text(refs[1]),
-    method: text(refs[2]),
-    path: text(refs[3]),
-    correlationId: at === 5 ? text(refs[4]) : formatId('evt', draft.idBytes),
-    // In the order in which writeEvent wrote them.
-    tenant: optional(HAS_TENANT),
-    dedupeKey: optional(HAS_DEDUPE_KEY),
-    orderKey: optional(HAS_ORDER_KEY),
-    query: optional(HAS_QUERY) ?? '',
-    traceparent: optional(HAS_TRACE),
-    unfit: optional(IS_UNFIT),
-    duplicateOf: draft.duplicateOf,
-    headers: draft.headers.map(text),
-    owed: draft.owed,
-    bodiless: (flags & HAS_NO_BODY) !== 0,
-  };
+  const entries: ChunkEntry[] = [];
+  let before = -1;
+  for (let index = 0; index < count; index++) {
+    before += from.varint() + 1;
+    const idBytes = ids.subarray(index * ID_BYTES, (index + 1) * ID_BYTES);
+    entries.push(readEvent({ from, text, base }, seq + before, idBytes));
+  }
+  return entries;
+}
+
+interface EventInput {
+  readonly from: ByteReader;
+  /** The next string. */
+  readonly text: () => string;
+  readonly base: number;
+}
+
+/** Reads what {@link writeEvent} wrote, in the same order. */
+function readEvent({ from, text, base }: EventInput, seq: number, idBytes: Uint8Array): ChunkEntry {
+  const flags = from.varint();
+  const receivedAt = base + from.number();
+  const bodyBytes = from.varint();
+  const [source, type, method, path] = [text(), text(), text(), text()];
+  const correlationId = (flags & CORRELATES_ITSELF) === 0 ? text() : formatId('evt', idBytes);
+  const tenant = (flags & HAS_TENANT) === 0 ? null : text();
+  const dedupeKey = (flags & HAS_DEDUPE_KEY) === 0 ? null : text();
+  const orderKey = (flags & HAS_ORDER_KEY) === 0 ? null : text();
+  const query = (flags & HAS_QUERY) === 0 ? '' : text();
+  const traceparent = (flags & HAS_TRACE) === 0 ? null : text();
+  const unfit = (flags & IS_UNFIT) === 0 ? null : text();
+  const duplicateOf = (flags & IS_DUPLICATE) === 0 ? null : from.raw(ID_BYTES);
+  const headers: string[] = [];
+  for (let left = from.varint(); left > 0; left--) headers.push(text());
+  const owed: number[] = [];
+  for (let left = from.varint(); left > 0; left--) owed.push(from.varint());
+  const bodiless = (flags & HAS_NO_BODY) !== 0;
+  const first = { seq, idBytes, receivedAt, bodyBytes, source, type, method, path, correlationId, tenant, dedupeKey };
+  return { ...first, orderKey, query, traceparent, unfit, duplicateOf, headers, owed, bodiless };
 }
 
 /** The bodies in a body blob, by seq: views of its bytes. */

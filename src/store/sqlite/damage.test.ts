@@ -10,7 +10,7 @@ import { type Store, StoreError } from '../store.ts';
 import { idMaker, scratch } from './harness.ts';
 import { sqliteStore } from './index.ts';
 
-const COPIES = 120;
+const COPIES = 60;
 
 interface Filled {
   readonly path: string;

@@ -52,7 +52,7 @@ export class Engine {
     this.#ownership = parts.ownership;
     this.#reader = parts.reader;
     this.#writer = parts.writer;
-    this.#checkpoints = new Checkpoints(options, this.#writer);
+    this.#checkpoints = new Checkpoints(options, this.#writer, this.#turn);
   }
 
   /** @throws HoldfastError store_owned, store_corrupt, store_format, store_not_durable, sqlite_too_old */
@@ -121,21 +121,14 @@ export class Engine {
   }
 
   async close(): Promise<void> {
+    // Before taking a turn: a checkpoint under way may be waiting for one.
+    await this.#checkpoints.close();
     await this.#turn.take(async () => {
       if (this.#fatal === null) await this.#sayGoodbye();
-      await this.#checkpoints.close();
       await this.#writer.close();
       this.#reader.close();
       this.#ownership.release();
     });
-  }
-
-  /** Ends as a crash does: nothing is marked, nothing is checkpointed. For tests. */
-  async abandon(): Promise<void> {
-    await this.#checkpoints.close();
-    this.#reader.close();
-    await this.#writer.close();
-    this.#ownership.release();
   }
 
   async #transact<Result>(at: WriteOptions, work: (txn: Txn) => Promise<Result>): Promise<Result> {

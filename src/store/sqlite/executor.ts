@@ -40,6 +40,10 @@ export class Executor {
 
   /** @throws ScriptError after rolling back */
   run(script: Script): ScriptResult {
+    if (!script.begin && script.commit && !this.#database.isTransaction) {
+      // Its statements would each be a transaction of their own: half of what belongs together would be durable.
+      throw new ScriptError({ code: null, message: 'There is no transaction to commit.', rolledBack: true });
+    }
     try {
       if (script.begin) this.#named('begin', 'BEGIN IMMEDIATE').statement.run();
       const rows = script.steps.map((step) => this.#step(step));

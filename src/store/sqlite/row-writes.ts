@@ -57,7 +57,7 @@ export function insertRow(txn: Txn, row: DeliveryRow, free: () => boolean = () =
   if (row.state === rowStates.dead) {
     txn.count(row.destination, 'dead');
     txn.count(row.destination, 'unresolved');
-    if (row.queue !== null) tellHead(txn, row.queue);
+    if (row.queue !== null) txn.tellHead(row.queue);
   }
   if (!isOpen) return;
   txn.count(row.destination, 'open_rows');
@@ -72,7 +72,7 @@ export function insertRow(txn: Txn, row: DeliveryRow, free: () => boolean = () =
     if (rows.length === 0) offer();
     else {
       txn.count(row.destination, 'blocked');
-      tellHead(txn, queue);
+      txn.tellHead(queue);
     }
   });
 }
@@ -93,13 +93,6 @@ export function freeHead(txn: Txn, queue: Uint8Array): void {
       if (slot?.row) txn.afterwards(() => void (slot.row = slot.row && { ...slot.row, blocked: 0 }));
       offerRow(txn, destination, { position: Number(row['position']), due: Number(row['due']) });
     }
-  });
-}
-
-/** Whoever waits in a queue that changed is told of its head, though that may have been free before. */
-export function tellHead(txn: Txn, queue: Uint8Array): void {
-  txn.step({ statement: 'readyHead', params: [queue, txn.now] }, (rows) => {
-    for (const row of rows) txn.offered.set(Number(row['position']), Number(row['destination']));
   });
 }
 
@@ -135,7 +128,7 @@ export function endRows(txn: Txn, rows: readonly (readonly [DeliveryRow, RowEnd]
   for (const queue of free) freeHead(txn, queue);
   // Whoever waited behind another was not the head: that one may be ready, and was before.
   for (const queue of distinct(rows.flatMap(([row]) => (row.queue === null || row.blocked === 0 ? [] : [row.queue])))) {
-    tellHead(txn, queue);
+    txn.tellHead(queue);
   }
 }
 

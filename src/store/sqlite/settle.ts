@@ -24,7 +24,6 @@ import {
   type RowEnd,
   takeFromPage,
   insertRow,
-  tellHead,
 } from './row-writes.ts';
 import { type DeliveryRow, rowStates } from './rows.ts';
 import type { Slot } from './slots.ts';
@@ -46,7 +45,7 @@ export class Settler {
   start(claim: ClaimRef): RowAnswer {
     const slot = this.#current(claim);
     if (slot === null) return stale;
-    if (slot.row !== null && slot.row.blocked === 1 && slot.row.queue !== null) tellHead(this.#txn, slot.row.queue);
+    if (slot.row !== null && slot.row.blocked === 1 && slot.row.queue !== null) this.#txn.tellHead(slot.row.queue);
     if (slot.paged === null) this.#txn.step({ statement: 'startRow', params: [slot.position] });
     else if (this.#page(slot).state(slot.paged.index) === OPEN) this.#draft(slot).mark(slot.paged.index, STARTED);
     return committed;
@@ -133,7 +132,7 @@ export class Settler {
   /** A row that is open again. Since it was claimed it may have come behind others, by a rename. */
   #offer({ position, destination, row }: Slot, due: number): void {
     if (row?.blocked !== 1) offerRow(this.#txn, destination, { position, due });
-    else if (row.queue !== null) tellHead(this.#txn, row.queue);
+    else if (row.queue !== null) this.#txn.tellHead(row.queue);
   }
 
   #end(slot: Slot, before: DeliveryRow, outcome: Exclude<Outcome, { kind: 'retry' }>): void {

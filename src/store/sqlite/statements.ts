@@ -35,7 +35,8 @@ export const statements = {
     WHERE position = ?2 AND state = 0 AND EXISTS (SELECT 1 FROM delivery
       WHERE queue = ?1 AND (place < ?3 OR (place = ?3 AND position < ?2 AND state = 0)))
     RETURNING position`,
-  readyHead: `SELECT position, destination FROM delivery WHERE queue = ? AND ${OPEN_ROW} AND due <= ?`,
+  readyHead: `SELECT position, destination FROM delivery WHERE position = (SELECT position FROM delivery
+    WHERE queue = ?1 AND state = 0 ORDER BY place, position LIMIT 1) AND ${OPEN_ROW} AND due <= ?2`,
   startRow: 'UPDATE delivery SET started = 1 WHERE position = ?',
   endRow: `UPDATE delivery SET state = ?2, attempts = ?3, started = 0, blocked = 0, ended_at = ?4, reason = ?5,
     note = ?6, last_error = ?7, queue = CASE WHEN ?8 THEN queue ELSE NULL END WHERE position = ?1`,
@@ -61,7 +62,8 @@ export const statements = {
   leaveQueue: 'UPDATE delivery SET queue = NULL WHERE position = ?',
 
   // -- claims
-  openPages: `SELECT seq FROM page WHERE destination = ? AND seq > ? AND seq < ? AND open > 0 ORDER BY seq LIMIT ?`,
+  openPages: `SELECT seq FROM page INDEXED BY page_open
+    WHERE destination = ? AND seq > ? AND seq < ? AND open > 0 ORDER BY seq LIMIT ?`,
   page: 'SELECT data FROM page WHERE destination = ? AND seq = ?',
   rowsAtOnce: `SELECT position FROM delivery WHERE destination = ? AND due = 0 AND position > ? AND position < ? AND ${OPEN_ROW}
     ORDER BY position LIMIT ?`,
@@ -73,11 +75,9 @@ export const statements = {
   readyRows: `SELECT position, received_at FROM delivery WHERE destination = ? AND ${OPEN_ROW} AND due <= ?
     ORDER BY due, position LIMIT ?`,
   row: 'SELECT * FROM delivery WHERE position = ?',
-  lastAttemptTurn: 'SELECT max(turn) AS turn FROM attempt WHERE position = ?',
   answerExists: 'SELECT 1 FROM answer WHERE event_id = ?',
 
   // -- finding events
-  chunkOf: 'SELECT seq, count, committed_at, meta FROM chunk WHERE seq <= ? ORDER BY seq DESC LIMIT 1',
   chunkWithId: 'SELECT seq FROM chunk WHERE high_id >= ? ORDER BY high_id, seq LIMIT 1',
   stray: 'SELECT seq FROM stray WHERE id = ?',
   body: 'SELECT data FROM body WHERE seq = ?',

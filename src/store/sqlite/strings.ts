@@ -44,8 +44,10 @@ export class StringTable {
     const wide = NOT_LATIN1.test(joined);
     out.varint(this.#strings.length);
     for (const text of this.#strings) out.varint(text.length);
+    const bytes = Buffer.from(joined, wide ? 'utf16le' : 'latin1');
     out.varint(wide ? UTF16 : LATIN1);
-    out.raw(Buffer.from(joined, wide ? 'utf16le' : 'latin1'));
+    out.varint(bytes.length);
+    out.raw(bytes);
   }
 }
 
@@ -53,11 +55,14 @@ export class StringTable {
 export function readStrings(from: ByteReader, place: string): string[] {
   const count = from.varint();
   if (count > from.rest) throw damaged(place);
-  const lengths = Array.from({ length: count }, () => from.varint());
+  const lengths = new Uint32Array(count);
+  for (let index = 0; index < count; index++) lengths[index] = from.varint();
   const encoding = from.varint();
-  const joined = Buffer.from(from.raw(from.rest)).toString(encoding === UTF16 ? 'utf16le' : 'latin1');
+  const { buffer, byteOffset, length } = from.raw(from.varint());
+  const joined = Buffer.from(buffer, byteOffset, length).toString(encoding === UTF16 ? 'utf16le' : 'latin1');
+  const strings: string[] = [];
   let at = 0;
-  const strings = lengths.map((length) => joined.slice(at, (at += length)));
+  for (const characters of lengths) strings.push(joined.slice(at, (at += characters)));
   if (at !== joined.length || encoding > UTF16) throw damaged(place);
   return strings;
 }

@@ -85,6 +85,7 @@ export class Txn {
   readonly #undo: (() => void)[] = [];
   readonly #drafts = new Map<number, Map<number, Page>>();
   readonly #pinned: Slot[] = [];
+  readonly #toTell = new Map<string, Uint8Array>();
 
   constructor(options: TxnOptions) {
     this.#options = options;
@@ -137,6 +138,11 @@ export class Txn {
     let counts = this.#counts.get(destination);
     if (counts === undefined) this.#counts.set(destination, (counts = noCounts()));
     counts[counter] += by;
+  }
+
+  /** Whoever waits in a queue that changed is told of its head, though that may have been free before. */
+  tellHead(queue: Uint8Array): void {
+    this.#toTell.set(Buffer.from(queue).toString('latin1'), queue);
   }
 
   /** What this transaction counts for a source. */
@@ -230,17 +236,24 @@ export class Txn {
    * @throws StoreError, HoldfastError
    */
   async commit(): Promise<void> {
-    this.#options.failpoint?.('after-append');
-    while (this.#pending.some(({ handle }) => handle !== null)) await this.#run(false);
+    do {
+      this.#tellHeads();
+      if (this.#pending.some(({ handle }) => handle !== null)) await this.#run(false);
+    } while (this.#pending.some(({ handle }) => handle !== null) || this.#toTell.size > 0);
+    const { failpoint } = this.#options;
+    if (failpoint !== undefined) {
+      await this.#run(false);
+      failpoint('after-append');
+    }
     for (const run of this.#beforeEnd) run();
     this.#writePages(false);
     this.#writeCounts();
-    if (this.#options.failpoint !== undefined) {
+    if (failpoint !== undefined) {
       await this.#run(false);
-      this.#options.failpoint('before-commit');
+      failpoint('before-commit');
     }
     await this.#run(true);
-    this.#options.failpoint?.('after-commit');
+    failpoint?.('after-commit');
     this.#apply();
   }
 
@@ -249,6 +262,15 @@ export class Txn {
     for (const slot of this.#pinned) slot.pinned = false;
     for (let undo = this.#undo.pop(); undo !== undefined; undo = this.#undo.pop()) undo();
     if (this.#begun) await this.#options.writer.rollBack();
+  }
+
+  #tellHeads(): void {
+    for (const queue of this.#toTell.values()) {
+      this.step({ statement: 'readyHead', params: [queue, this.now] }, (rows) => {
+        for (const row of rows) this.offered.set(Number(row['position']), Number(row['destination']));
+      });
+    }
+    this.#toTell.clear();
   }
 
   async #run(commit: boolean): Promise<void> {
