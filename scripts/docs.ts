@@ -12,6 +12,8 @@ import { exitCodes } from '../src/cli/exit.ts';
 import { optionUsage, usageOf, variables } from '../src/cli/help.ts';
 import { type Setting, settings } from '../src/config.ts';
 import { type ErrorEntry, errorCodes } from '../src/errors.ts';
+import { storeConformance } from '../src/testing/conformance/index.ts';
+import { conformanceMatrix, type MatrixCell } from '../src/testing/conformance/matrix.ts';
 
 const root = join(import.meta.dirname, '..');
 const read = (path: string): string | null =>
@@ -125,6 +127,33 @@ function excerpt(path: string, region: string | undefined): string {
   return start < 0 || end < 0 ? `// ${path} has no region ${region}` : lines.slice(start + 1, end).join('\n');
 }
 
+/** Promise × operation × condition: how many cases of the store's conformance suite prove it, or why none. */
+function conformancePage(): string {
+  const cells = conformanceMatrix(storeConformance);
+  const columns = [...new Set(cells.map(({ condition }) => condition))];
+  const rows = Map.groupBy(cells, ({ promise, operation }) => `| ${promise} | ${operation} |`);
+  const reasons = [...new Set(cells.flatMap((cell) => cell.reasons))];
+  const shown = (cell: MatrixCell): string =>
+    cell.cases.length > 0
+      ? String(cell.cases.length)
+      : `[${cell.reasons.map((reason) => reasons.indexOf(reason) + 1).join(', ')}]`;
+  return [
+    '# What the conformance suite covers',
+    '',
+    '<!-- Printed by `npm run docs` from src/testing/conformance. Do not edit. -->',
+    '',
+    `${storeConformance.length} cases run unchanged against every store. A number counts the cases of a cell; a number in brackets`,
+    'is the reason why there can be none.',
+    '',
+    `| promise | operation | ${columns.join(' | ')} |`,
+    `| --- | --- | ${columns.map(() => '---').join(' | ')} |`,
+    ...[...rows].map(([head, row]) => `${head} ${row.map(shown).join(' | ')} |`),
+    '',
+    ...reasons.map((reason, index) => `${index + 1}. ${reason}`),
+    '',
+  ].join('\n');
+}
+
 const block = /(<!-- from ([^\s#]+)(?:#(\S+))? -->\n+```\w*\n)((?:(?!```)[\s\S])*)```/g;
 
 function withExamples(text: string): string {
@@ -144,6 +173,7 @@ for (const page of pages) {
 expected.set('docs/reference/configuration.md', configurationPage());
 expected.set('docs/reference/errors.md', errorsPage());
 expected.set('docs/reference/cli.md', cliPage());
+expected.set('docs/reference/conformance.md', conformancePage());
 
 const different = [...expected].filter(([page, text]) => read(page) !== text);
 for (const [page, text] of different) {
