@@ -5,10 +5,11 @@ import type { Clock } from '../src/core/clock.ts';
 import { IdMaker } from '../src/core/id.ts';
 import { Bucket } from '../src/store/sqlite/bucket.ts';
 import { BUCKET_KEYS } from '../src/store/sqlite/dedupe.ts';
-import { digestAt, ENTRY_BYTES } from '../src/store/sqlite/dedupe-entry.ts';
+import { ENTRY_BYTES } from '../src/store/sqlite/dedupe-entry.ts';
 import { filterBits, RunFilter } from '../src/store/sqlite/filter.ts';
 import { blockBitsFor, blockPlace, FILTER_PIECE_BYTES, piecePlace } from '../src/store/sqlite/runs.ts';
 import { seal } from '../src/store/sqlite/sealed.ts';
+import { readWords } from '../src/store/sqlite/words.ts';
 import type { Claim, CommitBatch, NewDelivery, NewEvent, Settlement } from '../src/store/store.ts';
 
 export const clock: Clock = {
@@ -101,13 +102,13 @@ export function retainKeys(path: string, keys: number): void {
     for (let key = 0; key < BUCKET_KEYS; key++) {
       randomFillSync(random);
       const digest = { a: view.getUint32(0), b: view.getUint32(4), c: view.getUint32(8), d: view.getUint32(12) };
-      bucket.add({ digest, id: random.slice(16), crc: 0, length: 0, expiresAt: clock.now() + WEEK_MS });
+      bucket.add({ digest, id: readWords(view, 16), crc: 0, length: 0, expiresAt: clock.now() + WEEK_MS });
     }
     const bits = blockBitsFor(bucket.count);
     const { bytes, starts } = bucket.blocks(bits);
     const filter = new RunFilter(filterBits(BUCKET_KEYS));
     const entries = new DataView(bytes.buffer);
-    for (let at = 0; at < bytes.length; at += ENTRY_BYTES) filter.add(digestAt(entries, at));
+    for (let at = 0; at < bytes.length; at += ENTRY_BYTES) filter.add(readWords(entries, at));
     database.exec('BEGIN');
     insertRun.run(number, bits, bucket.count, bucket.newestExpiry);
     for (let block = 0; block < 2 ** bits; block++) {

@@ -1,5 +1,5 @@
 /** Appending events: what is new, what is a repeat, what each owes. */
-import { formatId, idBytes } from '../../core/id.ts';
+import { formatId } from '../../core/id.ts';
 import type { StoredEvent } from '../../core/event.ts';
 import type {
   Append,
@@ -20,6 +20,7 @@ import { ORDINALS, positionOf } from './position.ts';
 import { type DeliveryRow, rowStates } from './rows.ts';
 import { insertRow, newRow } from './row-writes.ts';
 import type { Txn } from './txn.ts';
+import { idWords, type Words, wordsBytes } from './words.ts';
 
 /** One event's body: far above any limit of ingest, far below what SQLite takes in one row. */
 export const ROW_BYTES_MAX = 64 * 1024 * 1024;
@@ -69,7 +70,7 @@ export class Appender {
 
   #appendOne(item: NewEvent): EventAnswer {
     const { event, dedupeWindowMs } = item;
-    const id = bytesOf(event);
+    const id = wordsOf(event);
     if (event.dedupeKey === null || dedupeWindowMs <= 0) return this.#appendNew(item, id);
     const digest = digestOf(event, event.dedupeKey);
     const crc = crcOf(event.body);
@@ -79,7 +80,7 @@ export class Appender {
     return this.#appendNew(item, id);
   }
 
-  #appendNew({ event, deliveries }: NewEvent, id: Uint8Array): EventAnswer {
+  #appendNew({ event, deliveries }: NewEvent, id: Words): EventAnswer {
     const txn = this.#txn;
     const owed: number[] = [];
     const claims: (Claim | null)[] = [];
@@ -168,13 +169,14 @@ export class Appender {
       counts.differing++;
       counts.kept++;
       const bodiless = event.body === null;
-      this.#chunks.add({ event, id: bytesOf(event), owed: [], bodyBytes, duplicateOf: known.id, bodiless });
+      this.#chunks.add({ event, id: wordsOf(event), owed: [], bodyBytes, duplicateOf: known.id, bodiless });
     }
-    const params = [known.id, event.receivedAt, Number(differs), event.correlationId];
+    const firstId = wordsBytes(known.id);
+    const params = [firstId, event.receivedAt, Number(differs), event.correlationId];
     txn.step({ statement: 'insertDuplicate', params });
-    txn.step({ statement: 'dropOldDuplicates', params: [known.id] });
-    const eventId = formatId('evt', known.id);
-    const stored = txn.state.hasAnswers ? readAnswer(txn.state.reader, known.id) : null;
+    txn.step({ statement: 'dropOldDuplicates', params: [firstId] });
+    const eventId = formatId('evt', firstId);
+    const stored = txn.state.hasAnswers ? readAnswer(txn.state.reader, firstId) : null;
     return { status: 'duplicate', eventId, differs, answer: stored ?? txn.answers.get(eventId) ?? null };
   }
 
@@ -216,8 +218,8 @@ interface Birth {
   row: DeliveryRow | null;
 }
 
-function bytesOf(event: StoredEvent): Uint8Array {
-  const bytes = idBytes(event.id);
-  if (bytes === null) throw new TypeError(`Not an event id: ${event.id}`);
-  return bytes;
+function wordsOf(event: StoredEvent): Words {
+  const words = idWords(event.id);
+  if (words === null) throw new TypeError(`Not an event id: ${event.id}`);
+  return words;
 }

@@ -5,10 +5,10 @@ import {
   ENTRY_BYTES,
   clearExpiry,
   expiryAt,
-  isAt,
   readEntry,
   writeEntry,
 } from './dedupe-entry.ts';
+import { hasWords } from './words.ts';
 
 export class Bucket {
   readonly number: number;
@@ -49,7 +49,7 @@ export class Bucket {
     for (let slot = digest.a >>> this.#shift; ; slot = (slot + 1) & mask) {
       const index = this.#slots[slot] ?? 0;
       if (index === 0) break;
-      if (index > newest && isAt(this.#entries, (index - 1) * ENTRY_BYTES, digest)) newest = index;
+      if (index > newest && hasWords(this.#entries, (index - 1) * ENTRY_BYTES, digest)) newest = index;
     }
     return newest - 1;
   }

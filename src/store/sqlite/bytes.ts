@@ -1,5 +1,6 @@
 /** Growing output and checked input of small numbers and strings: the encoding inside chunks, pages and bodies. */
 import { damaged } from './failure.ts';
+import type { Words } from './words.ts';
 
 const FLOATS = new Float64Array(1);
 const FLOAT_BYTES = new Uint8Array(FLOATS.buffer);
@@ -47,6 +48,17 @@ export class ByteWriter {
     this.varint(FLOAT_TAG);
     FLOATS[0] = value;
     this.raw(FLOAT_BYTES);
+  }
+
+  /** Sixteen bytes. */
+  words({ a, b, c, d }: Words): void {
+    this.#room(16);
+    for (const word of [a, b, c, d]) {
+      this.#bytes[this.#length++] = word >>> 24;
+      this.#bytes[this.#length++] = word >>> 16;
+      this.#bytes[this.#length++] = word >>> 8;
+      this.#bytes[this.#length++] = word;
+    }
   }
 
   raw(bytes: Uint8Array): void {

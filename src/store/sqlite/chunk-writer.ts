@@ -2,6 +2,7 @@
 import { idBytes } from '../../core/id.ts';
 import { ChunkBuilder, type ChunkEvent } from './chunk.ts';
 import { Page } from './page.ts';
+import { wordsBytes } from './words.ts';
 import type { StagedEvent, Txn } from './txn.ts';
 
 /** The entries of a page while its chunk grows. */
@@ -36,7 +37,7 @@ export class ChunkWriter {
     this.#builder.add(item);
     this.#added.push({ seq, chunkSeq: this.#builder.seq, event: item.event, owed: item.owed });
     if (item.event.id > txn.highId) txn.highId = item.event.id;
-    else txn.step({ statement: 'insertStray', params: [item.id, seq] });
+    else txn.step({ statement: 'insertStray', params: [wordsBytes(item.id), seq] });
     return seq;
   }
 

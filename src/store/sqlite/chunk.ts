@@ -7,6 +7,7 @@ import type { HeaderList, StoredEvent } from '../../core/event.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
 import { damaged } from './failure.ts';
 import { makeMarks, markOf } from './marks.ts';
+import type { Words } from './words.ts';
 import { readStrings, StringTable } from './strings.ts';
 
 /** So few that a claim of one event decodes in well under a millisecond, so many that the row's own cost vanishes. */
@@ -43,12 +44,12 @@ export interface ChunkParts {
 /** An event on its way into a chunk. */
 export interface ChunkEvent {
   readonly event: StoredEvent;
-  readonly id: Uint8Array;
+  readonly id: Words;
   /** Numbers of the destinations it owes, by ordinal. */
   readonly owed: readonly number[];
   readonly bodyBytes: number;
   /** The first event's id; `null` when this one is no duplicate. */
-  readonly duplicateOf: Uint8Array | null;
+  readonly duplicateOf: Words | null;
   /** It never had a body; one whose body was purged is not meant. */
   readonly bodiless: boolean;
 }
@@ -94,7 +95,7 @@ export class ChunkBuilder {
     meta.varint(VERSION);
     meta.varint(this.#events.length);
     meta.number(base);
-    for (const { id } of this.#events) meta.raw(id);
+    for (const { id } of this.#events) meta.words(id);
     let before = -1;
     this.#events.forEach((item, index) => {
       const offset = this.#offsets[index] ?? 0;
@@ -178,7 +179,7 @@ function writeEvent({ out, strings, base }: EventOutput, item: ChunkEvent): void
   if (query !== '') out.varint(strings.number(slots.optional + 3, query));
   if (traceparent !== null) out.varint(strings.number(slots.optional + 4, traceparent));
   if (unfit !== null) out.varint(strings.number(slots.optional + 5, unfit));
-  if (duplicateOf !== null) out.raw(duplicateOf);
+  if (duplicateOf !== null) out.words(duplicateOf);
   out.varint(headers.length);
   for (let index = 0; index < headers.length; index++) {
     out.varint(strings.number(slots.headers + index, headers[index] ?? ''));

@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import type { StoredEvent } from '../../core/event.ts';
+import { readWords, type Words, writeWords } from './words.ts';
 
 export const ENTRY_BYTES = 46;
 const ID_AT = 16;
@@ -11,17 +12,12 @@ const EXPIRES_AT = 40;
 const HIGH = 2 ** 32;
 
 /** The first 128 bits of SHA-256 over (source, tenant, type, key). */
-export interface Digest {
-  readonly a: number;
-  readonly b: number;
-  readonly c: number;
-  readonly d: number;
-}
+export type Digest = Words;
 
 /** What is remembered of the first event with a key. */
 export interface DedupeEntry {
   readonly digest: Digest;
-  readonly id: Uint8Array;
+  readonly id: Words;
   /** Of the body: enough to tell that a repeat differs. */
   readonly crc: number;
   readonly length: number;
@@ -44,12 +40,8 @@ export function crcOf(body: Uint8Array | null): number {
 }
 
 export function writeEntry(view: DataView, at: number, entry: DedupeEntry): void {
-  const { a, b, c, d } = entry.digest;
-  view.setUint32(at, a);
-  view.setUint32(at + 4, b);
-  view.setUint32(at + 8, c);
-  view.setUint32(at + 12, d);
-  new Uint8Array(view.buffer, view.byteOffset + at + ID_AT, 16).set(entry.id);
+  writeWords(view, at, entry.digest);
+  writeWords(view, at + ID_AT, entry.id);
   view.setUint32(at + CRC_AT, entry.crc);
   view.setUint32(at + LENGTH_AT, entry.length);
   const expiresAt = Math.max(0, Math.ceil(entry.expiresAt));
@@ -58,19 +50,13 @@ export function writeEntry(view: DataView, at: number, entry: DedupeEntry): void
 }
 
 export function readEntry(view: DataView, at: number): DedupeEntry {
-  const start = view.byteOffset + at + ID_AT;
   return {
-    digest: digestAt(view, at),
-    id: new Uint8Array(view.buffer.slice(start, start + 16)),
+    digest: readWords(view, at),
+    id: readWords(view, at + ID_AT),
     crc: view.getUint32(at + CRC_AT),
     length: view.getUint32(at + LENGTH_AT),
     expiresAt: expiryAt(view, at),
   };
-}
-
-export function digestAt(view: DataView, at: number): Digest {
-  const a = view.getUint32(at);
-  return { a, b: view.getUint32(at + 4), c: view.getUint32(at + 8), d: view.getUint32(at + 12) };
 }
 
 export function expiryAt(view: DataView, at: number): number {
@@ -80,15 +66,6 @@ export function expiryAt(view: DataView, at: number): number {
 export function clearExpiry(view: DataView, at: number): void {
   view.setUint16(at + EXPIRES_AT, 0);
   view.setUint32(at + EXPIRES_AT + 2, 0);
-}
-
-export function isAt(view: DataView, at: number, digest: Digest): boolean {
-  return (
-    view.getUint32(at) === digest.a &&
-    view.getUint32(at + 4) === digest.b &&
-    view.getUint32(at + 8) === digest.c &&
-    view.getUint32(at + 12) === digest.d
-  );
 }
 
 function word(text: string, at: number): number {

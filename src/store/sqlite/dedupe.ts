@@ -4,12 +4,13 @@
  * no commit pays for it and the cost does not depend on how many keys are retained.
  */
 import { Bucket } from './bucket.ts';
-import { type DedupeEntry, type Digest, digestAt, ENTRY_BYTES, writeEntry } from './dedupe-entry.ts';
+import { type DedupeEntry, type Digest, ENTRY_BYTES, writeEntry } from './dedupe-entry.ts';
 import { filterBits, RunFilter } from './filter.ts';
 import type { Reader } from './reader.ts';
 import { blockBitsFor, blockPlace, FILTER_PIECE_BYTES, piecePlace, type Run, Runs } from './runs.ts';
 import type { Step } from './script.ts';
 import { seal, unseal } from './sealed.ts';
+import { readWords } from './words.ts';
 
 /** Keys in a bucket. 128 Ki: 13 MB in memory at most, twice while one is being frozen. */
 export const BUCKET_KEYS = 128 * 1024;
@@ -119,7 +120,7 @@ export class Dedupe {
       entries.forEach((entry, index) => writeEntry(view, index * ENTRY_BYTES, entry));
       const data = seal('recent', turn, bytes);
       steps.push({ statement: 'insertRecent', params: [turn, this.#active.number, data] });
-      after.push(() => this.#remember(entries, turn));
+      after.push(() => this.#remember(bytes, turn));
       this.#stageFreezing(entries.length, steps, after);
       this.#stageSpent(steps, after);
     }
@@ -137,9 +138,9 @@ export class Dedupe {
     return { keys: run.entries, stage: { steps, apply: () => this.#runs.remove(run) } };
   }
 
-  #remember(entries: readonly DedupeEntry[], turn: number): void {
+  #remember(entries: Uint8Array, turn: number): void {
     this.#turn = turn + 1;
-    for (const entry of entries) this.#active.add(entry);
+    this.#active.addAll(entries);
     this.#freezeIfFull(turn);
   }
 
@@ -205,7 +206,7 @@ function blockStep({ run, bytes, starts, filter }: Freezing, block: number): Ste
   const part = bytes.subarray((starts[block] ?? 0) * ENTRY_BYTES, (starts[block + 1] ?? 0) * ENTRY_BYTES);
   const view = new DataView(part.buffer, part.byteOffset, part.byteLength);
   // Adding a key twice, after a commit that failed, is harmless.
-  for (let at = 0; at < part.length; at += ENTRY_BYTES) filter.add(digestAt(view, at));
+  for (let at = 0; at < part.length; at += ENTRY_BYTES) filter.add(readWords(view, at));
   const sql = 'INSERT OR REPLACE INTO run_block (place, data) VALUES (?, ?)';
   return { statement: { sql }, params: [place, seal('run', place, part)] };
 }

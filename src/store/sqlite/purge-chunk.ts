@@ -7,6 +7,7 @@ import { positionOf } from './position.ts';
 import { freeHead } from './row-writes.ts';
 import { type DeliveryRow, rowStates, toDeliveryRow } from './rows.ts';
 import type { Txn } from './txn.ts';
+import { bytesWords } from './words.ts';
 
 export interface Looked {
   readonly bodies: number;
@@ -176,8 +177,10 @@ function rewrite(txn: Txn, chunk: Chunk, { stays, bodiesGo, metaToo }: Rest): vo
   for (const { entry } of stays) {
     const whole = chunks.event(chunk, entry);
     const event = bodiesGo.has(entry.seq) ? { ...whole, body: null } : whole;
-    const { idBytes: id, owed, bodyBytes, duplicateOf } = entry;
-    builder.add({ event, id, owed, bodyBytes, duplicateOf, bodiless: entry.bodiless }, entry.seq - chunk.seq);
+    const { idBytes, owed, bodyBytes, bodiless } = entry;
+    const duplicateOf = entry.duplicateOf && bytesWords(entry.duplicateOf);
+    const item = { event, id: bytesWords(idBytes), owed, bodyBytes, duplicateOf, bodiless };
+    builder.add(item, entry.seq - chunk.seq);
   }
   const { seq, count, receivedMin, receivedMax, unmatched, marks, meta, body } = builder.finish();
   if (metaToo) {

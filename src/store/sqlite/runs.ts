@@ -1,9 +1,10 @@
 /** Runs: frozen buckets of dedupe keys on disk, in blocks by digest, found through their filters. */
 import { damaged } from './failure.ts';
-import { type DedupeEntry, type Digest, ENTRY_BYTES, isAt, readEntry } from './dedupe-entry.ts';
+import { type DedupeEntry, type Digest, ENTRY_BYTES, readEntry } from './dedupe-entry.ts';
 import { COLUMNS, FilterGroup, filterBits } from './filter.ts';
 import type { Reader } from './reader.ts';
 import { unseal } from './sealed.ts';
+import { hasWords } from './words.ts';
 
 /** Entries of a run that share a block: one read of about six kilobytes decides. */
 const BLOCK_ENTRIES = 128;
@@ -142,7 +143,7 @@ export class Runs {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     // Within a block, entries are in the order in which they were made.
     for (let start = bytes.length - ENTRY_BYTES; start >= 0; start -= ENTRY_BYTES) {
-      if (isAt(view, start, digest)) return readEntry(view, start);
+      if (hasWords(view, start, digest)) return readEntry(view, start);
     }
     return null;
   }

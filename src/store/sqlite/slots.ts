@@ -58,7 +58,8 @@ export class Slots {
   make(slot: Omit<Slot, 'claim' | 'leaseEnd' | 'pinned'>, leaseMs: number): Slot {
     const claim = this.#boot * CLAIMS_PER_BOOT + ++this.#made;
     const leaseEnd = this.#clock.monotonic() + leaseMs;
-    const made: Slot = { ...slot, claim, leaseEnd, pinned: false };
+    const { position, destination, event, paged, row } = slot;
+    const made: Slot = { position, claim, destination, event, paged, row, leaseEnd, pinned: false };
     this.#slots.set(slot.position, made);
     this.#nextEnd = Math.min(this.#nextEnd, leaseEnd);
     return made;
