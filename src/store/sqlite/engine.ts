@@ -24,7 +24,12 @@ export interface SqliteOptions {
   readonly ids: IdMaker;
   /** FULL (default) survives a power cut. Weaker ones survive the end of the process only, and the report says so. */
   readonly synchronous?: Synchronous;
-  /** Where commits run: in a thread (default), or on the event loop, which stops for every fsync then. */
+  /**
+   * Where commits run: in a thread (default), or on the event loop. Measured with 64 senders beside 25 µs of other work
+   * a request (bench/store.ts --load): the thread costs 2 to 5 µs of CPU an event more and serves as many or more; on
+   * a quiet disk both keep the event-loop delay p99 at 5 ms, on a busy one the thread keeps it at 11 ms and the event
+   * loop's own commits make it 40 to 70. A disk that hangs would stop an inline gateway whole, health checks included.
+   */
   readonly writer?: 'thread' | 'inline';
   /** Dedupe keys that are held in memory before they become a run on disk. Default 131,072. */
   readonly bucketKeys?: number;
