@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { describe, test } from 'node:test';
+import { promisify } from 'node:util';
 import { createGateway, defineConfig, HoldfastError, Reject, RetryLater } from 'holdfast';
 import { testGateway } from 'holdfast/testing';
 import { hmac, none } from 'holdfast/verify';
@@ -67,6 +69,27 @@ describe('a sync source', () => {
       (await Promise.all(both)).map(({ body }) => body),
       ['one answer', 'one answer'],
     );
+  });
+
+  test('does not wait for a responder that is paused', async () => {
+    await using t = await testGateway(sms, (gateway) => gateway.handle('reply', { from: 'sms' }, () => 'never now'));
+    const api = t.gateway.admin();
+    const headers = { authorization: `Bearer ${t.gateway.adminToken}` };
+    const paused = await api.fetch(new Request('http://test/api/queues/reply/pause', { method: 'POST', headers }));
+    assert.equal(paused.ok, true, await paused.text());
+    // The clock stands still: waiting for the deadline would wait for ever.
+    assert.equal((await t.send('sms', 'in')).body, 'later');
+  });
+
+  test('gives a repeat the answer that came too late for the first sender', async () => {
+    const { promise: late, resolve: finish } = Promise.withResolvers<string>();
+    await using t = await testGateway(sms, (gateway) => gateway.handle('reply', { from: 'sms' }, () => late));
+    const first = t.send('sms', 'in', {}, { key: 'k' });
+    await t.clock.advanceSlowly(2100);
+    assert.equal((await first).body, 'later');
+    finish('the answer');
+    await t.settled();
+    assert.equal((await t.send('sms', 'in', {}, { key: 'k' })).body, 'the answer');
   });
 
   test('needs its responder to exist', async () => {
@@ -239,6 +262,34 @@ describe('a configuration that is wrong is refused with what to do', () => {
     gateway.handle('h', { from: 'opne' as 'open' }, () => undefined);
     await assert.rejects(gateway.start(), { code: 'config_invalid', message: /no source 'opne'/ });
   });
+});
+
+test('below the disk reserve nothing new is taken, neither from senders nor from the application', async () => {
+  const config = defineConfig({ sources: { open: { verify: none() } }, diskReserveBytes: Number.MAX_SAFE_INTEGER });
+  await using t = await testGateway(config);
+  const answer = await t.request('/in/open', { method: 'POST', body: '{}' });
+  assert.deepEqual([answer.status, /"code":"(\w+)"/.exec(answer.body)?.[1]], [503, 'disk_reserve']);
+  await assert.rejects(t.gateway.emit('paid', {}), { code: 'disk_reserve' });
+});
+
+test('a started gateway keeps its process alive for what falls due, and a stopped one lets it end', async () => {
+  const program = `
+    import { createGateway, fixed } from 'holdfast';
+    const gateway = createGateway({ sources: {}, store: 'memory:', logLevel: 'silent' });
+    gateway.handle('h', { from: 'emitted', retry: fixed(['300ms']) }, (_event, { attempt }) => {
+      if (attempt === 1) throw new Error('not yet');
+      process.stdout.write('attempt 2');
+      void gateway.stop();
+    });
+    await gateway.start();
+    await gateway.emit('t', {});
+  `;
+  const options = ['--conditions=holdfast-source', '--input-type=module', '--eval', program];
+  const { stdout } = await promisify(execFile)(process.execPath, options, {
+    cwd: new URL('..', import.meta.url),
+    timeout: 20_000,
+  });
+  assert.equal(stdout, 'attempt 2');
 });
 
 test('stop is safe unstarted and twice, and a gateway can be started again', async () => {

@@ -191,6 +191,31 @@ describe('dispatch', () => {
     assert.deepEqual(new Set((await rig.deliveries()).map(({ attempts }) => attempts)), new Set([1]));
   });
 
+  test('a probe that fails spends no attempt, but not for ever: what can never succeed still ends', async () => {
+    const breaker = { failures: 1, openMs: 1000, probes: 1 };
+    const policy = { retry: fixed(['0ms']), breaker, concurrency: { min: 1, max: 1 } };
+    const rig = await new Rig([handler('h', () => Promise.reject(new Error('never')), policy)]).start();
+    await rig.send(1);
+    await rig.advance(5000);
+    const [waiting] = await rig.deliveries();
+    assert.equal(waiting?.attempts, 1, 'probes have spent nothing');
+    await rig.advance(300_000);
+    const [ended] = await rig.deliveries();
+    assert.deepEqual([ended?.state, ended?.reason], ['dead', 'exhausted']);
+  });
+
+  test('RetryLater does not open the breaker', async () => {
+    const later = (): never => {
+      throw new RetryLater('1h');
+    };
+    const policy = { breaker: { failures: 2, openMs: 10_000, probes: 1 }, concurrency: { min: 1, max: 1 } };
+    const rig = await new Rig([handler('h', later, policy)]).start();
+    await rig.send(5);
+    await settle();
+    assert.equal(rig.dispatcher.lanes.get('h')?.circuit.state, 'closed');
+    assert.deepEqual(new Set(await rig.states()), new Set(['due']));
+  });
+
   test('keeps the order of a key over retries, and lets other keys go on', async () => {
     const done: string[] = [];
     let failures = 2;
