@@ -2,6 +2,7 @@
  * The port between dispatch and whatever attempts a delivery: code inline, in a thread, in a process; an endpoint.
  * A runner turns one attempt into results and never throws: what goes wrong is a result.
  */
+import type { Exchange } from '../core/exchange.ts';
 import type { Claim } from '../store/store.ts';
 import type { EmitOptions } from './emit.ts';
 
@@ -39,6 +40,8 @@ export interface Attempt {
 export interface Attempted {
   readonly results: readonly Result[];
   readonly emitted: readonly (readonly Emitted[])[];
+  /** What was sent and answered, per claim; left out by code that sends nothing. */
+  readonly exchanges?: readonly (Exchange | null)[];
 }
 
 export interface Runner {
