@@ -83,7 +83,10 @@ export function batch(rows: Partial<CommitBatch>): CommitBatch {
 
 export function success(claim: Claim): Settlement {
   const attempt = { number: 1, startedAt: clock.now(), durationMs: 0, outcome: 'succeeded' as const, status: null };
-  const outcome = { kind: 'succeeded' as const, attempt: { ...attempt, error: null, worker: 'host:1/0.1.0' } };
+  const outcome = {
+    kind: 'succeeded' as const,
+    attempt: { ...attempt, error: null, worker: 'host:1/0.1.0', exchange: null },
+  };
   return { claim, outcome, emits: [], answer: null };
 }
 

@@ -94,6 +94,7 @@ const attempt = {
   status: null,
   error: null,
   worker: 'w',
+  exchange: null,
 } as const;
 
 async function rig(...faults: Fault[]): Promise<Rig> {

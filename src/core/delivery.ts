@@ -7,6 +7,8 @@
  *  ended: succeeded · skipped · dead (resolved or not)
  * ```
  */
+import type { Exchange } from './exchange.ts';
+
 export type DeliveryState = 'blocked' | 'due' | 'ready' | 'claimed' | 'succeeded' | 'skipped' | 'dead' | 'cancelled';
 
 export const openStates: readonly DeliveryState[] = ['blocked', 'due', 'ready', 'claimed'];
@@ -58,6 +60,8 @@ export interface AttemptRecord {
   readonly error: string | null;
   /** Process and release that made it: `host:pid/1.2.3`. */
   readonly worker: string;
+  /** What an endpoint was sent and answered; `null` for handlers. */
+  readonly exchange: Exchange | null;
 }
 
 export type AttemptOutcome = 'succeeded' | 'skipped' | 'failed' | 'timeout' | 'rejected' | 'unavailable' | 'crashed';

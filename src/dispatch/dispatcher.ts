@@ -313,7 +313,8 @@ export class Dispatcher implements LaneHost {
       const claim = running.claims[index];
       const result = attempted.results[index];
       if (claim === undefined || result === undefined) continue;
-      const ended = { claim, result, times, random, spared: running.spared };
+      const exchange = attempted.exchanges?.[index] ?? null;
+      const ended = { claim, result, exchange, times, random, spared: running.spared };
       const settlement = this.#settlement(lane, ended, attempted.emitted[index] ?? []);
       void this.#settled(lane, claim, settlement);
     }

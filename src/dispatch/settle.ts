@@ -2,6 +2,7 @@
 import type { Random } from '../core/clock.ts';
 import type { AttemptOutcome, AttemptRecord } from '../core/delivery.ts';
 import { nextDelayMs } from '../core/retry.ts';
+import type { Exchange } from '../core/exchange.ts';
 import type { Result } from '../deliver/runner.ts';
 import type { Claim, Outcome } from '../store/store.ts';
 import type { Destination } from './destination.ts';
@@ -20,6 +21,7 @@ const UNAVAILABLE_DELAY_MS = 1000;
 export interface Ended {
   readonly claim: Claim;
   readonly result: Result;
+  readonly exchange: Exchange | null;
   readonly times: AttemptTimes;
   readonly random: Random;
   /** Whether a failure spends no attempt: it was a probe of the breaker. */
@@ -27,8 +29,11 @@ export interface Ended {
 }
 
 /** What is to be committed for it. */
-export function outcomeOf(destination: Destination, { claim, result, times, random, spared }: Ended): Outcome {
-  const attempt = recordOf(claim, result, times);
+export function outcomeOf(
+  destination: Destination,
+  { claim, result, exchange, times, random, spared }: Ended,
+): Outcome {
+  const attempt = recordOf({ claim, result, exchange, times });
   if (spared && result.kind !== 'succeeded' && result.kind !== 'skipped' && result.kind !== 'rejected') {
     return { kind: 'retry', delayMs: unavailableMs(destination), spends: false, attempt };
   }
@@ -85,15 +90,16 @@ const OUTCOMES: Readonly<Record<Result['kind'], AttemptOutcome>> = {
   crashed: 'crashed',
 };
 
-function recordOf(claim: Claim, result: Result, times: AttemptTimes): AttemptRecord {
+function recordOf({ claim, result, exchange, times }: Omit<Ended, 'random' | 'spared'>): AttemptRecord {
   return {
     number: claim.attempts + 1,
     startedAt: times.startedAt,
     durationMs: times.durationMs,
     outcome: OUTCOMES[result.kind],
-    status: result.kind === 'failed' ? result.status : null,
+    status: exchange?.response?.status ?? (result.kind === 'failed' ? result.status : null),
     error: errorOf(result),
     worker: times.worker,
+    exchange,
   };
 }
 

@@ -42,6 +42,7 @@ const attempt = (outcome: AttemptOutcome = 'succeeded', durationMs = 10): Attemp
   status: null,
   error: outcome === 'succeeded' ? null : 'it broke',
   worker: 'test:1/0.0.0',
+  exchange: null,
 });
 
 /** Every method once. */

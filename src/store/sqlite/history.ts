@@ -8,6 +8,7 @@ import { countAll } from './counts.ts';
 import type { Engine } from './engine.ts';
 import { listDeliveries } from './list-deliveries.ts';
 import { listEvents } from './list-events.ts';
+import { decodeExchange } from './exchange.ts';
 import { SUCCEEDED } from './page.ts';
 import { belongsTo, ordinalOf, positionIn, seqOf } from './position.ts';
 import { ofEntry, ofRow } from './records.ts';
@@ -92,8 +93,8 @@ function entryAt(state: State, position: number) {
 function attempts(state: State, id: string): readonly AttemptRecord[] {
   const position = positionIn(id);
   if (position === null) return [];
-  const sql = `SELECT number, started_at, duration_ms, outcome, status, error, worker FROM attempt WHERE position = ?
-    ORDER BY turn DESC LIMIT ${ATTEMPTS_KEPT}`;
+  const sql = `SELECT number, started_at, duration_ms, outcome, status, error, worker, data
+    FROM attempt LEFT JOIN exchange USING (position, turn) WHERE position = ? ORDER BY turn DESC LIMIT ${ATTEMPTS_KEPT}`;
   const rows = state.reader.all({ sql }, position);
   const row = state.reader.first('row', position);
   if (row !== null) {
@@ -102,7 +103,9 @@ function attempts(state: State, id: string): readonly AttemptRecord[] {
   }
   const found = entryAt(state, position);
   if (found === null || found.page.state(found.index) !== SUCCEEDED) return [];
-  return belongsTo(id, formatId('evt', found.entry.idBytes)) ? [found.page.attempt(found.index)] : [];
+  if (!belongsTo(id, formatId('evt', found.entry.idBytes))) return [];
+  const sent = state.reader.first({ sql: 'SELECT data FROM exchange WHERE position = ?' }, position);
+  return [{ ...found.page.attempt(found.index), exchange: decodeExchange(sent?.['data']) }];
 }
 
 function toAttempt(row: Row): AttemptRecord {
@@ -114,5 +117,6 @@ function toAttempt(row: Row): AttemptRecord {
     status: row['status'] === null ? null : Number(row['status']),
     error: typeof row['error'] === 'string' ? row['error'] : null,
     worker: String(row['worker']),
+    exchange: decodeExchange(row['data']),
   };
 }

@@ -119,7 +119,10 @@ export class Page {
     this.marks[index] = ((this.marks[index] ?? 0) & ~3) | state;
   }
 
-  /** Notes a success at the first try. `false` when its record does not fit here exactly; then it becomes a row. */
+  /**
+   * Notes a success at the first try; its exchange lies elsewhere. `false` when its record does not fit here exactly;
+   * then it becomes a row.
+   */
   succeed(index: number, attempt: AttemptRecord, endedAt: number): boolean {
     const startedAt = attempt.startedAt - this.committedAt;
     const ended = endedAt - this.committedAt;
@@ -149,7 +152,7 @@ export class Page {
     return this.committedAt + (this.#endedAt?.[index] ?? 0);
   }
 
-  /** The record of the try that succeeded. */
+  /** The record of the try that succeeded, without its exchange. */
   attempt(index: number): AttemptRecord {
     const lasted = this.#lasted?.[index] ?? 0;
     const status = Math.floor(lasted / 0x1000000);
@@ -161,6 +164,7 @@ export class Page {
       status: status === 0 ? null : status + STATUS_BASE,
       error: null,
       worker: this.worker ?? '',
+      exchange: null,
     };
   }
 

@@ -3,7 +3,7 @@ import type { PurgeRequest, Retention } from '../store.ts';
 import { ChunkBuilder, type ChunkEntry } from './chunk.ts';
 import type { Chunk } from './chunks.ts';
 import { MOVED, SUCCEEDED, type Page } from './page.ts';
-import { positionOf } from './position.ts';
+import { positionOf, seqOf } from './position.ts';
 import { freeHead } from './row-writes.ts';
 import { type DeliveryRow, rowStates, toDeliveryRow } from './rows.ts';
 import type { Txn } from './txn.ts';
@@ -40,6 +40,7 @@ export async function lookAt(txn: Txn, request: PurgeRequest, seq: number): Prom
   const bodies = stays.filter(({ entry }) => state.chunks.hasBody(chunk, entry));
   const bodiesGo = new Set(bodies.filter((fate) => bodyGoesNow(fate, request)).map(({ entry }) => entry.seq));
   for (const fate of goes) removeEvent(txn, fate);
+  removeExchanges(txn, stays.length === 0 ? fates : [], goes);
   if (goes.length > 0) removeEntries(txn, pages, new Set(goes.map(({ entry }) => entry.seq)));
   if (stays.length === 0) removeChunk(txn, seq);
   else if (goes.length > 0 || bodiesGo.size > 0) rewrite(txn, chunk, { stays, bodiesGo, metaToo: goes.length > 0 });
@@ -139,6 +140,17 @@ function removeEvent(txn: Txn, { entry, rows }: Fate): void {
     txn.step({ statement: { sql: `DELETE FROM ${table} WHERE event_id = ?` }, params: [entry.idBytes] });
   }
   txn.step({ statement: { sql: 'DELETE FROM stray WHERE id = ?' }, params: [entry.idBytes] });
+}
+
+/** Of a chunk that goes whole by one range, else event by event. */
+function removeExchanges(txn: Txn, whole: readonly Fate[], goes: readonly Fate[]): void {
+  const statement = { sql: 'DELETE FROM exchange WHERE position >= ? AND position < ?' };
+  const remove = (first: number, last: number): void =>
+    txn.step({ statement, params: [positionOf(first, 0), positionOf(last + 1, 0)] });
+  const [first, last] = [whole.at(0)?.entry.seq, whole.at(-1)?.entry.seq];
+  if (first !== undefined && last !== undefined) remove(first, last);
+  else for (const { entry } of goes) remove(entry.seq, entry.seq);
+  for (const { rows } of goes) for (const { position } of rows) remove(seqOf(position), seqOf(position));
 }
 
 function removeEntries(txn: Txn, pages: readonly Page[], seqs: ReadonlySet<number>): void {

@@ -2,6 +2,8 @@
 import { idBytes } from '../../core/id.ts';
 import type { AttemptRecord } from '../../core/delivery.ts';
 import type { StoredEvent } from '../../core/event.ts';
+import type { Exchange } from '../../core/exchange.ts';
+import { encodeExchange } from './exchange.ts';
 import { damaged } from './failure.ts';
 import { MOVED } from './page.ts';
 import { type DeliveryRow, queueOf, rowColumns, rowStates } from './rows.ts';
@@ -158,8 +160,16 @@ function endRow(txn: Txn, row: DeliveryRow, end: RowEnd): void {
 
 /** Keeps the record of a try. */
 export function keepAttempt(txn: Txn, position: number, attempt: AttemptRecord): void {
-  const { number, startedAt, durationMs, outcome, status, error, worker } = attempt;
+  const { number, startedAt, durationMs, outcome, status, error, worker, exchange } = attempt;
   const params = [position, number, startedAt, durationMs, outcome, status, error, worker];
   txn.step({ statement: 'insertAttempt', params });
-  if (number > 50) txn.step({ statement: 'dropOldAttempts', params: [position] });
+  if (exchange !== null) keepExchange(txn, position, exchange);
+  if (number <= 50) return;
+  txn.step({ statement: 'dropOldExchanges', params: [position] });
+  txn.step({ statement: 'dropOldAttempts', params: [position] });
+}
+
+/** Keeps what the newest attempt of a delivery sent and was answered. */
+export function keepExchange(txn: Txn, position: number, exchange: Exchange): void {
+  txn.step({ statement: 'insertExchange', params: [position, encodeExchange(exchange)] });
 }

@@ -1,7 +1,7 @@
 /** The tables, and the steps that lead from one format to the next. */
 
 /** The format this version writes. */
-export const FORMAT = 1;
+export const FORMAT = 2;
 /** The oldest format whose readers still understand what this version writes. */
 export const OLDEST_READER = 1;
 
@@ -124,5 +124,15 @@ export const migrations: readonly string[] = [
   -- when something of them may go), and fresh ones whose events were received before their turn (look_at: when).
   CREATE TABLE kept (seq INTEGER PRIMARY KEY, fresh INTEGER NOT NULL, look_at REAL NOT NULL) STRICT;
   CREATE INDEX kept_by_time ON kept (fresh, look_at);
+  `,
+  `
+  -- What an endpoint was sent and answered, beside the attempt of the same turn; turn 1 of a delivery that succeeded at
+  -- the first try, whose attempt is in its page. data: a byte for its encoding (0: JSON), and the rest.
+  CREATE TABLE exchange (
+    position INTEGER NOT NULL,
+    turn INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (position, turn)
+  ) STRICT, WITHOUT ROWID;
   `,
 ];

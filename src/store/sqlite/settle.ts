@@ -18,6 +18,7 @@ import {
   endRows,
   freeHead,
   keepAttempt,
+  keepExchange,
   moveToRow,
   newRow,
   offerRow,
@@ -113,6 +114,7 @@ export class Settler {
   #succeedInPage(slot: Slot, { attempt }: Outcome & { kind: 'succeeded' }): boolean {
     if (slot.paged === null) return false;
     if (!this.#draft(slot).succeed(slot.paged.index, attempt, this.#txn.now)) return false;
+    if (attempt.exchange !== null) keepExchange(this.#txn, slot.position, attempt.exchange);
     this.#txn.count(slot.destination, 'open_paged', -1);
     return true;
   }

@@ -212,3 +212,41 @@ describe('order keys', () => {
     assert.ok(performance.now() - start < 2_000, 'one claim with its settlement takes more than 20 ms');
   });
 });
+
+describe('exchanges', () => {
+  it('go with their events, and are read from a store that an older release made', async (t) => {
+    const { store, build, path, clock } = await opened(t);
+    const answered = build.attempt({ status: 200, exchange: build.exchange() });
+    const commitAll = async (rows: Parameters<Builder['batch']>[0]): Promise<void> => {
+      await store.work.commit(build.batch(rows));
+    };
+    await commitAll({ appends: [{ events: [build.event({}, 'crm'), build.event({}, 'crm')] }] });
+    const claimed = async () => {
+      const wants = [{ destination: 'crm', slots: 9, bytesMax: 1e6 }];
+      return (await store.work.claim({ now: clock.now(), leaseMs: 60_000, wants })).claims;
+    };
+    for (const claim of await claimed()) {
+      await commitAll({
+        settlements: [settlement(claim, { kind: 'retry', delayMs: 0, spends: true, attempt: answered })],
+      });
+    }
+    const [first, second] = await claimed();
+    assert.ok(first && second);
+    await commitAll({ settlements: [settlement(first, { kind: 'succeeded', attempt: { ...answered, number: 2 } })] });
+    clock.advance(1_000);
+    const retention = { bodiesMs: null, eventsMs: 500, unmatchedMs: null, deadLettersMs: null };
+    await store.work.purge({ now: clock.now(), retention, heldBefore: [], limit: 100 });
+    assert.equal((await store.history.attempts(second.deliveryId)).length, 1);
+    await store.work.close();
+    const database = new DatabaseSync(path);
+    assert.equal(database.prepare('SELECT count(*) AS kept FROM exchange').get()?.['kept'], 1);
+    // As the release before left it.
+    database.exec("DROP TABLE exchange; UPDATE meta SET value = 1 WHERE key = 'format'");
+    database.close();
+    await store.work.open();
+    assert.deepEqual(
+      (await store.history.attempts(second.deliveryId)).map(({ exchange }) => exchange),
+      [null],
+    );
+  });
+});

@@ -47,6 +47,10 @@ export const statements = {
     VALUES (?1, (SELECT coalesce(max(turn), 0) + 1 FROM attempt WHERE position = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8)`,
   dropOldAttempts: `DELETE FROM attempt WHERE position = ?1
     AND turn <= (SELECT max(turn) FROM attempt WHERE position = ?1) - 100`,
+  insertExchange: `INSERT INTO exchange (position, turn, data)
+    VALUES (?1, (SELECT coalesce(max(turn), 1) FROM attempt WHERE position = ?1), ?2)`,
+  dropOldExchanges: `DELETE FROM exchange WHERE position = ?1
+    AND turn <= (SELECT max(turn) FROM attempt WHERE position = ?1) - 100`,
   insertAnswer: 'INSERT OR IGNORE INTO answer (event_id, status, headers, body) VALUES (?, ?, ?, ?)',
   insertDuplicate: `INSERT INTO duplicate (event_id, turn, received_at, differs, correlation_id)
     VALUES (?1, (SELECT coalesce(max(turn), 0) + 1 FROM duplicate WHERE event_id = ?1), ?2, ?3, ?4)`,

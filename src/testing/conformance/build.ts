@@ -2,6 +2,7 @@
 import type { Clock } from '../../core/clock.ts';
 import type { AttemptRecord, DeadReason } from '../../core/delivery.ts';
 import type { StoredEvent } from '../../core/event.ts';
+import type { Exchange } from '../../core/exchange.ts';
 import { IdMaker } from '../../core/id.ts';
 import type { ClaimRef, CommitBatch, NewDelivery, NewEvent, Outcome, Settlement } from '../../store/store.ts';
 
@@ -102,6 +103,19 @@ export class Builder {
       status: null,
       error: null,
       worker: 'host:1/0.1.0',
+      exchange: null,
+      ...parts,
+    };
+  }
+
+  /** What an endpoint was sent and answered. */
+  exchange(parts: Partial<Exchange> = {}): Exchange {
+    return {
+      request: { method: 'POST', url: 'https://shop.example/hooks', headers: ['webhook-id', 'caf\u00e9'] },
+      response: { status: 200, headers: ['content-type', 'text/plain'], body: 'b2s=', bodyBytes: 2 },
+      times: { dnsMs: 1, connectMs: 2, tlsMs: null, firstByteMs: 4.5 },
+      remoteAddress: '192.0.2.1:443',
+      code: null,
       ...parts,
     };
   }

@@ -254,6 +254,28 @@ const rest: readonly ConformanceCase[] = [
     await world.reopen('crashed');
     assert.equal((await world.store.history.attempts(id)).length, 4);
   }),
+  promise(
+    'what an endpoint was sent and answered is kept with its attempt',
+    'truthful/attempts/normal',
+    async (world) => {
+      await world.accept({}, 'crm', 'till');
+      const first = world.build.attempt({ status: 200, exchange: world.build.exchange() });
+      await world.finish('crm', { kind: 'succeeded', attempt: first });
+      const lost = world.build.exchange({ response: null, remoteAddress: null, code: 'connect_refused' });
+      const failed = world.build.attempt({ outcome: 'failed', error: 'refused', exchange: lost });
+      await world.finish('till', { kind: 'retry', delayMs: 0, spends: true, attempt: failed });
+      await world.finish('till', { kind: 'succeeded', attempt: { ...first, number: 2 } });
+      const attemptsOf = async (destination: string) => {
+        const { id } = await world.only({ destination });
+        return world.store.history.attempts(id);
+      };
+      for (const how of ['crashed', 'closed'] as const) {
+        assert.deepEqual(await attemptsOf('crm'), [first]);
+        assert.deepEqual(await attemptsOf('till'), [failed, { ...first, number: 2 }]);
+        await world.reopen(how);
+      }
+    },
+  ),
   promise('the newest hundred attempts are kept and all are counted', 'truthful/attempts/repeat', async (world) => {
     await world.accept({}, 'till');
     for (let number = 1; number <= 103; number++) await world.finish('till', world.build.retry(0, { number }));
