@@ -45,6 +45,14 @@ export type DeadReason = keyof typeof deadReasons;
 /** After this many unclean stops while it was marked started, a delivery is a dead letter `crashed`. */
 export const CRASHES_MAX = 3;
 
+/**
+ * What links the deliveries that were made for an event after its commit, because it is for so many endpoints: they are
+ * no replays, but are made as replays are.
+ */
+export function fanOutId(eventId: string): string {
+  return `rpl_${eventId.slice(eventId.indexOf('_') + 1)}`;
+}
+
 /** One try at a delivery, as it is kept. */
 export interface AttemptRecord {
   /** Counts from 1; rises only with attempts that were spent. */

@@ -30,6 +30,11 @@ export class Circuit {
     return this.#breaker?.state ?? 'none';
   }
 
+  /** Whether it holds attempts back, or lets probes through only. */
+  get isOpen(): boolean {
+    return this.state === 'open' || this.state === 'half-open';
+  }
+
   /** Milliseconds until an attempt may begin; 0: now. */
   get waitMs(): number {
     return this.#breaker?.waitMs() ?? 0;

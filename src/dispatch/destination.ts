@@ -1,7 +1,8 @@
 /**
  * What a destination is to the dispatcher: a name, what it takes, how it is paced, and the runner that attempts it.
- * Handlers are the destinations of this release; endpoints are another runner behind the same shape.
+ * Handlers and endpoints differ in their runner only.
  */
+import type { StoredEvent } from '../core/event.ts';
 import type { RetryPolicy } from '../core/retry.ts';
 import type { Runner } from '../deliver/runner.ts';
 
@@ -38,6 +39,8 @@ export interface Destination {
   readonly from: ReadonlySet<string>;
   /** Event types it takes, `*` at the end as a wildcard; `null`: all. */
   readonly types: readonly string[] | null;
+  /** Looks further into an event of a source and type it takes; `null`: takes them all. */
+  readonly accepts: ((event: StoredEvent) => boolean) | null;
   readonly priority: Priority;
   readonly concurrency: Concurrency;
   /** `null`: one event an attempt. */

@@ -11,11 +11,13 @@ import type { DeliveryRecord } from '../store/store.ts';
 import { TestClock } from '../testing/clock.ts';
 import type { Destination } from './destination.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { NO_DIRECTORY } from './lanes.ts';
 
 const base: Omit<Destination, 'name' | 'runner'> = {
   formerly: [],
   from: new Set(['s']),
   types: null,
+  accepts: null,
   priority: 'normal',
   concurrency: { min: 10, max: 10 },
   batch: null,
@@ -53,6 +55,8 @@ class Rig {
       observer: silentObserver,
       random: () => 0.5,
       destinations,
+      directory: NO_DIRECTORY,
+      paused: () => false,
       runningMax: options.runningMax ?? 100,
       responders: new Map(),
       damaged: () => undefined,
@@ -212,7 +216,7 @@ describe('dispatch', () => {
     const rig = await new Rig([handler('h', later, policy)]).start();
     await rig.send(5);
     await settle();
-    assert.equal(rig.dispatcher.lanes.get('h')?.circuit.state, 'closed');
+    assert.equal(rig.dispatcher.lanes.get('h')?.pace.circuit.state, 'closed');
     assert.deepEqual(new Set(await rig.states()), new Set(['due']));
   });
 

@@ -10,7 +10,7 @@ import type { IdMaker } from '../core/id.ts';
 import type { Observer } from '../core/observer.ts';
 import { describeError, isFinal } from '../deliver/outcomes.ts';
 import type { Attempted, Emitted, Result } from '../deliver/runner.ts';
-import { HoldfastError } from '../errors.ts';
+import type { HoldfastError } from '../errors.ts';
 import type {
   Append,
   AppendAnswer,
@@ -29,8 +29,10 @@ import { HandOffBudget } from './budget.ts';
 import type { Destination } from './destination.ts';
 import { dueAt, EMIT_WINDOW_MS, emittedEvent, type Origin } from './emitted.ts';
 import { Feeder } from './feeder.ts';
-import { Lane, type LaneHost } from './lane.ts';
-import { Routing } from './routing.ts';
+import { Intake } from './intake.ts';
+import { Lane } from './lane.ts';
+import type { LaneHost } from './lane-host.ts';
+import { type Directory, Lanes } from './lanes.ts';
 import type { Running } from './running.ts';
 import { type Ended, outcomeOf } from './settle.ts';
 import { Slots } from './slots.ts';
@@ -42,7 +44,12 @@ export interface DispatcherOptions {
   readonly ids: IdMaker;
   readonly observer: Observer;
   readonly random: Random;
+  /** Those that are there as long as the process is. */
   readonly destinations: readonly Destination[];
+  /** Those that come and go. */
+  readonly directory: Directory;
+  /** Whether a person paused the destination of this name. */
+  readonly paused: (destination: string) => boolean;
   /** The responder of each `sync` source. */
   readonly responders: ReadonlyMap<string, string>;
   readonly runningMax: number;
@@ -66,10 +73,10 @@ export class Dispatcher implements LaneHost {
   readonly slots: Slots;
   readonly budget: HandOffBudget;
   readonly committer: Committer;
-  readonly lanes: ReadonlyMap<string, Lane>;
+  readonly lanes: Lanes;
+  readonly intake: Intake;
   readonly answers: Answers;
   readonly #options: DispatcherOptions;
-  readonly #routing: Routing;
   readonly #feeder: Feeder;
   readonly #worker: string;
   readonly #undone = new WeakSet<Append>();
@@ -88,8 +95,10 @@ export class Dispatcher implements LaneHost {
     this.slots = new Slots(options.runningMax);
     this.budget = new HandOffBudget(options.handOffBytesMax);
     this.#worker = `${hostname()}:${process.pid}/${options.release}`;
-    this.lanes = new Map(options.destinations.map((destination) => [destination.name, new Lane(destination, this)]));
-    this.#routing = new Routing([...this.lanes.values()]);
+    const { clock, directory, destinations, paused } = options;
+    const make = (destination: Destination): Lane => new Lane(destination, this);
+    this.lanes = new Lanes({ fixed: destinations, directory, clock, make, paused });
+    this.intake = new Intake({ lanes: this.lanes, directory, started: () => this.#started });
     this.committer = new Committer({
       store: options.store,
       clock: options.clock,
@@ -118,7 +127,7 @@ export class Dispatcher implements LaneHost {
   start(unclean: boolean, open: ReadonlyMap<string, number>): void {
     this.#started = true;
     if (unclean) this.#carefulUntil = this.clock.monotonic() + CAREFUL_MS;
-    for (const lane of this.lanes.values()) lane.open = open.get(lane.destination.name) ?? 0;
+    this.lanes.counted(open);
     this.#feeder.start();
     this.#tick();
   }
@@ -148,7 +157,7 @@ export class Dispatcher implements LaneHost {
 
   /** What an event owes, and how each delivery reaches its lane. @throws HoldfastError backlog_full */
   route(event: StoredEvent): readonly NewDelivery[] {
-    return this.#deliveries(event, null);
+    return this.intake.deliveries(event, null);
   }
 
   /** Commits an append whose deliveries came from `route`. @throws HoldfastError store_unavailable, commit_unknown, stopping */
@@ -172,29 +181,7 @@ export class Dispatcher implements LaneHost {
   /** An event of the application's own, routed and ready to be appended. @throws HoldfastError backlog_full */
   emitted(emitted: Emitted, origin: Origin | null): NewEvent {
     const event = emittedEvent(emitted, origin, this.#options);
-    return { event, dedupeWindowMs: EMIT_WINDOW_MS, deliveries: this.#deliveries(event, dueAt(emitted)) };
-  }
-
-  #deliveries(event: StoredEvent, at: number | null): readonly NewDelivery[] {
-    const lanes = this.#routing.lanesFor(event.source, event.type);
-    for (const lane of lanes) {
-      if (lane.full && lane.destination.overflow === 'refuse') {
-        throw new HoldfastError('backlog_full', { detail: `Destination '${lane.destination.name}'.`, retryAfterS: 10 });
-      }
-    }
-    const bytes = event.body?.length ?? 0;
-    return lanes.map((lane): NewDelivery => {
-      const orderKey = lane.destination.ordered ? event.orderKey : null;
-      const full = lane.full;
-      const direct = !full && orderKey === null && at === null && this.#started;
-      return {
-        destination: lane.destination.name,
-        orderKey,
-        dueAt: at,
-        dead: full ? 'backlog_full' : null,
-        handOff: lane.reserve(bytes, direct),
-      };
-    });
+    return { event, dedupeWindowMs: EMIT_WINDOW_MS, deliveries: this.intake.deliveries(event, dueAt(emitted)) };
   }
 
   // ------------------------------------------------------------------------------------------------- commits
@@ -256,10 +243,7 @@ export class Dispatcher implements LaneHost {
 
   /** Routed events that are not going to be committed after all. */
   withdraw(rows: readonly NewEvent[]): void {
-    for (const { event, deliveries } of rows) {
-      for (const delivery of deliveries)
-        this.lanes.get(delivery.destination)?.inflow.leave(delivery.handOff, event.body?.length ?? 0);
-    }
+    this.intake.withdraw(rows);
   }
 
   #replayed(destination: string): void {
@@ -393,6 +377,7 @@ export class Dispatcher implements LaneHost {
   #tick(): void {
     this.#beat = this.clock.schedule(1000, () => {
       for (const lane of this.lanes.values()) lane.adapt();
+      this.lanes.rest();
       this.#tick();
     });
   }

@@ -8,12 +8,13 @@ import { HoldfastError } from '../errors.ts';
 import type { Claim, ClaimWant, WorkStore } from '../store/store.ts';
 import type { HandOffBudget } from './budget.ts';
 import type { Lane } from './lane.ts';
+import type { Lanes } from './lanes.ts';
 
 export interface FeederOptions {
   readonly store: WorkStore;
   readonly clock: Clock;
   readonly observer: Observer;
-  readonly lanes: ReadonlyMap<string, Lane>;
+  readonly lanes: Lanes;
   readonly leaseMs: number;
   readonly budget: HandOffBudget;
   /** The store found damage in what it has. */
@@ -85,7 +86,7 @@ export class Feeder {
     const { store, clock, lanes, observer } = this.#options;
     this.#wakeAt = Number.POSITIVE_INFINITY;
     try {
-      const found = await store.wakeUps([...lanes.keys()], clock.now());
+      const found = await store.wakeUps(lanes.working(), clock.now());
       for (const name of found.ready) lanes.get(name)?.wake();
       const soonest = clock.now() + WAKE_STEP_MS;
       this.wakeAt(Math.max(soonest, Math.min(found.nextAt ?? Number.POSITIVE_INFINITY, clock.now() + WAKE_IDLE_MS)));
@@ -120,7 +121,7 @@ export class Feeder {
     const { observer, clock, lanes, damaged } = this.#options;
     observer.note('error', 'could not claim', { error: String(error) });
     if (error instanceof HoldfastError && error.code === 'store_corrupt') damaged(error);
-    for (const { destination } of wants) clock.schedule(this.#retryMs, () => lanes.get(destination)?.wake());
+    for (const { destination } of wants) clock.schedule(this.#retryMs, () => lanes.awake(destination)?.wake());
     this.#retryMs = Math.min(RETRY_LAST_MS, this.#retryMs * 2);
   }
 

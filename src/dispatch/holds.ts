@@ -7,7 +7,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Observer } from '../core/observer.ts';
 import { HoldfastError } from '../errors.ts';
 import type { RegistryStore } from '../store/store.ts';
-import type { Lane } from './lane.ts';
+import type { Lanes } from './lanes.ts';
 
 export interface Pause {
   readonly by: string;
@@ -19,7 +19,7 @@ export interface HoldsOptions {
   readonly committer: Committer;
   readonly clock: Clock;
   readonly observer: Observer;
-  readonly lanes: ReadonlyMap<string, Lane>;
+  readonly lanes: Lanes;
 }
 
 const PAUSE = 'pause';
@@ -53,7 +53,7 @@ export class Holds {
   /** Notes that the destinations of this process are here; called at start, at times, and at stop. */
   async seen(): Promise<void> {
     const at = this.#options.clock.now();
-    for (const name of this.#options.lanes.keys()) {
+    for (const name of this.#options.lanes.fixed()) {
       this.#lastSeen.set(name, at);
       await this.#options.committer.write({ kind: SEEN, key: name, value: { at }, ifVersion: null });
     }
@@ -100,7 +100,7 @@ export class Holds {
     const before = this.#pauses.has(destination);
     if (pause === null) this.#pauses.delete(destination);
     else this.#pauses.set(destination, pause);
-    const lane = this.#options.lanes.get(destination);
+    const lane = this.#options.lanes.awake(destination);
     if (pause !== null && !before) lane?.pause();
     if (pause === null && before) lane?.resume();
   }

@@ -2,57 +2,28 @@
  * The lane of one destination: what waits for it in memory, what runs, and when the next attempt may start. A lane
  * knows nothing of other lanes; what it shares with them (slots, commits, claims) it asks of its host.
  */
-import { AdaptiveConcurrency } from '../core/concurrency.ts';
-import type { Clock, Timer } from '../core/clock.ts';
-import { TokenBucket } from '../core/limiter.ts';
-import type { Observer } from '../core/observer.ts';
-import type { Attempted } from '../deliver/runner.ts';
+import type { Timer } from '../core/clock.ts';
 import type { Claim, ClaimWant, NewDelivery } from '../store/store.ts';
-import type { HandOffBudget } from './budget.ts';
-import { Circuit } from './circuit.ts';
 import type { Destination, Priority } from './destination.ts';
 import { type HandOff, Inflow } from './inflow.ts';
+import type { LaneHost } from './lane-host.ts';
+import { Pace } from './pace.ts';
 import { Running } from './running.ts';
-import type { SlotUser, Slots } from './slots.ts';
+import type { SlotUser } from './slots.ts';
 import { Timeouts } from './timeouts.ts';
 import { type Queued, Waiting } from './waiting.ts';
-
-/** What a lane asks of the dispatcher. */
-export interface LaneHost {
-  readonly clock: Clock;
-  readonly observer: Observer;
-  readonly slots: Slots;
-  readonly budget: HandOffBudget;
-  /** Whether attempts may start now: the store takes outcomes, nothing runs alone, nothing is stopping hard. */
-  mayStart(): boolean;
-  /** Whether a start must be committed before the code runs. */
-  startsFirst(): boolean;
-  /** Resolves when the starts are committed; `false`: a claim was lost. */
-  commitStarts(claims: readonly Claim[]): Promise<boolean>;
-  /** An attempt began without a committed start: the next commit marks it. */
-  began(running: Running): void;
-  /** Every outcome of the attempt is on its way into a commit when this returns. */
-  settle(lane: Lane, running: Running, attempted: Attempted): void;
-  /** The lane wants work from the store. */
-  hungry(lane: Lane): void;
-  /** Gives claims back. */
-  release(claims: readonly Claim[], delayMs: number): void;
-  /** A suspect, to be run alone. */
-  suspect(lane: Lane, claim: Claim): void;
-}
 
 /** Most deliveries of a lane that wait in memory. */
 const QUEUE_MAX = 4096;
 const CLAIM_MIN = 64;
 const CLAIM_MAX = 512;
 const CLAIM_BYTES_MAX = 4 * 1024 * 1024;
+const GIVE_WAY_MS = 1000;
 
 export class Lane implements SlotUser {
-  readonly destination: Destination;
-  readonly circuit: Circuit;
+  readonly pace: Pace;
   readonly #host: LaneHost;
-  readonly #bucket: TokenBucket | null;
-  readonly #concurrency: AdaptiveConcurrency;
+  #destination: Destination;
   readonly #running = new Set<Running>();
   readonly #timeouts: Timeouts;
   readonly #waiting = new Waiting();
@@ -61,22 +32,26 @@ export class Lane implements SlotUser {
   /** Older ready work waits in the store: nothing newer may overtake it through memory. */
   #storeHasMore = false;
   #paused = false;
+  #disabled = false;
   #closing = false;
   #flushing = false;
   #timer: Timer | null = null;
   #queuedSince = 0;
+  #gaveWayAt = Number.NEGATIVE_INFINITY;
   /** Open deliveries, in the store and in memory; for the bound of the backlog. */
   open = 0;
 
   constructor(destination: Destination, host: LaneHost) {
-    this.destination = destination;
+    this.#destination = destination;
     this.#host = host;
     this.inflow = new Inflow(host.budget);
     this.#timeouts = new Timeouts(this.#running, host.clock);
-    this.circuit = new Circuit(destination, host.clock, host.observer);
-    this.#bucket =
-      destination.ratePerS === null ? null : new TokenBucket(destination.ratePerS, destination.ratePerS, host.clock);
-    this.#concurrency = new AdaptiveConcurrency(destination.concurrency);
+    this.pace = new Pace(destination, host.clock, host.observer);
+  }
+
+  /** As it is now: an endpoint may change while it has work. */
+  get destination(): Destination {
+    return this.#destination;
   }
 
   get priority(): Priority {
@@ -92,16 +67,17 @@ export class Lane implements SlotUser {
   }
 
   get concurrency(): number {
-    return this.#concurrency.limit;
+    return this.pace.limit;
   }
 
+  /** A person, or the endpoint's own state, holds it. */
   get paused(): boolean {
-    return this.#paused;
+    return this.#paused || this.#disabled;
   }
 
   /** Nothing is attempted now, and nothing should wait in memory. */
   get held(): boolean {
-    return this.#paused || this.circuit.state === 'open';
+    return this.paused || this.pace.circuit.state === 'open';
   }
 
   /** Whether a delivery of this event waits or runs here. */
@@ -129,7 +105,7 @@ export class Lane implements SlotUser {
       this.inflow.pass();
       return 'no';
     }
-    return waiting < this.#concurrency.limit - this.#running.size && this.#host.mayStart() ? 'start' : 'claim';
+    return waiting < this.pace.limit - this.#running.size && this.#host.mayStart() ? 'start' : 'claim';
   }
 
   /** The delivery is committed: with a claim it waits here, without one in the store. */
@@ -150,8 +126,8 @@ export class Lane implements SlotUser {
   want(bytesLeft: number): ClaimWant | null {
     if (!this.#storeHasMore || this.held || this.#closing) return null;
     const perAttempt = this.destination.batch?.size ?? 1;
-    const full = Math.min(CLAIM_MAX, Math.max(CLAIM_MIN, perAttempt * this.#concurrency.limit * 2));
-    const slots = this.circuit.state === 'half-open' ? 1 : full - this.queued;
+    const full = Math.min(CLAIM_MAX, Math.max(CLAIM_MIN, perAttempt * this.pace.limit * 2));
+    const slots = this.pace.circuit.state === 'half-open' ? 1 : full - this.queued;
     if (slots <= 0 || this.queued > full / 2) return null;
     this.#storeHasMore = false;
     return { destination: this.destination.name, slots, bytesMax: Math.max(1, Math.min(CLAIM_BYTES_MAX, bytesLeft)) };
@@ -166,7 +142,21 @@ export class Lane implements SlotUser {
       if (claim.crashes > 0 && this.destination.runner.isolation === 'inline') this.#host.suspect(this, claim);
       else this.#push({ claim, bytes, marked: false });
     }
+    if (this.#waiting.stuffed && this.#storeHasMore) this.#giveWay();
     this.pump();
+  }
+
+  /**
+   * Retries come first out of the store, being older, and have filled this lane beyond their share: most go back for a
+   * moment, so that first attempts are seen, if any wait behind them. At most once a second: a give-back is a commit.
+   */
+  #giveWay(): void {
+    const now = this.#host.clock.monotonic();
+    if (now - this.#gaveWayAt < GIVE_WAY_MS || this.queued <= this.pace.limit) return;
+    this.#gaveWayAt = now;
+    const kept = this.#waiting.shift(this.pace.limit);
+    this.#giveBack(GIVE_WAY_MS);
+    for (const queued of kept) this.#waiting.push(queued);
   }
 
   #push(queued: Queued): void {
@@ -199,9 +189,9 @@ export class Lane implements SlotUser {
 
   #canStart(): boolean {
     if (this.queued === 0 || this.held || !this.#host.mayStart()) return false;
-    if (this.#running.size >= this.#concurrency.limit) return false;
+    if (this.#running.size >= this.pace.limit) return false;
     if (!this.#batchIsDue()) return false;
-    const waitMs = Math.max(this.circuit.waitMs, this.#bucket?.waitMs(1) ?? 0);
+    const { waitMs } = this.pace;
     return waitMs <= 0 || this.#later(waitMs);
   }
 
@@ -233,7 +223,7 @@ export class Lane implements SlotUser {
       queued.map((one) => one.claim),
       { timeoutMs: this.destination.timeoutMs, startedAt: clock.now(), since: clock.monotonic(), bytes, marked },
     );
-    this.#bucket?.take(1);
+    this.pace.spend();
     this.#begin(running);
     this.#host.observer.attemptStarted(this.destination.name, running.claims.length);
     const first = !marked && (this.#host.startsFirst() || running.claims.some((claim) => claim.crashes > 0));
@@ -245,7 +235,7 @@ export class Lane implements SlotUser {
   }
 
   #begin(running: Running): void {
-    this.circuit.began(running);
+    this.pace.circuit.began(running);
     this.#running.add(running);
     this.#timeouts.watch();
   }
@@ -261,13 +251,13 @@ export class Lane implements SlotUser {
   async #run(running: Running): Promise<void> {
     const attempted = await this.destination.runner.run(running);
     if (running.abandoned) return;
-    const opened = this.circuit.ended(running, attempted);
+    const opened = this.pace.ended(running, attempted);
     this.#host.settle(this, running, attempted);
     this.#finish(running);
     if (!opened) return;
     // What waits in memory goes back: it keeps neither bytes nor claims while the world is down.
-    this.#giveBack();
-    this.#later(this.circuit.waitMs);
+    this.#giveBack(0);
+    this.#later(this.pace.circuit.waitMs);
   }
 
   #finish(running: Running): void {
@@ -302,12 +292,27 @@ export class Lane implements SlotUser {
 
   pause(): void {
     this.#paused = true;
-    this.#giveBack();
+    this.#giveBack(0);
   }
 
   resume(): void {
     this.#paused = false;
     this.wake();
+  }
+
+  /** Holds it, or lets it go on, by the endpoint's own state. */
+  disable(disabled: boolean): void {
+    const before = this.#disabled;
+    this.#disabled = disabled;
+    if (disabled && !before) this.#giveBack(0);
+    if (!disabled && before) this.wake();
+  }
+
+  /** The destination was changed: what runs ends as it began, the next attempt is made as it is now. */
+  update(destination: Destination): void {
+    this.#destination = destination;
+    this.pace.update(destination);
+    this.pump();
   }
 
   /** Starts part-filled batches at once from now on. */
@@ -320,7 +325,7 @@ export class Lane implements SlotUser {
   close(): void {
     this.#closing = true;
     this.#timer?.cancel();
-    this.#giveBack();
+    this.#giveBack(0);
   }
 
   /** Gives up what still runs: its claims are released, its late outcomes do not count. */
@@ -336,8 +341,8 @@ export class Lane implements SlotUser {
 
   /** Adapts concurrency to the lag; called about once a second. */
   adapt(): void {
-    const lagMs = this.queued === 0 ? 0 : this.#host.clock.now() - (this.#waiting.first?.claim.committedAt ?? 0);
-    this.#concurrency.adapt({
+    const lagMs = this.queued === 0 ? 0 : this.#host.clock.now() - (this.#waiting.oldest?.claim.committedAt ?? 0);
+    this.pace.adapt({
       waiting: this.queued + (this.#storeHasMore ? CLAIM_MIN : 0),
       lagMs,
       running: this.#running.size,
@@ -367,13 +372,13 @@ export class Lane implements SlotUser {
     if (this.#storeHasMore && !this.held && !this.#closing) this.#host.hungry(this);
   }
 
-  #giveBack(): void {
-    const waiting = this.#waiting.shift(this.queued);
+  #giveBack(delayMs: number): void {
+    const waiting = this.#waiting.clear();
     if (waiting.length === 0) return;
     for (const queued of waiting) this.#host.budget.give(queued.bytes);
     this.#host.release(
       waiting.map((queued) => queued.claim),
-      0,
+      delayMs,
     );
     this.#storeHasMore = true;
   }

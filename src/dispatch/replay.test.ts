@@ -11,6 +11,7 @@ import type { Store } from '../store/store.ts';
 import { TestClock } from '../testing/clock.ts';
 import type { Destination } from './destination.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { NO_DIRECTORY } from './lanes.ts';
 import { Replays } from './replay.ts';
 
 /** Two starts of the same rig share clock and store: the second is the restart. */
@@ -32,6 +33,8 @@ class Rig {
       store: this.store.work,
       random: () => 0.5,
       destinations: destinations.map((name) => this.#destination(name)),
+      directory: NO_DIRECTORY,
+      paused: () => false,
       runningMax: 100,
       responders: new Map(),
       damaged: () => undefined,
@@ -41,7 +44,7 @@ class Rig {
       committerChanged: () => undefined,
     });
     const { committer, lanes } = this.dispatcher;
-    const takers = (): string[] => [...lanes.keys()];
+    const takers = (): string[] => [...lanes.fixed()];
     this.replays = new Replays({ ...shared, ...this.store, committer, lanes, takers });
   }
 
@@ -55,6 +58,7 @@ class Rig {
       formerly: [],
       from: new Set([EMITTED]),
       types: null,
+      accepts: null,
       priority: 'normal',
       concurrency: { min: 10, max: 10 },
       batch: null,

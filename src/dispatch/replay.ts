@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../core/clock.ts';
 import type { DeadReason } from '../core/delivery.ts';
+import type { StoredEvent } from '../core/event.ts';
 import type { IdMaker } from '../core/id.ts';
 import type { Observer } from '../core/observer.ts';
 import { HoldfastError } from '../errors.ts';
@@ -18,7 +19,7 @@ import type {
   ReplayAnswer,
   ReplayRow,
 } from '../store/store.ts';
-import type { Lane } from './lane.ts';
+import type { Lanes } from './lanes.ts';
 
 /** Which past deliveries or events a bulk replay takes. */
 export interface ReplayFilter extends Pick<DeliveryFilter, 'destination' | 'source' | 'type' | 'since' | 'until'> {
@@ -69,9 +70,9 @@ export interface ReplaysOptions {
   readonly clock: Clock;
   readonly ids: IdMaker;
   readonly observer: Observer;
-  readonly lanes: ReadonlyMap<string, Lane>;
-  /** Names of the destinations that take this source and type now. */
-  readonly takers: (source: string, type: string) => readonly string[];
+  readonly lanes: Lanes;
+  /** Names of the destinations that take this event now. */
+  readonly takers: (event: StoredEvent) => readonly string[];
 }
 
 /** What a delivery or an event becomes in a replay. */
@@ -215,9 +216,7 @@ export class Replays {
     if (record === null) throw new HoldfastError('not_found', { detail: eventId });
     const { rows } = await this.#options.history.deliveries({ eventId }, { limit: 1000, oldestFirst: true });
     const latest = new Map(rows.map((row) => [row.destination, row.id]));
-    const names =
-      destinations ??
-      (latest.size > 0 ? [...latest.keys()] : this.#options.takers(record.event.source, record.event.type));
+    const names = destinations ?? (latest.size > 0 ? [...latest.keys()] : this.#options.takers(record.event));
     return this.#now(
       names.map((name) => ({ eventId, receivedAt: 0, destination: name, of: latest.get(name) ?? null })),
     );
@@ -327,7 +326,8 @@ export class Replays {
     const { what = 'dead', to, reason, destination, ...common } = filter;
     if (what === 'unmatched') {
       const listed = await this.#options.history.events({ ...common, unmatched: true }, page);
-      return { candidates: listed.rows.flatMap((event) => this.#unmatched(event, to)), cursor: listed.cursor };
+      const candidates = await Promise.all(listed.rows.map((event) => this.#unmatched(event, to)));
+      return { candidates: candidates.flat(), cursor: listed.cursor };
     }
     const states = what === 'all' ? (['succeeded', 'skipped', 'dead'] as const) : (['dead'] as const);
     const listed = await this.#options.history.deliveries(
@@ -355,8 +355,10 @@ export class Replays {
     return { candidates, cursor: listed.cursor };
   }
 
-  #unmatched(event: EventSummary, to: string | undefined): Candidate[] {
-    const names = to === undefined ? this.#options.takers(event.source, event.type) : [to];
+  async #unmatched(event: EventSummary, to: string | undefined): Promise<Candidate[]> {
+    const record = to === undefined ? await this.#options.history.event(event.id) : null;
+    const takers = record === null ? [] : this.#options.takers(record.event);
+    const names = to === undefined ? takers : [to];
     return names.map((name) => ({ eventId: event.id, receivedAt: event.receivedAt, destination: name, of: null }));
   }
 

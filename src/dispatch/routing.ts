@@ -1,4 +1,5 @@
-/** Which lanes an event is for, remembered per source and type. */
+/** Which lanes of the config an event is for, remembered per source and type. */
+import type { StoredEvent } from '../core/event.ts';
 import { takes } from './destination.ts';
 import type { Lane } from './lane.ts';
 
@@ -14,8 +15,10 @@ export class Routing {
     this.#lanes = lanes;
   }
 
-  lanesFor(source: string, type: string): readonly Lane[] {
-    return this.#remembered.get(source)?.get(type) ?? this.#find(source, type);
+  lanesFor(event: StoredEvent): readonly Lane[] {
+    const lanes = this.#remembered.get(event.source)?.get(event.type) ?? this.#find(event.source, event.type);
+    if (!lanes.some(({ destination }) => destination.accepts !== null)) return lanes;
+    return lanes.filter(({ destination }) => destination.accepts?.(event) ?? true);
   }
 
   #find(source: string, type: string): readonly Lane[] {

@@ -1,6 +1,7 @@
 /**
  * The process-wide cap on running attempts. While slots are free everyone starts at once; when they are scarce, freed
  * slots go to the waiting lanes in proportion to their priority's weight, so that low ones are slowed, never starved.
+ * Granting costs the same however many lanes wait.
  */
 import type { Priority } from './destination.ts';
 
@@ -13,12 +14,36 @@ export interface SlotUser {
   useSlot(): boolean;
 }
 
+/** Those of one priority that wait: they take turns. */
+class Turn {
+  readonly #weight: number;
+  /** In the order of their turns: a set keeps it, and whoever had its turn is added again. */
+  readonly users = new Set<SlotUser>();
+  /** How much its users have had, in units of their weight; the lowest goes next. */
+  pass = 0;
+
+  constructor(weight: number) {
+    this.#weight = weight;
+  }
+
+  /** One of its users has had a slot: with more users each slot counts for less. */
+  count(): void {
+    this.pass += 1 / (this.#weight * this.users.size);
+  }
+}
+
 export class Slots {
   readonly #max: number;
-  readonly #waiting = new Set<SlotUser>();
-  /** How much each waiting user has had, in units of its weight; the lowest goes next. */
-  readonly #passes = new Map<SlotUser, number>();
+  readonly #turns: Readonly<Record<Priority, Turn>> = {
+    critical: new Turn(WEIGHTS.critical),
+    high: new Turn(WEIGHTS.high),
+    normal: new Turn(WEIGHTS.normal),
+    low: new Turn(WEIGHTS.low),
+  };
+  readonly #order = Object.values(this.#turns);
   #running = 0;
+  #waiting = 0;
+  /** The pass of whoever was granted last. */
   #pass = 0;
 
   constructor(max: number) {
@@ -31,7 +56,7 @@ export class Slots {
 
   /** Takes a free slot if nobody has waited for it; else the user waits for its turn. */
   take(user: SlotUser): boolean {
-    if (this.#running < this.#max && this.#waiting.size === 0) {
+    if (this.#running < this.#max && this.#waiting === 0) {
       this.#running++;
       return true;
     }
@@ -47,39 +72,39 @@ export class Slots {
   /** Gives a slot back, and on to whoever is next. */
   free(): void {
     this.#running--;
-    while (this.#running < this.#max && this.#waiting.size > 0) this.#grant(this.#next());
+    while (this.#running < this.#max && this.#waiting > 0) this.#grant(this.#next());
   }
 
   /** The user has no use for a slot any more. */
   leave(user: SlotUser): void {
-    this.#waiting.delete(user);
-    this.#passes.delete(user);
+    if (this.#turns[user.priority].users.delete(user)) this.#waiting--;
   }
 
   #wait(user: SlotUser): void {
-    this.#waiting.add(user);
+    const turn = this.#turns[user.priority];
+    if (turn.users.has(user)) return;
     // Who comes late starts at the present, not with the credit of the time it had nothing to do.
-    if (!this.#passes.has(user)) this.#passes.set(user, this.#pass);
+    if (turn.users.size === 0) turn.pass = Math.max(turn.pass, this.#pass);
+    turn.users.add(user);
+    this.#waiting++;
   }
 
-  #next(): SlotUser {
-    let best: SlotUser | null = null;
-    let bestPass = Number.POSITIVE_INFINITY;
-    for (const user of this.#waiting) {
-      const pass = this.#passes.get(user) ?? 0;
-      if (pass < bestPass) {
-        best = user;
-        bestPass = pass;
-      }
+  #next(): Turn {
+    let best: Turn | null = null;
+    for (const turn of this.#order) {
+      if (turn.users.size > 0 && (best === null || turn.pass < best.pass)) best = turn;
     }
     if (best === null) throw new Error('Slots: asked for the next of nobody.');
     return best;
   }
 
-  #grant(user: SlotUser): void {
-    const pass = this.#passes.get(user) ?? this.#pass;
-    this.#pass = pass;
-    this.#passes.set(user, pass + 1 / WEIGHTS[user.priority]);
+  #grant(turn: Turn): void {
+    const [user] = turn.users;
+    if (user === undefined) throw new Error('Slots: nobody waits for this turn.');
+    this.#pass = turn.pass;
+    turn.count();
+    turn.users.delete(user);
+    turn.users.add(user);
     this.#running++;
     if (user.useSlot()) return;
     this.#running--;

@@ -1,4 +1,8 @@
-/** What waits in memory for its attempt: first in, first out. */
+/**
+ * What waits in memory for its attempt: first in, first out, but for one thing. First attempts add to a credit that
+ * retries use up; while it is empty they let first attempts go before, so that what keeps failing gets a part of the
+ * lane, not all of it.
+ */
 import type { Claim } from '../store/store.ts';
 
 export interface Queued {
@@ -9,10 +13,72 @@ export interface Queued {
   readonly marked: boolean;
 }
 
+/** Retries that may overtake first attempts, for each first attempt (a fifth: https://sre.google/sre-book/addressing-cascading-failures/). */
+const RETRIES_PER_FIRST = 0.2;
+const CREDIT_MAX = 10;
+
+export class Waiting {
+  readonly #firsts = new Fifo();
+  readonly #retries = new Fifo();
+  #credit = CREDIT_MAX;
+
+  get length(): number {
+    return this.#firsts.length + this.#retries.length;
+  }
+
+  /** The one that has waited longest since its commit. */
+  get oldest(): Queued | undefined {
+    const first = this.#firsts.head;
+    const retry = this.#retries.head;
+    if (first === undefined || retry === undefined) return first ?? retry;
+    return retry.claim.committedAt <= first.claim.committedAt ? retry : first;
+  }
+
+  /** Whether retries without credit fill it: if first attempts wait elsewhere, they cannot get in. */
+  get stuffed(): boolean {
+    return this.#credit < 1 && this.#firsts.length === 0 && this.#retries.length > 0;
+  }
+
+  push(queued: Queued): void {
+    if (queued.claim.attempts === 0) this.#firsts.push(queued);
+    else this.#retries.push(queued);
+  }
+
+  shift(most: number): Queued[] {
+    // The usual case, at full speed: there are no retries.
+    if (this.#retries.length === 0) return this.#started(this.#firsts.take(most));
+    const taken: Queued[] = [];
+    while (taken.length < most && this.length > 0) taken.push(...this.#next());
+    return taken;
+  }
+
+  /** Everything, for giving it back. */
+  clear(): Queued[] {
+    return [...this.#firsts.take(this.#firsts.length), ...this.#retries.take(this.#retries.length)];
+  }
+
+  claims(): Claim[] {
+    return [...this.#firsts.all(), ...this.#retries.all()].map((queued) => queued.claim);
+  }
+
+  #next(): Queued[] {
+    const retryIsNext = this.oldest === this.#retries.head;
+    if (this.#firsts.length === 0) return this.#retries.take(1);
+    if (!retryIsNext || this.#credit < 1) return this.#started(this.#firsts.take(1));
+    this.#credit -= 1;
+    return this.#retries.take(1);
+  }
+
+  #started(firsts: Queued[]): Queued[] {
+    this.#credit = Math.min(CREDIT_MAX, this.#credit + RETRIES_PER_FIRST * firsts.length);
+    return firsts;
+  }
+}
+
 /** Taken from the front without moving the rest; the array is cut when its used part has grown. */
 const CUT_AT = 1024;
 
-export class Waiting {
+class Fifo {
   #items: Queued[] = [];
   #head = 0;
 
@@ -20,7 +86,7 @@ export class Waiting {
     return this.#items.length - this.#head;
   }
 
-  get first(): Queued | undefined {
+  get head(): Queued | undefined {
     return this.#items[this.#head];
   }
 
@@ -28,7 +94,7 @@ export class Waiting {
     this.#items.push(queued);
   }
 
-  shift(most: number): Queued[] {
+  take(most: number): Queued[] {
     const taken = this.#items.slice(this.#head, this.#head + most);
     this.#head += taken.length;
     if (this.#head === this.#items.length || this.#head > CUT_AT) {
@@ -38,7 +104,7 @@ export class Waiting {
     return taken;
   }
 
-  claims(): Claim[] {
-    return this.#items.slice(this.#head).map((queued) => queued.claim);
+  all(): readonly Queued[] {
+    return this.#items.slice(this.#head);
   }
 }

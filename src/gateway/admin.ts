@@ -132,7 +132,7 @@ function liveOf({ holds, stats, gate }: AdminParts, lane: Lane): DestinationLive
     types: destination.types,
     priority: destination.priority,
     ordered: destination.ordered,
-    breaker: lane.circuit.state,
+    breaker: lane.pace.circuit.state,
     running: lane.running,
     runningMax: lane.concurrency,
     ...stats.of(destination.name),

@@ -87,6 +87,7 @@ export function destinationOf(registration: Registration, known: Known): Destina
     formerly: options.formerly ?? [],
     from: new Set(from),
     types: options.types ?? null,
+    accepts: null,
     priority: options.priority ?? 'normal',
     concurrency,
     batch: batch ? { size: options.size ?? 100, withinMs: durationMs(options.within ?? '1s', 'within') } : null,

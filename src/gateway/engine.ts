@@ -8,8 +8,10 @@ import { EMITTED } from '../core/event.ts';
 import type { IdMaker } from '../core/id.ts';
 import { LoopBlame } from '../deliver/loop-blame.ts';
 import type { Emitted } from '../deliver/runner.ts';
-import { type Destination, takes } from '../dispatch/destination.ts';
+import type { Destination } from '../dispatch/destination.ts';
 import { Dispatcher } from '../dispatch/dispatcher.ts';
+import { fanOutDestination } from '../dispatch/fan-out.ts';
+import { NO_DIRECTORY } from '../dispatch/lanes.ts';
 import { Holds } from '../dispatch/holds.ts';
 import { Replays } from '../dispatch/replay.ts';
 import { Retention } from '../dispatch/retention.ts';
@@ -83,7 +85,7 @@ export class Engine {
     const { committer, lanes } = this.dispatcher;
     const shared = { ...store, clock, ids, observer: observing.observer, committer, lanes };
     this.#holds = new Holds(shared);
-    this.#replays = new Replays({ ...shared, takers: (source, type) => this.#takers(source, type) });
+    this.#replays = new Replays({ ...shared, takers: (event) => this.dispatcher.intake.takers(event) });
     this.#retention = new Retention({
       ...shared,
       store: store.work,
@@ -193,15 +195,11 @@ export class Engine {
     return [...this.dispatcher.lanes.values()].map((lane) => lane.destination);
   }
 
-  #takers(source: string, type: string): string[] {
-    return this.#destinations()
-      .filter((destination) => takes(destination, source, type))
-      .map(({ name }) => name);
-  }
-
   #makeDispatcher(): Dispatcher {
     const { config, registrations, observing, clock, ids, random } = this.#parts;
     const { observer } = observing;
+    const { registry } = this.#store;
+    const directory = NO_DIRECTORY;
     const sources = new Set([...config.sources.map(({ name }) => name), EMITTED]);
     const destinations = registrations.map((one) => destinationOf(one, { sources, blame: this.#blame, observer }));
     for (const { name, responder } of config.sources) {
@@ -215,7 +213,12 @@ export class Engine {
       ids,
       observer,
       random,
-      destinations,
+      destinations: [
+        ...destinations,
+        fanOutDestination({ directory, registry, committer: () => this.dispatcher.committer }),
+      ],
+      directory,
+      paused: (name) => this.#holds.pauseOf(name) !== null,
       responders: new Map(
         config.sources.flatMap(({ name, responder }) => (responder === null ? [] : [[name, responder]])),
       ),

@@ -1,0 +1,33 @@
+/** What a lane shares with the others. */
+import type { Clock } from '../core/clock.ts';
+import type { Observer } from '../core/observer.ts';
+import type { Attempted } from '../deliver/runner.ts';
+import type { Claim } from '../store/store.ts';
+import type { HandOffBudget } from './budget.ts';
+import type { Lane } from './lane.ts';
+import type { Running } from './running.ts';
+import type { Slots } from './slots.ts';
+
+/** What a lane asks of the dispatcher. */
+export interface LaneHost {
+  readonly clock: Clock;
+  readonly observer: Observer;
+  readonly slots: Slots;
+  readonly budget: HandOffBudget;
+  /** Whether attempts may start now: the store takes outcomes, nothing runs alone, nothing is stopping hard. */
+  mayStart(): boolean;
+  /** Whether a start must be committed before the code runs. */
+  startsFirst(): boolean;
+  /** Resolves when the starts are committed; `false`: a claim was lost. */
+  commitStarts(claims: readonly Claim[]): Promise<boolean>;
+  /** An attempt began without a committed start: the next commit marks it. */
+  began(running: Running): void;
+  /** Every outcome of the attempt is on its way into a commit when this returns. */
+  settle(lane: Lane, running: Running, attempted: Attempted): void;
+  /** The lane wants work from the store. */
+  hungry(lane: Lane): void;
+  /** Gives claims back. */
+  release(claims: readonly Claim[], delayMs: number): void;
+  /** A suspect, to be run alone. */
+  suspect(lane: Lane, claim: Claim): void;
+}
