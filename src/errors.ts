@@ -283,6 +283,19 @@ export const errorCodes = {
     message: 'This Node has a SQLite older than 3.51.3.',
     action: 'Use Node ^22.22.3 or >=24.15.',
   },
+  // Queue.
+  client_missing: {
+    status: 500,
+    retryable: false,
+    message: 'The client package of this store or queue is not installed.',
+    action: 'Install the package that is named, beside holdfast.',
+  },
+  queue_unfit: {
+    status: 500,
+    retryable: false,
+    message: 'What exists in the broker under this name cannot carry hints.',
+    action: 'Change the settings that are named, or give the queue another name in its URL.',
+  },
   internal: {
     status: 500,
     retryable: true,

@@ -28,7 +28,11 @@ export const parts: readonly Part[] = [
   { name: 'core', files: ['core/'], imports: ['errors'], packages: ['node:buffer', 'node:crypto', 'node:util'] },
   { name: 'verifier port', files: ['verify/verifier.ts'], imports: base },
   { name: 'store port', files: ['store/store.ts', 'store/batch.ts', 'store/records.ts'], imports: base },
-  { name: 'queue port', files: ['queue/queue.ts'], imports: base },
+  {
+    name: 'queue port',
+    files: ['queue/queue.ts', 'queue/hints.ts', 'queue/intake.ts', 'queue/client.ts'],
+    imports: base,
+  },
   { name: 'verify', files: ['verify/'], imports: ['verifier port', ...base] },
   { name: 'store driver', files: ['store/'], imports: ['store port', ...base] },
   { name: 'queue driver', files: ['queue/'], imports: ['queue port', ...base] },

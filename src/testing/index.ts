@@ -3,4 +3,6 @@ export { TestClock, TEST_START } from './clock.ts';
 export * from './conformance/index.ts';
 export * from './histories.ts';
 export { memoryHarness } from './memory-harness.ts';
+export * from './queues/index.ts';
+export { memoryQueueHarness } from './queues/memory.ts';
 export { type Register, type SendOptions, type TestAnswer, TestGateway, testGateway } from './test-gateway.ts';
