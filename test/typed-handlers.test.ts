@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createGateway, defineConfig } from 'holdfast';
 import { none, stripe } from 'holdfast/verify';
+import type { Stripe } from 'stripe';
 import { z } from 'zod';
 
 /** Stands in for a provider's union of event types. */
@@ -17,6 +18,7 @@ const config = defineConfig({
     nested: { verify: stripe<ShopEvent>({ secrets: 'whsec_test' }) },
     checked: { verify: none(), body: z.object({ id: z.string() }) },
     open: { verify: none() },
+    payments: stripe<Stripe.Event>({ secrets: 'whsec_test' }),
   },
 });
 
@@ -42,5 +44,25 @@ test('a handler knows its sources, and the bodies of the types it takes', () => 
   });
   // @ts-expect-error -- there is no such source
   gateway.handle('nobody', { from: 'nobody' }, () => undefined);
+  assert.equal(gateway.report, null);
+});
+
+test('the real union of Stripe narrows by the types a handler takes', () => {
+  const gateway = createGateway(config);
+  gateway.handle('paid', { from: 'payments', types: ['invoice.paid'] }, (event) => {
+    same<'invoice.paid'>()(event.body.type);
+    same<Stripe.Invoice>()(event.body.data.object);
+  });
+  gateway.handle('either', { from: 'payments', types: ['customer.created', 'charge.refunded'] }, (event) => {
+    same<'customer.created' | 'charge.refunded'>()(event.body.type);
+    same<Stripe.Customer | Stripe.Charge>()(event.body.data.object);
+    if (event.body.type === 'charge.refunded') same<Stripe.Charge>()(event.body.data.object);
+  });
+  gateway.handleBatch('all', { from: 'payments' }, (batch) => {
+    for (const event of batch.events) same<Stripe.Event>()(event.body);
+  });
+  gateway.handle('wildcard', { from: 'payments', types: ['invoice.*'] }, (event) => {
+    same<Stripe.Event>()(event.body);
+  });
   assert.equal(gateway.report, null);
 });
