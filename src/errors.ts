@@ -159,7 +159,13 @@ export const errorCodes = {
     status: 401,
     retryable: false,
     message: 'A bearer token is needed.',
-    action: 'Send Authorization: Bearer with the admin token.',
+    action: 'Send Authorization: Bearer with the admin token or an API token that was not revoked.',
+  },
+  token_expired: {
+    status: 401,
+    retryable: false,
+    message: 'This API token has expired.',
+    action: 'Make another: `holdfast tokens create`.',
   },
   forbidden: {
     status: 403,

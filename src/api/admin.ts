@@ -6,6 +6,7 @@ import { type ErrorCode, errorCodes, HoldfastError } from '../errors.ts';
 import { deliveryRoutes } from './deliveries.ts';
 import { docRoutes, openApiDocument, type OpenApiDocument } from './docs.ts';
 import { eventRoutes } from './events.ts';
+import { ADMIN, admit, ANONYMOUS, type Caller, mayCall, neededScopes } from './caller.ts';
 import { guard } from './guard.ts';
 import { healthRoutes } from './health.ts';
 import { readInput } from './input.ts';
@@ -17,6 +18,7 @@ import { replayRoutes } from './replays.ts';
 import type { Access, Route } from './route.ts';
 import { sourceRoutes } from './sources.ts';
 import { Stream, streamRoutes } from './stream.ts';
+import { tenantPort } from './tenant.ts';
 
 export interface AdminApiOptions {
   readonly clock: Clock;
@@ -44,7 +46,7 @@ export interface AdminApi {
   document(): OpenApiDocument;
 }
 
-type Env = { Variables: { authorized: boolean } };
+type Env = { Variables: { caller: Caller | null } };
 
 /** Makes the admin API over a port. It holds nothing open until somebody watches the stream. */
 export function createAdminApi(port: AdminPort, options: AdminApiOptions): AdminApi {
@@ -54,9 +56,9 @@ export function createAdminApi(port: AdminPort, options: AdminApiOptions): Admin
     (document ??= openApiDocument(app as unknown as OpenAPIHono, options.version));
   const routes = allRoutes(documentOnce);
   const origins = options.origins ?? [];
-  const authorize = (token: string): boolean => port.authorize(token);
-  app.use('*', guard({ authorize, access: accessOf(routes, options.openMetrics === true), origins }));
-  for (const route of routes) register(app, { route, port, options });
+  const access = accessOf(routes, options.openMetrics === true);
+  app.use('*', guard({ identify: (token) => port.identify(token), access, origins }));
+  for (const route of routes) register(app, { route, port, options, isOpen: access.get(route.path) === 'open' });
   app.notFound((context) => problemResponse(notFound(context, routes), allowHeader(context, routes)));
   app.onError((error) => {
     if (asHoldfastError(error).code === 'internal') options.failed?.(error);
@@ -100,19 +102,27 @@ interface Registration {
   readonly route: Route;
   readonly port: AdminPort;
   readonly options: AdminApiOptions;
+  /** Whether it answers without a token. */
+  readonly isOpen: boolean;
 }
 
-function register(app: OpenAPIHono<Env>, { route, port, options }: Registration): void {
+/** What `/health` tells only those who may read everything. */
+const READING = { scope: 'read' } as const;
+
+function register(app: OpenAPIHono<Env>, { route, port, options, isOpen }: Registration): void {
   const path = route.path.replaceAll(/\{(\w+)\}/g, ':$1');
   app.on(route.method.toUpperCase(), path, async (context) => {
+    const caller = context.get('caller') ?? ANONYMOUS;
+    if (!isOpen) admit(caller, route);
     const input = await readInput(route, { request: context.req.raw, params: context.req.param() });
     return route.run(input, {
-      port,
+      port: caller.tenant === null ? port : tenantPort(port, caller.tenant),
+      caller,
       version: options.version,
       now: () => options.clock.now(),
       features: options.features ?? {},
-      authorized: context.get('authorized'),
-      by: actor(context.req.header('x-holdfast-by')),
+      authorized: mayCall(caller, READING),
+      by: actor(context.req.header('x-holdfast-by'), caller),
     });
   });
   app.openAPIRegistry.registerPath(documented(route));
@@ -120,8 +130,10 @@ function register(app: OpenAPIHono<Env>, { route, port, options }: Registration)
 
 const ACTOR = /^[\u0020-\u007e]{1,64}$/;
 
-function actor(given: string | undefined): string {
-  return given !== undefined && ACTOR.test(given) ? given : 'api';
+/** Who acts, as it is shown: what the caller says, else the name of its token. */
+function actor(given: string | undefined, caller: Caller): string {
+  if (given !== undefined && ACTOR.test(given)) return given;
+  return caller.id === ADMIN.id ? 'api' : caller.name;
 }
 
 const problem = z
@@ -147,7 +159,7 @@ function documented(route: Route): Parameters<OpenAPIHono['openAPIRegistry']['re
     tags: [route.group],
     summary: route.summary,
     ...(route.about === undefined ? {} : { description: route.about }),
-    ...(route.access === 'open' ? { security: [] } : {}),
+    security: route.access === 'open' ? [] : neededScopes(route.scope).map((scope) => ({ bearer: [scope] })),
     request: {
       ...(params === undefined ? {} : { params: params as z.ZodObject }),
       ...(query === undefined ? {} : { query }),
@@ -169,8 +181,9 @@ function documented(route: Route): Parameters<OpenAPIHono['openAPIRegistry']['re
 function problemsOf(
   route: Route,
 ): Record<string, { description: string; content: Record<string, { schema: z.ZodType }> }> {
-  const always: readonly ErrorCode[] = route.access === 'open' ? ['invalid_input'] : ['unauthorized', 'invalid_input'];
-  const codes = [...always, ...(route.method === 'get' ? [] : (['forbidden'] as const)), ...(route.errors ?? [])];
+  const always: readonly ErrorCode[] =
+    route.access === 'open' ? ['invalid_input'] : ['unauthorized', 'token_expired', 'forbidden', 'invalid_input'];
+  const codes = [...always, ...(route.errors ?? [])];
   const byStatus = Object.groupBy(codes, (code) => String(errorCodes[code].status));
   return mapValues(byStatus as Record<string, ErrorCode[]>, (of) => ({
     description: of.map((code) => `${code}: ${errorCodes[code].message}`).join(' '),

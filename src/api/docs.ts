@@ -8,7 +8,11 @@ export type OpenApiDocument = ReturnType<OpenAPIHono['getOpenAPI31Document']>;
 
 /** The document of all registered routes. */
 export function openApiDocument(app: OpenAPIHono, version: string): OpenApiDocument {
-  app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' });
+  app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'The admin token, or an API token with one of the scopes named; admin is always enough.',
+  });
   return app.getOpenAPI31Document({
     openapi: '3.1.0',
     info: {
@@ -22,12 +26,16 @@ export function openApiDocument(app: OpenAPIHono, version: string): OpenApiDocum
   });
 }
 
+/** Whatever a token is good for, its bearer may know how to use it. */
+const ANYBODY = { scope: ['read', 'emit', 'endpoints'], tenants: true } as const;
+
 /** Routes that show `document`, which is made from all routes, these included: so it is asked for when needed. */
 export function docRoutes(document: () => OpenApiDocument): readonly Route[] {
   const openapi = rawRoute({
     method: 'get',
     path: '/api/openapi.json',
     group: 'docs',
+    ...ANYBODY,
     summary: 'This API as an OpenAPI 3.1 document.',
     media: ['application/json'],
     handle: () => Response.json(document()),
@@ -36,6 +44,7 @@ export function docRoutes(document: () => OpenApiDocument): readonly Route[] {
     method: 'get',
     path: '/api/docs',
     group: 'docs',
+    ...ANYBODY,
     summary: 'This API as a page.',
     about: 'A browser asks for a password: any user name, and the token. Only this page takes it that way.',
     access: 'browser',

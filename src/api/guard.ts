@@ -1,16 +1,18 @@
 /**
  * What every request passes: the token, the origin of changes, and the headers of every answer. It denies by default:
- * a route is open only when its path is in the list that was made from the routes themselves.
+ * a route is open only when its path is in the list that was made from the routes themselves. Whether the caller has the
+ * scope is asked where the route is known: see `admit` in caller.ts.
  */
 import type { MiddlewareHandler } from 'hono';
 import { HoldfastError } from '../errors.ts';
+import type { Caller, Identified } from './caller.ts';
 import { problemResponse } from './problem.ts';
 import type { Access } from './route.ts';
 
 export interface GuardOptions {
-  /** Whether this is the admin token. Constant-time. */
-  readonly authorize: (token: string) => boolean;
-  /** Access of paths that are not for the token's bearer only. */
+  /** Whose token this is. Constant-time. */
+  readonly identify: (token: string) => Identified;
+  /** Access of paths that are not for a token's bearer only. */
   readonly access: ReadonlyMap<string, Access>;
   /** Origins besides its own from which a browser may change something: `https://ops.example.com`. */
   readonly origins: readonly string[];
@@ -26,14 +28,16 @@ const HEADERS: Readonly<Record<string, string>> = {
   'x-frame-options': 'DENY',
 };
 
-/** The middleware in front of all routes. Sets the variable `authorized`. */
-export function guard(options: GuardOptions): MiddlewareHandler<{ Variables: { authorized: boolean } }> {
+const UNKNOWN: Identified = { caller: null, why: 'unknown' };
+
+/** The middleware in front of all routes. Sets the variable `caller`; `null` only on open routes. */
+export function guard(options: GuardOptions): MiddlewareHandler<{ Variables: { caller: Caller | null } }> {
   return async (context, next) => {
     const { method, headers } = context.req.raw;
     const access = options.access.get(context.req.path) ?? 'token';
-    const authorized = isAuthorized(options, headers, access);
-    const refused = refuse(access, authorized) ?? refuseOrigin(method, context.req.raw, options.origins);
-    context.set('authorized', authorized);
+    const identified = identify(options, headers, access);
+    const refused = refuse(access, identified) ?? refuseOrigin(method, context.req.raw, options.origins);
+    context.set('caller', identified.caller);
     if (refused === null) await next();
     else context.res = refused;
     for (const [name, value] of Object.entries(HEADERS)) {
@@ -42,9 +46,9 @@ export function guard(options: GuardOptions): MiddlewareHandler<{ Variables: { a
   };
 }
 
-function isAuthorized({ authorize }: GuardOptions, headers: Headers, access: Access): boolean {
+function identify(options: GuardOptions, headers: Headers, access: Access): Identified {
   const token = bearerToken(headers.get('authorization')) ?? (access === 'browser' ? basicPassword(headers) : null);
-  return token !== null && authorize(token);
+  return token === null ? UNKNOWN : options.identify(token);
 }
 
 /** The token of `Authorization: Bearer …`; `null` when there is none. */
@@ -60,10 +64,15 @@ function basicPassword(headers: Headers): string | null {
   return pair.includes(':') ? pair.slice(pair.indexOf(':') + 1) : null;
 }
 
-function refuse(access: Access, authorized: boolean): Response | null {
-  if (authorized || access === 'open') return null;
+function refuse(access: Access, identified: Identified): Response | null {
+  if (identified.caller !== null || access === 'open') return null;
   const challenge = access === 'browser' ? { 'www-authenticate': 'Basic realm="holdfast", charset="UTF-8"' } : {};
-  return problemResponse(new HoldfastError('unauthorized'), challenge);
+  return problemResponse(notIdentified(identified.why), challenge);
+}
+
+/** The answer to a token that is none, or is one no more. */
+export function notIdentified(why: 'unknown' | 'expired'): HoldfastError {
+  return new HoldfastError(why === 'expired' ? 'token_expired' : 'unauthorized');
 }
 
 function refuseOrigin(method: string, request: Request, origins: readonly string[]): Response | null {

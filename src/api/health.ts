@@ -26,6 +26,7 @@ const health = jsonRoute({
   method: 'get',
   path: '/health',
   group: 'health',
+  scope: 'read',
   summary: 'Alive: answered 200 while the process runs. Without the token it tells states only.',
   access: 'open',
   answer: healthShape,
@@ -53,6 +54,7 @@ const ready = jsonRoute({
   method: 'get',
   path: '/ready',
   group: 'health',
+  scope: 'read',
   summary: 'Ready: 200 when the store takes commits, else 503. Without the token it tells states only.',
   access: 'open',
   answer: z.object({
@@ -83,6 +85,7 @@ const metrics = rawRoute({
   method: 'get',
   path: '/metrics',
   group: 'health',
+  scope: 'read',
   summary: 'Metrics in the text format of Prometheus.',
   media: ['text/plain'],
   async handle(_given, { port }) {

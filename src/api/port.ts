@@ -1,6 +1,7 @@
 /**
  * What the admin API, and with it the CLI and the dashboard, asks of the gateway. `gateway.ts` implements it.
  */
+import type { Identified } from './caller.ts';
 import type { EmitOptions } from '../deliver/emit.ts';
 import type { RejectionLog } from '../ingest/rejections.ts';
 import type { StreamOccurrence } from '../observe/stream.ts';
@@ -85,8 +86,8 @@ export interface AdminPort {
   replay(id: string): Promise<ReplayStatus | null>;
   cancelReplay(id: string): Promise<ReplayStatus | null>;
   resolve(deliveryIds: readonly string[], note: string, by: string): Promise<number>;
-  /** Whether this is the admin token. Constant-time. */
-  authorize(token: string): boolean;
+  /** Whose token this is, without asking the store. Constant-time. */
+  identify(token: string): Identified;
   /** Watches until the returned function is called. Slow watchers miss occurrences rather than hold them up. */
   watch(seen: (occurrence: StreamOccurrence) => void): () => void;
   /** Prometheus text. */

@@ -167,6 +167,7 @@ const stats = jsonRoute({
   method: 'get',
   path: '/api/queues/stats',
   group: 'queues',
+  scope: 'read',
   summary: 'Figures in all and of each destination.',
   answer: z.object({
     status: z.enum(['operational', 'degraded', 'unavailable']),
@@ -203,6 +204,7 @@ const health = jsonRoute({
   method: 'get',
   path: '/api/queues/health',
   group: 'queues',
+  scope: 'read',
   summary: 'Whether each destination works off what it is owed.',
   answer: z.object({
     status: z.enum(['operational', 'degraded', 'unavailable']),
@@ -241,6 +243,7 @@ const info = jsonRoute({
   method: 'get',
   path: '/api/queues/info',
   group: 'queues',
+  scope: 'read',
   summary: 'What the store is and promises, and how each destination is set.',
   answer: z.object({
     store: z
@@ -283,6 +286,7 @@ const pause = jsonRoute({
   method: 'post',
   path: '/api/queues/{destination}/pause',
   group: 'queues',
+  scope: 'admin',
   summary: 'Holds a destination: what it is owed waits; ingest goes on.',
   params,
   answer: null,
@@ -297,6 +301,7 @@ const resume = jsonRoute({
   method: 'post',
   path: '/api/queues/{destination}/resume',
   group: 'queues',
+  scope: 'admin',
   summary: 'Lets a paused destination go on.',
   params,
   answer: null,
@@ -311,6 +316,7 @@ const clear = jsonRoute({
   method: 'post',
   path: '/api/queues/{destination}/clear',
   group: 'queues',
+  scope: 'admin',
   summary: 'Makes dead letters of all open deliveries of a destination; they can be replayed.',
   params,
   answer: z.object({ cleared: count }),

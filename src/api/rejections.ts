@@ -36,6 +36,7 @@ const list = jsonRoute({
   method: 'get',
   path: '/api/rejections',
   group: 'rejections',
+  scope: 'read',
   summary: 'Lists kept rejections, newest first, with how many were not kept.',
   query: z.object({
     source: name.optional(),
@@ -62,6 +63,7 @@ const one = jsonRoute({
   method: 'get',
   path: '/api/rejections/{id}',
   group: 'rejections',
+  scope: 'read',
   summary: 'Shows a rejected request whole, its credentials redacted.',
   params,
   answer: rejectionShape.extend({
@@ -87,6 +89,7 @@ const verifyAgain = jsonRoute({
   method: 'post',
   path: '/api/rejections/verify-again',
   group: 'rejections',
+  scope: 'admin',
   summary: 'Tries rejected requests again as they came, through the normal path: after a secret was corrected.',
   body: z.strictObject({ source: name.optional(), ids: z.array(idOf('rej')).min(1).max(1000).optional() }),
   bodyOptional: true,

@@ -40,6 +40,7 @@ const start = jsonRoute({
   method: 'post',
   path: '/api/replays',
   group: 'replays',
+  scope: 'admin',
   summary: 'Replays by filter; with dryRun it only says what would be replayed.',
   about:
     'It has everything received up to its start and nothing later, survives restarts, and runs after live traffic.',
@@ -73,6 +74,7 @@ const list = jsonRoute({
   method: 'get',
   path: '/api/replays',
   group: 'replays',
+  scope: 'read',
   summary: 'Lists bulk replays.',
   answer: z.object({ rows: z.array(replayShape) }),
   async handle(_given, { port }) {
@@ -84,6 +86,7 @@ const one = jsonRoute({
   method: 'get',
   path: '/api/replays/{id}',
   group: 'replays',
+  scope: 'read',
   summary: 'Shows how far a bulk replay is.',
   params,
   answer: replayShape,
@@ -97,6 +100,7 @@ const cancel = jsonRoute({
   method: 'delete',
   path: '/api/replays/{id}',
   group: 'replays',
+  scope: 'admin',
   summary: 'Stops a bulk replay; deliveries it has made stay.',
   params,
   answer: replayShape,

@@ -4,6 +4,7 @@
  */
 import { z } from '@hono/zod-openapi';
 import type { ErrorCode } from '../errors.ts';
+import type { Caller, Needed } from './caller.ts';
 import type { AdminPort } from './port.ts';
 
 export type Group =
@@ -20,18 +21,21 @@ export type Group =
 
 /** What a route works with besides its input. */
 export interface Tools {
+  /** The gateway, as far as the caller may see it: for a token that is bound to a tenant, that tenant's part only. */
   readonly port: AdminPort;
+  /** Who calls. A route with a tenant's token works for `caller.tenant` only. */
+  readonly caller: Caller;
   readonly version: string;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly features: Readonly<Record<string, boolean | string>>;
-  /** Whether the request came with the token; only routes with access `open` are called without. */
+  /** Whether an open route may tell more than states: the caller may read, and is not bound to a tenant. */
   readonly authorized: boolean;
   /** Who acts, for the record: the `x-holdfast-by` header, else `api`. */
   readonly by: string;
 }
 
-/** Who may call: everybody, the token's bearer, or its bearer through a browser's password prompt too. */
+/** Who may call: everybody, a token's bearer, or its bearer through a browser's password prompt too. */
 export type Access = 'open' | 'token' | 'browser';
 
 interface Given<Params, Query, Body> {
@@ -58,6 +62,13 @@ interface Head<Params, Query, Body> {
   readonly about?: string;
   /** Default `token`. */
   readonly access?: Access;
+  /** What the token must be good for. */
+  readonly scope: Needed;
+  /**
+   * Whether a token that is bound to a tenant may call it. Default `false`. Such a call sees the port of its tenant
+   * only (tenant.ts): what is another's is not there.
+   */
+  readonly tenants?: boolean;
   readonly params?: Params;
   /** Query parameters by name; any other is an error. */
   readonly query?: Query;

@@ -6,6 +6,7 @@ const sources = jsonRoute({
   method: 'get',
   path: '/api/sources',
   group: 'sources',
+  scope: 'read',
   summary: 'Lists the sources: path, how requests are verified, mode.',
   answer: z.object({
     rows: z.array(

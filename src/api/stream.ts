@@ -12,7 +12,8 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import type { Clock, Timer } from '../core/clock.ts';
 import { HoldfastError } from '../errors.ts';
 import type { StreamOccurrence } from '../observe/stream.ts';
-import { bearerToken, foreignOrigin } from './guard.ts';
+import { admit, type Caller } from './caller.ts';
+import { bearerToken, foreignOrigin, notIdentified } from './guard.ts';
 import { readQuery } from './input.ts';
 import type { AdminPort } from './port.ts';
 import { inputError, problemOf } from './problem.ts';
@@ -50,10 +51,13 @@ const route = rawRoute({
   method: 'get',
   path: STREAM_PATH,
   group: 'live',
+  scope: 'read',
+  tenants: true,
   summary: 'What happens, live, over a WebSocket.',
   about:
     `Frames are {"occurrences": [...], "missed": n}. The token comes in the Authorization header, or from a browser as the ` +
-    `protocol ${TOKEN_PROTOCOL}<base64url of the token> beside ${STREAM_PROTOCOL}.`,
+    `protocol ${TOKEN_PROTOCOL}<base64url of the token> beside ${STREAM_PROTOCOL}. A token that is bound to a tenant sees ` +
+    `what happens to its events only. A token that is revoked ends its streams.`,
   query,
   status: 101,
   media: [],
@@ -65,9 +69,16 @@ const route = rawRoute({
 export const streamRoutes: readonly Route[] = [route];
 
 export interface StreamOptions {
-  readonly port: Pick<AdminPort, 'authorize' | 'watch'>;
+  readonly port: Pick<AdminPort, 'identify' | 'watch'>;
   readonly clock: Clock;
   readonly origins: readonly string[];
+}
+
+/** Who watches, and what of it. */
+interface Watching {
+  readonly token: string;
+  readonly caller: Caller;
+  readonly filter: Filter;
 }
 
 /** Takes over connections that ask for the live stream. */
@@ -96,8 +107,8 @@ export class Stream {
     // A connection may end at any moment; an error without a listener would end the process instead.
     socket.on('error', () => socket.destroy());
     try {
-      const filter = this.#check(request);
-      this.#server.handleUpgrade(request, socket, head, (client) => this.#watch(client, filter));
+      const watching = this.#check(request);
+      this.#server.handleUpgrade(request, socket, head, (client) => this.#watch(client, watching));
     } catch (error) {
       refuse(socket, error);
     }
@@ -108,23 +119,26 @@ export class Stream {
     for (const watcher of this.#watchers) watcher.end(1001, 'the gateway is stopping');
   }
 
-  #check(request: IncomingMessage): Filter {
+  #check(request: IncomingMessage): Watching {
     const url = URL.parse(request.url ?? '', 'http://localhost');
     if (url?.pathname !== STREAM_PATH) throw new HoldfastError('not_found', { detail: 'There is no such path.' });
     const headers = new Headers();
     for (const [header, value] of Object.entries(request.headers))
       if (typeof value === 'string') headers.set(header, value);
     const token = bearerToken(headers.get('authorization')) ?? protocolToken(headers.get('sec-websocket-protocol'));
-    if (token === null || !this.#options.port.authorize(token)) throw new HoldfastError('unauthorized');
+    if (token === null) throw new HoldfastError('unauthorized');
+    const identified = this.#options.port.identify(token);
+    if (identified.caller === null) throw notIdentified(identified.why);
+    admit(identified.caller, route);
     const foreign = foreignOrigin({ headers, host: headers.get('host') ?? '', origins: this.#options.origins });
     if (foreign !== null) throw new HoldfastError('forbidden', { detail: foreign });
     if (this.#watchers.size >= WATCHERS_MAX)
       throw new HoldfastError('overloaded', { detail: `${WATCHERS_MAX} watch already.` });
-    return readQuery({ query }, url.searchParams) as Filter;
+    return { token, caller: identified.caller, filter: readQuery({ query }, url.searchParams) as Filter };
   }
 
-  #watch(client: WebSocket, filter: Filter): void {
-    const watcher = new Watcher(client, this.#options, filter);
+  #watch(client: WebSocket, watching: Watching): void {
+    const watcher = new Watcher(client, this.#options, watching);
     this.#watchers.add(watcher);
     client.on('close', () => {
       this.#watchers.delete(watcher);
@@ -137,7 +151,8 @@ export class Stream {
 class Watcher {
   readonly #client: WebSocket;
   readonly #clock: Clock;
-  readonly #filter: Filter;
+  readonly #watching: Watching;
+  readonly #port: StreamOptions['port'];
   readonly #unwatch: () => void;
   #waiting: StreamOccurrence[] = [];
   #missed = 0;
@@ -145,10 +160,11 @@ class Watcher {
   #frame: Timer | null = null;
   #ping: Timer;
 
-  constructor(client: WebSocket, { port, clock }: StreamOptions, filter: Filter) {
+  constructor(client: WebSocket, { port, clock }: StreamOptions, watching: Watching) {
     this.#client = client;
     this.#clock = clock;
-    this.#filter = filter;
+    this.#port = port;
+    this.#watching = watching;
     client.on('error', () => client.terminate());
     client.on('pong', () => {
       this.#alive = true;
@@ -169,7 +185,9 @@ class Watcher {
   }
 
   #seen(occurrence: StreamOccurrence): void {
-    const { kinds, source, destination } = this.#filter;
+    const { filter, caller } = this.#watching;
+    const { kinds, source, destination } = filter;
+    if (caller.tenant !== null && occurrence['tenant'] !== caller.tenant) return;
     if (kinds !== undefined && !kinds.has(occurrence.kind)) return;
     if (source !== undefined && occurrence['source'] !== source) return;
     if (destination !== undefined && occurrence['destination'] !== destination) return;
@@ -180,6 +198,11 @@ class Watcher {
 
   #send(): void {
     this.#frame = null;
+    // Asked before every frame: a token that was revoked or has expired sees nothing more.
+    if (this.#port.identify(this.#watching.token).caller === null) {
+      this.end(4401, 'the token is no longer good');
+      return;
+    }
     if (this.#client.bufferedAmount > UNSENT_BYTES_MAX) {
       this.#missed += this.#waiting.length;
       this.#waiting = [];

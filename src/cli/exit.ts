@@ -6,7 +6,7 @@ export const exitCodes = {
   failed: { code: 1, about: 'It did not work; standard error says why and what to do.' },
   usage: { code: 2, about: 'The command line is wrong: no such command, option or value.' },
   unreachable: { code: 3, about: 'No gateway answers, and the command needs one.' },
-  unauthorized: { code: 4, about: 'The gateway did not take the admin token.' },
+  unauthorized: { code: 4, about: 'The gateway did not take the token, or the token may not do that.' },
   lost: { code: 70, about: 'Of `start`: the store was lost to an I/O error; start again, and it recovers.' },
   interrupted: { code: 130, about: 'Interrupted by Ctrl-C (SIGINT); of `start`: by a second one.' },
   terminated: { code: 143, about: 'Ended by SIGTERM; of `start`: by a second one.' },
@@ -20,6 +20,7 @@ export class UsageError extends Error {
 const byErrorCode: Partial<Record<ErrorCode, number>> = {
   gateway_unreachable: exitCodes.unreachable.code,
   unauthorized: exitCodes.unauthorized.code,
+  token_expired: exitCodes.unauthorized.code,
   forbidden: exitCodes.unauthorized.code,
 };
 

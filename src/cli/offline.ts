@@ -4,6 +4,7 @@
  */
 import { randomFillSync } from 'node:crypto';
 import { createAdminApi } from '../api/admin.ts';
+import { ADMIN } from '../api/caller.ts';
 import type { AdminPort } from '../api/port.ts';
 import type { Settings } from '../config.ts';
 import { silentObserver } from '../core/observer.ts';
@@ -60,7 +61,7 @@ function readingPort(store: Store, report: StoreReport, rejections: RejectionLog
     sources: () => [],
     destinations: () => [],
     // Whoever can open the file can read it anyway.
-    authorize: () => true,
+    identify: () => ({ caller: ADMIN }),
     watch: () => () => undefined,
     metrics: () => Promise.resolve(''),
     verifyAgain: refuse,

@@ -1,5 +1,6 @@
 /** What the admin API asks, answered from the parts of a gateway. */
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { ADMIN, type Identified } from '../api/caller.ts';
 import type { AdminPort, DestinationLive, DestinationState, EmitRequest, SourceInfo } from '../api/port.ts';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import type { Holds } from '../dispatch/holds.ts';
@@ -70,10 +71,14 @@ export function adminPort(parts: AdminParts): AdminPort {
       const answer = await dispatcher.committer.act({ kind: 'resolve', deliveryIds, note, by });
       return answer.status === 'committed' ? answer.affected : 0;
     },
-    authorize: (token) => timingSafeEqual(hashToken(token), parts.tokenHash),
+    identify: (token) => identify(token, parts.tokenHash),
     watch: (seen) => parts.hub.watch(seen),
     metrics: () => parts.metrics.text(),
   };
+}
+
+function identify(token: string, hash: Uint8Array): Identified {
+  return timingSafeEqual(hashToken(token), hash) ? { caller: ADMIN } : { caller: null, why: 'unknown' };
 }
 
 /** What is compared instead of a token. */

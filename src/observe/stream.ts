@@ -77,5 +77,6 @@ export class StreamHub {
 }
 
 function about(event: StoredEvent): Readonly<Record<string, unknown>> {
-  return { eventId: event.id, source: event.source, type: event.type, correlationId: event.correlationId };
+  const { id: eventId, source, type, tenant, correlationId } = event;
+  return { eventId, source, type, tenant, correlationId };
 }

@@ -22,6 +22,7 @@ export interface DeliveryFilter {
   readonly destination?: string;
   readonly source?: string;
   readonly type?: string;
+  readonly tenant?: string;
   readonly states?: readonly DeliveryState[];
   readonly reason?: DeadReason;
   /** Of dead letters: resolved or not. */

@@ -104,6 +104,7 @@ function fitsDelivery(tables: Tables, row: DeliveryRow, filter: DeliveryFilter):
     is(filter.destination, row.destination) &&
     is(filter.source, event.source) &&
     is(filter.type, event.type) &&
+    is(filter.tenant, event.tenant) &&
     is(filter.reason, row.reason) &&
     is(filter.replayId, row.replayId) &&
     isWithin(event.receivedAt, filter)

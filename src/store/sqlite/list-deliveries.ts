@@ -200,13 +200,14 @@ function nextChunk(state: State, seq: number): number {
   return Number(row?.['seq'] ?? Number.MAX_SAFE_INTEGER / ORDINALS);
 }
 
-function mayFit(row: Row, { source, type, since, until }: DeliveryFilter): boolean {
+function mayFit(row: Row, { source, type, tenant, since, until }: DeliveryFilter): boolean {
   if (since !== undefined && Number(row['received_max']) < since) return false;
   if (until !== undefined && Number(row['received_min']) >= until) return false;
   const marks = row['marks'] as Uint8Array;
   return (
     (source === undefined || mayHold(marks, markOf('source', source))) &&
-    (type === undefined || mayHold(marks, markOf('type', type)))
+    (type === undefined || mayHold(marks, markOf('type', type))) &&
+    (tenant === undefined || mayHold(marks, markOf('tenant', tenant)))
   );
 }
 
@@ -218,6 +219,7 @@ function fits(record: DeliveryRecord, filter: DeliveryFilter): boolean {
     is(filter.destination, record.destination) &&
     is(filter.source, record.source) &&
     is(filter.type, record.type) &&
+    is(filter.tenant, record.tenant) &&
     is(filter.reason, record.reason) &&
     is(filter.replayId, record.replayId) &&
     (filter.since === undefined || record.receivedAt >= filter.since) &&

@@ -126,9 +126,12 @@ async function oneOfEach(world: World): Promise<Record<string, string>> {
   await note('claimed');
   await world.accept({ type: 'blocked', orderKey: 'k' }, 'till');
   await note('blocked');
-  await world.accept({ type: 'due', source: 'stall' }, { destination: 'till', dueAt: world.now + 1_000 });
+  await world.accept(
+    { type: 'due', source: 'stall', tenant: 'acme' },
+    { destination: 'till', dueAt: world.now + 1_000 },
+  );
   await note('due');
-  await world.accept({ type: 'ready' }, 'till', 'ledger');
+  await world.accept({ type: 'ready', tenant: 'acme' }, 'till', 'ledger');
   await note('ready');
   return ids;
 }
@@ -150,6 +153,9 @@ const deliveries: readonly ConformanceCase[] = [
       [{ eventId: 'evt_01h00000000000000000000000' }, []],
       [{ source: 'stall' }, ['due']],
       [{ type: 'blocked' }, ['blocked']],
+      [{ tenant: 'acme' }, ['due', 'ready']],
+      [{ tenant: 'acme', states: ['due'] }, ['due']],
+      [{ tenant: 'other' }, []],
       [{ until: world.now }, ['succeeded', 'skipped', 'dead']],
       [{ since: world.now, states: ['claimed'] }, ['claimed']],
     ];

@@ -1,0 +1,292 @@
+/** Who may call what: every route of the router with every scope, and two tenants that must not see each other. */
+import assert from 'node:assert/strict';
+import { beforeEach, describe, test } from 'node:test';
+import { once } from 'node:events';
+import { WebSocket } from 'ws';
+import { MemoryRejections } from '../ingest/rejections.ts';
+import { memoryStore } from '../store/memory.ts';
+import { TestClock } from '../testing/clock.ts';
+import { type AdminApi, createAdminApi } from './admin.ts';
+import { type Caller, type Scope, scopes } from './caller.ts';
+import { MemoryPort, TOKEN } from './fixtures/memory-port.ts';
+import { adminListener } from './listener.ts';
+
+/** Scopes that are enough for each route, beside admin; with `tenant`, also of a token bound to a tenant. */
+const table: Readonly<Record<string, readonly (Exclude<Scope, 'admin'> | 'tenant' | 'open')[]>> = {
+  'GET /health': ['open'],
+  'GET /ready': ['open'],
+  'GET /metrics': ['read'],
+  'GET /api/queues/health': ['read'],
+  'GET /api/queues/stats': ['read'],
+  'GET /api/queues/info': ['read'],
+  'POST /api/queues/:destination/pause': [],
+  'POST /api/queues/:destination/resume': [],
+  'POST /api/queues/:destination/clear': [],
+  'GET /api/events': ['read', 'tenant'],
+  'GET /api/events/:id': ['read', 'tenant'],
+  'GET /api/events/:id/body': ['read', 'tenant'],
+  'POST /api/events/:id/replay': [],
+  'POST /api/events': ['emit', 'tenant'],
+  'DELETE /api/events/:id': ['emit', 'tenant'],
+  'GET /api/deliveries': ['read', 'tenant'],
+  'GET /api/deliveries/:id': ['read', 'tenant'],
+  'GET /api/deliveries/:id/attempts': ['read', 'tenant'],
+  'GET /api/dead-letters': ['read', 'tenant'],
+  'POST /api/dead-letters/replay': [],
+  'POST /api/dead-letters/resolve': [],
+  'POST /api/replays': [],
+  'GET /api/replays': ['read'],
+  'GET /api/replays/:id': ['read'],
+  'DELETE /api/replays/:id': [],
+  'GET /api/sources': ['read'],
+  'GET /api/rejections': ['read'],
+  'GET /api/rejections/:id': ['read'],
+  'POST /api/rejections/verify-again': [],
+  'GET /api/stream': ['read', 'tenant'],
+  'GET /api/openapi.json': ['read', 'emit', 'endpoints', 'tenant'],
+  'GET /api/docs': ['read', 'emit', 'endpoints', 'tenant'],
+};
+
+let clock: TestClock;
+let port: MemoryPort;
+let api: AdminApi;
+
+beforeEach(async () => {
+  clock = new TestClock();
+  const store = memoryStore({ clock });
+  await store.work.open();
+  port = new MemoryPort(store, clock, new MemoryRejections({ countMax: 100, bytesMax: 1e6, perS: 100, clock }));
+  api = createAdminApi(port, { clock, version: '1' });
+});
+
+/** Makes a token with these scopes. */
+function tokenFor(given: readonly Scope[], tenant: string | null = null): string {
+  const name = `${given.join('+')}@${tenant ?? 'all'}`;
+  const caller: Caller = { id: `tok_${name}`, name, scopes: given, tenant };
+  port.callers.set(name, { caller });
+  return name;
+}
+
+interface Called {
+  readonly status: number;
+  readonly code: unknown;
+  readonly body: unknown;
+}
+
+async function call(target: string, token: string | null, body?: unknown): Promise<Called> {
+  const [method = '', path = ''] = target.split(' ');
+  const response = await api.fetch(
+    new Request(`http://127.0.0.1${path}`, {
+      method,
+      headers: {
+        ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    }),
+  );
+  const text = await response.text();
+  const isJson = response.headers.get('content-type')?.includes('json') === true;
+  const answered: unknown = isJson && text !== '' ? JSON.parse(text) : text;
+  return { status: response.status, code: codeOf(answered), body: answered };
+}
+
+function codeOf(answered: unknown): unknown {
+  return typeof answered === 'object' && answered !== null && 'code' in answered ? answered.code : null;
+}
+
+const NO_EVENT = `evt_${'0'.repeat(26)}`;
+const rowsOf = (answered: Called): unknown[] => (answered.body as { rows: unknown[] }).rows;
+
+describe('every route of the router', () => {
+  test('is listed here, and no other', () => {
+    assert.deepEqual(
+      api.routes.map(({ method, path }) => `${method} ${path}`).toSorted(),
+      Object.keys(table).toSorted(),
+    );
+  });
+
+  for (const [route, allowed] of Object.entries(table)) {
+    const target = route.replace(':destination', 'billing').replace(':id', NO_EVENT);
+
+    test(`${route} takes the scopes it should and refuses the others`, async () => {
+      for (const scope of Object.keys(scopes) as Scope[]) {
+        const good = scope === 'admin' || allowed.includes(scope) || allowed.includes('open');
+        const { status, code } = await call(target, tokenFor([scope]));
+        if (good) assert.ok(status !== 401 && code !== 'forbidden', `${scope}: ${status}`);
+        else assert.deepEqual([status, code], [403, 'forbidden'], scope);
+      }
+    });
+
+    test(`${route} refuses whoever has no token, one that is unknown and one that has expired`, async () => {
+      if (allowed.includes('open')) return;
+      port.callers.set('late', { caller: null, why: 'expired' });
+      assert.deepEqual((await call(target, null)).code, 'unauthorized');
+      assert.deepEqual((await call(target, 'nobody')).code, 'unauthorized');
+      const late = await call(target, 'late');
+      assert.deepEqual([late.status, late.code], [401, 'token_expired']);
+    });
+
+    test(`${route} takes a token bound to a tenant only where it says so`, async () => {
+      const every = Object.keys(scopes).filter((scope) => scope !== 'admin') as Scope[];
+      const { status, code } = await call(target, tokenFor(every, 'acme'));
+      if (allowed.includes('open')) assert.equal(status, 200);
+      else assert.equal(code === 'forbidden', !allowed.includes('tenant'), `${status} ${String(code)}`);
+    });
+  }
+
+  test('that is open tells more only to those who may read everything', async () => {
+    for (const [token, more] of [
+      [TOKEN, true],
+      [tokenFor(['read']), true],
+      [tokenFor(['emit']), false],
+      [tokenFor(['read'], 'acme'), false],
+    ] as const) {
+      assert.equal('version' in ((await call('GET /health', token)).body as object), more, token);
+    }
+  });
+
+  test('changes nothing for whoever is refused', async () => {
+    for (const route of Object.keys(table))
+      await call(route.replace(':destination', 'billing').replace(':id', NO_EVENT), tokenFor(['endpoints']));
+    assert.deepEqual(port.acted, []);
+  });
+});
+
+describe('a token bound to a tenant', () => {
+  let mine: string;
+  let others: string;
+  let acme: string;
+
+  beforeEach(async () => {
+    acme = tokenFor(['read', 'emit'], 'acme');
+    others = await port.append({ tenant: 'globex', correlationId: 'shared' }, 'billing');
+    mine = await port.append({ tenant: 'acme', correlationId: 'shared' }, 'billing');
+    await port.append({ tenant: null, correlationId: 'shared' }, 'billing');
+  });
+
+  test('lists its own events and deliveries, whatever the filter says', async () => {
+    for (const path of ['/api/events', '/api/deliveries']) {
+      const rows = rowsOf(await call(`GET ${path}`, acme)) as { tenant: string }[];
+      assert.deepEqual(
+        rows.map(({ tenant }) => tenant),
+        ['acme'],
+        path,
+      );
+    }
+    const found = async (query: string): Promise<number> => rowsOf(await call(`GET /api/${query}`, acme)).length;
+    assert.equal(await found('events?tenant=globex'), 0);
+    assert.equal(await found('events?tenant=acme'), 1);
+    assert.equal(await found('events?correlationId=shared'), 1);
+    assert.equal(await found('events?cursor=1&order=oldest'), 1);
+    assert.equal(await found(`deliveries?eventId=${others}`), 0);
+    assert.equal(await found(`deliveries?eventId=${mine}`), 1);
+  });
+
+  test('finds nothing of another: not found, as if it were not there', async () => {
+    const { rows } = await port.history.deliveries({ eventId: others }, { limit: 1 });
+    const delivery = rows[0]?.id ?? '';
+    for (const target of [
+      `GET /api/events/${others}`,
+      `GET /api/events/${others}/body`,
+      `GET /api/deliveries/${delivery}`,
+      `GET /api/deliveries/${delivery}/attempts`,
+      `DELETE /api/events/${others}`,
+    ]) {
+      const { status, code } = await call(target, acme);
+      assert.deepEqual([status, code], [404, 'not_found'], target);
+    }
+    assert.equal((await call(`GET /api/events/${mine}`, acme)).status, 200);
+    assert.equal((await call(`GET /api/events/${others}`, TOKEN)).status, 200, 'it is there for others');
+  });
+
+  test('is not told who paused the destination of its delivery', async () => {
+    port.live = port.live.map((live) => ({ ...live, state: 'paused', pausedBy: 'anna' }));
+    const { body } = await call(`GET /api/events/${mine}`, acme);
+    assert.match(JSON.stringify(body), /paused by somebody/);
+    assert.doesNotMatch(JSON.stringify(body), /anna/);
+  });
+
+  test('emits as its tenant, and as no other', async () => {
+    const made = await call('POST /api/events', acme, { type: 'paid', data: 1, dedupeKey: 'k' });
+    const { id } = made.body as { id: string };
+    assert.equal((await port.history.event(id))?.event.tenant, 'acme');
+    const refused = await call('POST /api/events', acme, { type: 'paid', data: 1, tenant: 'globex' });
+    assert.deepEqual([refused.status, refused.code], [403, 'forbidden']);
+    const many = [
+      { type: 'a', data: 1 },
+      { type: 'b', data: 1, tenant: 'globex' },
+    ];
+    assert.equal((await call('POST /api/events', acme, many)).code, 'forbidden');
+    assert.equal(rowsOf(await call('GET /api/events?type=a', TOKEN)).length, 0, 'all or none');
+    const key = { type: 'paid', data: 1, dedupeKey: 'k' };
+    const other = await call('POST /api/events', tokenFor(['emit'], 'globex'), key);
+    assert.equal((other.body as { duplicate: boolean }).duplicate, false, "a dedupe key is a tenant's own");
+  });
+
+  test('is not fooled by a store that gives more than it was asked for', async () => {
+    const { history } = port;
+    Object.assign(port, {
+      history: {
+        ...history,
+        events: (_filter: unknown, page: never) => history.events({}, page),
+        deliveries: (_filter: unknown, page: never) => history.deliveries({}, page),
+      },
+    });
+    for (const path of ['/api/events', '/api/deliveries'])
+      assert.equal(rowsOf(await call(`GET ${path}`, acme)).length, 1, path);
+  });
+});
+
+describe('the live stream', () => {
+  /** What a watcher with this token is told, and how its connection ends. */
+  async function watching(token: string) {
+    const listener = adminListener(api, { host: '127.0.0.1', port: 0, token: TOKEN });
+    const { port: bound } = await listener.start();
+    const socket = new WebSocket(`ws://127.0.0.1:${bound}/api/stream`, ['holdfast.stream'], {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    return { socket, [Symbol.asyncDispose]: () => listener.stop() };
+  }
+
+  const tell = (eventId: string, tenant: string | null): void => {
+    const { observer } = port.hub;
+    const event = port.newEvent({ id: eventId, tenant }, []).event;
+    observer.accepted?.(event, 0);
+  };
+
+  test('is not for a token without the scope', async () => {
+    await using watched = await watching(tokenFor(['emit']));
+    const [, response] = (await once(watched.socket, 'unexpected-response')) as [unknown, { statusCode: number }];
+    watched.socket.on('error', () => undefined);
+    watched.socket.terminate();
+    assert.equal(response.statusCode, 403);
+  });
+
+  test('tells a token bound to a tenant of its own events only, and ends when the token is revoked', async () => {
+    const token = tokenFor(['read'], 'acme');
+    await using watched = await watching(token);
+    await once(watched.socket, 'open');
+    for (const [id, tenant] of [
+      ['evt_1', 'globex'],
+      ['evt_2', 'acme'],
+      ['evt_3', null],
+    ] as const)
+      tell(id, tenant);
+    port.hub.observer.note?.('info', "not a tenant's to know");
+    const told = once(watched.socket, 'message');
+    clock.advance(100);
+    const [data] = (await told) as [Buffer];
+    const { occurrences } = JSON.parse(data.toString()) as { occurrences: { eventId: string }[] };
+    assert.deepEqual(
+      occurrences.map(({ eventId }) => eventId),
+      ['evt_2'],
+    );
+    port.callers.delete(token);
+    tell('evt_4', 'acme');
+    const ended = once(watched.socket, 'close');
+    clock.advance(100);
+    const [code] = (await ended) as [number];
+    assert.equal(code, 4401);
+  });
+});

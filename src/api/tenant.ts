@@ -1,0 +1,90 @@
+/**
+ * The gateway as one tenant sees it: the port that routes get when they are called with a token bound to a tenant.
+ * Isolation by construction: every method of the port is here, and what has no tenant is refused. What belongs to
+ * another tenant is not there (404), so that nobody learns that it exists.
+ */
+import { HoldfastError } from '../errors.ts';
+import type { HistoryStore, Listed } from '../store/store.ts';
+import type { AdminPort, EmitRequest } from './port.ts';
+
+/** A method whose route does not say `tenants`: a caller that gets here has passed no guard. */
+function refuse(): never {
+  throw new HoldfastError('forbidden', { detail: 'A token that is bound to a tenant cannot see or do this.' });
+}
+
+/** The port of one tenant. */
+export function tenantPort(port: AdminPort, tenant: string): AdminPort {
+  const history = tenantHistory(port.history, tenant);
+  return {
+    history,
+    get rejections(): never {
+      return refuse();
+    },
+    report: () => port.report(),
+    ready: () => port.ready(),
+    // For what comes next of a delivery; who paused a destination is not a tenant's to know.
+    destinations: () => port.destinations().map((live) => ({ ...live, pausedBy: null })),
+    emit: (requests) => port.emit(requests.map((request) => asTenant(request, tenant))),
+    cancel: async (eventId) => {
+      if ((await history.event(eventId)) === null) throw new HoldfastError('not_found', { detail: eventId });
+      await port.cancel(eventId);
+    },
+    identify: (token) => port.identify(token),
+    verifyAgain: refuse,
+    counts: refuse,
+    sources: refuse,
+    overall: refuse,
+    pause: refuse,
+    resume: refuse,
+    clear: refuse,
+    replayEvent: refuse,
+    replayDelivery: refuse,
+    planReplay: refuse,
+    startReplay: refuse,
+    replays: refuse,
+    replay: refuse,
+    cancelReplay: refuse,
+    resolve: refuse,
+    watch: refuse,
+    metrics: refuse,
+  };
+}
+
+/** @throws HoldfastError forbidden for an event of another tenant */
+function asTenant(request: EmitRequest, tenant: string): EmitRequest {
+  const asked = request.options.tenant;
+  if (asked !== undefined && asked !== tenant)
+    throw new HoldfastError('forbidden', { detail: `tenant: this token emits as '${tenant}' only.` });
+  return { ...request, options: { ...request.options, tenant } };
+}
+
+const NOTHING = { rows: [], cursor: null };
+
+/** The rows of one tenant. The store is asked for them only, and what it gives all the same is left out. */
+function tenantHistory(history: HistoryStore, tenant: string): HistoryStore {
+  const isOwn = (row: { readonly tenant: string | null }): boolean => row.tenant === tenant;
+  const own = <Row extends { readonly tenant: string | null }>({ rows, cursor }: Listed<Row>): Listed<Row> => {
+    return { rows: rows.filter(isOwn), cursor };
+  };
+  const delivery: HistoryStore['delivery'] = async (id) => {
+    const record = await history.delivery(id);
+    return record !== null && isOwn(record) ? record : null;
+  };
+  return {
+    event: async (id) => {
+      const record = await history.event(id);
+      return record !== null && isOwn(record.event) ? record : null;
+    },
+    events: async (filter, page) => {
+      if (filter.tenant !== undefined && filter.tenant !== tenant) return NOTHING;
+      return own(await history.events({ ...filter, tenant }, page));
+    },
+    delivery,
+    deliveries: async (filter, page) => {
+      if (filter.tenant !== undefined && filter.tenant !== tenant) return NOTHING;
+      return own(await history.deliveries({ ...filter, tenant }, page));
+    },
+    attempts: async (deliveryId) => ((await delivery(deliveryId)) === null ? [] : history.attempts(deliveryId)),
+    counts: refuse,
+  };
+}
