@@ -191,6 +191,20 @@ export const settings = {
     min: 0,
     about: 'How long unresolved dead letters are kept; unset: until they are resolved.',
   },
+  retainAuditMs: {
+    env: 'HOLDFAST_RETAIN_AUDIT',
+    type: 'duration',
+    default: '400d',
+    min: 0,
+    about: 'How long entries of the audit log are kept.',
+  },
+  auditEntriesMax: {
+    env: 'HOLDFAST_AUDIT_ENTRIES_MAX',
+    type: 'integer',
+    default: '100000',
+    min: 1,
+    about: 'Most entries of the audit log kept; the oldest go first, 64 at a time.',
+  },
   heldMaxMs: {
     env: 'HOLDFAST_HELD_MAX',
     type: 'duration',

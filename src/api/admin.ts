@@ -3,6 +3,7 @@ import { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { Clock } from '../core/clock.ts';
 import { type ErrorCode, errorCodes, HoldfastError } from '../errors.ts';
+import { auditRoutes } from './audit.ts';
 import { deliveryRoutes } from './deliveries.ts';
 import { docRoutes, openApiDocument, type OpenApiDocument } from './docs.ts';
 import { eventRoutes } from './events.ts';
@@ -12,6 +13,7 @@ import { healthRoutes } from './health.ts';
 import { readInput } from './input.ts';
 import type { AdminPort } from './port.ts';
 import { asHoldfastError, problemResponse } from './problem.ts';
+import { Recorder } from './recorder.ts';
 import { queueRoutes } from './queues.ts';
 import { rejectionRoutes } from './rejections.ts';
 import { replayRoutes } from './replays.ts';
@@ -19,6 +21,7 @@ import type { Access, Route } from './route.ts';
 import { sourceRoutes } from './sources.ts';
 import { Stream, streamRoutes } from './stream.ts';
 import { tenantPort } from './tenant.ts';
+import { tokenRoutes } from './tokens.ts';
 
 export interface AdminApiOptions {
   readonly clock: Clock;
@@ -30,13 +33,18 @@ export interface AdminApiOptions {
   readonly openMetrics?: boolean;
   /** Origins besides its own from which a browser may change something. Default: none. */
   readonly origins?: readonly string[];
+  /** The sender's address, where trusted proxies stand in between. Default: the peer's. */
+  readonly sender?: (peer: string, headers: Headers) => string;
   /** Told of errors that are not the caller's: they are answered as `internal` without their text. */
   readonly failed?: (error: Error) => void;
 }
 
 export interface AdminApi {
-  /** Answers a request, in whatever server. `GET /api/stream` needs {@link AdminApi.stream}. */
-  fetch(request: Request): Promise<Response>;
+  /**
+   * Answers a request, in whatever server. `GET /api/stream` needs {@link AdminApi.stream}. `peer`: the address the
+   * request came from, for the audit log; '' when it came over no network.
+   */
+  fetch(request: Request, peer?: string): Promise<Response>;
   /** Whether a path belongs to this API, so that a shared port knows whom to ask. */
   handles(path: string): boolean;
   /** Every route as the router has it; `{param}` is `:param` there. */
@@ -46,7 +54,7 @@ export interface AdminApi {
   document(): OpenApiDocument;
 }
 
-type Env = { Variables: { caller: Caller | null } };
+type Env = { Bindings: { peer: string }; Variables: { caller: Caller | null } };
 
 /** Makes the admin API over a port. It holds nothing open until somebody watches the stream. */
 export function createAdminApi(port: AdminPort, options: AdminApiOptions): AdminApi {
@@ -66,7 +74,7 @@ export function createAdminApi(port: AdminPort, options: AdminApiOptions): Admin
   });
   const prefixes = [...new Set(routes.map(({ path }) => path.split('/').slice(0, 3).join('/')))];
   return {
-    fetch: async (request) => app.fetch(request),
+    fetch: async (request, peer = '') => app.fetch(request, { peer }),
     handles: (path) => prefixes.some((prefix) => path === prefix || path.startsWith(`${prefix}/`)),
     routes: app.routes.filter(({ method }) => method !== 'ALL').map(({ method, path }) => ({ method, path })),
     stream: new Stream({ port, clock: options.clock, origins }),
@@ -85,6 +93,8 @@ export function allRoutes(document: () => OpenApiDocument): readonly Route[] {
     ...sourceRoutes,
     ...rejectionRoutes,
     ...streamRoutes,
+    ...tokenRoutes,
+    ...auditRoutes,
     ...docRoutes(document),
   ];
 }
@@ -115,15 +125,28 @@ function register(app: OpenAPIHono<Env>, { route, port, options, isOpen }: Regis
     const caller = context.get('caller') ?? ANONYMOUS;
     if (!isOpen) admit(caller, route);
     const input = await readInput(route, { request: context.req.raw, params: context.req.param() });
-    return route.run(input, {
-      port: caller.tenant === null ? port : tenantPort(port, caller.tenant),
+    const ip = options.sender?.(context.env.peer, context.req.raw.headers) ?? context.env.peer;
+    const by = actor(context.req.header('x-holdfast-by'), caller);
+    const recorder = new Recorder({
+      audit: port.audit,
+      action: route.audit ?? null,
+      params: input.params,
       caller,
-      version: options.version,
-      now: () => options.clock.now(),
-      features: options.features ?? {},
-      authorized: mayCall(caller, READING),
-      by: actor(context.req.header('x-holdfast-by'), caller),
+      by,
+      ip,
     });
+    return recorder.run(() =>
+      route.run(input, {
+        port: caller.tenant === null ? port : tenantPort(port, caller.tenant),
+        caller,
+        version: options.version,
+        now: () => options.clock.now(),
+        features: options.features ?? {},
+        authorized: mayCall(caller, READING),
+        by,
+        changed: (change) => recorder.changed(change),
+      }),
+    );
   });
   app.openAPIRegistry.registerPath(documented(route));
 }

@@ -151,11 +151,14 @@ const replay = jsonRoute({
   group: 'dead letters',
   scope: 'admin',
   summary: 'Replays these dead letters, each by itself. For many, by filter: POST /api/replays.',
+  audit: 'dead-letter.replay',
   body: z.strictObject({ ids }),
   answer: z.object({ rows: z.array(replayed) }),
-  async handle({ body }, { port, by }) {
+  async handle({ body }, { port, by, changed }) {
+    changed({ target: body.ids.join(' ') });
     const rows = [];
     for (const of of body.ids) rows.push(await replayOne(port.replayDelivery(of, by), of));
+    changed({ note: `made ${rows.filter(({ error }) => error === null).length} of ${rows.length}`, after: rows });
     return { rows };
   },
 });
@@ -177,10 +180,14 @@ const resolve = jsonRoute({
   group: 'dead letters',
   scope: 'admin',
   summary: 'Marks dead letters as resolved, with a note; they are not delivered.',
+  audit: 'dead-letter.resolve',
   body: z.strictObject({ ids, note: z.string().trim().min(1).max(2000) }),
   answer: z.object({ resolved: z.number().int() }),
-  async handle({ body }, { port, by }) {
-    return { resolved: await port.resolve(body.ids, body.note, by) };
+  async handle({ body }, { port, by, changed }) {
+    const resolved = await port.resolve(body.ids, body.note, by);
+    const note = `resolved ${resolved} of ${body.ids.length}: ${body.note}`;
+    changed({ target: body.ids.join(' '), note, after: body });
+    return { resolved };
   },
 });
 

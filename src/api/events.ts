@@ -117,13 +117,16 @@ const replay = jsonRoute({
   group: 'events',
   scope: 'admin',
   summary: 'Makes new deliveries of an event, to where it went or to the destinations named.',
+  audit: 'event.replay',
   params,
   body: z.strictObject({ destinations: z.array(name).min(1).max(100).optional() }),
   bodyOptional: true,
   answer: z.object({ deliveryIds: z.array(z.string()) }),
   errors: ['not_found', 'body_purged', 'replay_open', 'destination_unknown'],
-  async handle({ params, body }, { port, by }) {
-    return { deliveryIds: await port.replayEvent(params.id, body.destinations ?? null, by) };
+  async handle({ params, body }, { port, by, changed }) {
+    const deliveryIds = await port.replayEvent(params.id, body.destinations ?? null, by);
+    changed({ note: `made ${deliveryIds.join(', ')}`, after: deliveryIds });
+    return { deliveryIds };
   },
 });
 
@@ -200,6 +203,7 @@ const cancel = jsonRoute({
   scope: 'emit',
   tenants: true,
   summary: 'Cancels a delayed event that nobody has begun to attempt.',
+  audit: 'event.cancel',
   params,
   answer: null,
   errors: ['not_found', 'not_cancellable'],

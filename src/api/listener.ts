@@ -42,7 +42,7 @@ export function isLoopback(host: string): boolean {
 
 /** A node:http handler, for mounting the API beside something else on one port. */
 export function nodeHandler(api: AdminApi): RequestListener {
-  const handle = getRequestListener((request) => api.fetch(request), {
+  const handle = getRequestListener((request, { incoming }) => api.fetch(request, incoming.socket.remoteAddress), {
     overrideGlobalObjects: false,
     errorHandler: (error) => problemResponse(error),
   });

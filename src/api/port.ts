@@ -1,13 +1,14 @@
 /**
  * What the admin API, and with it the CLI and the dashboard, asks of the gateway. `gateway.ts` implements it.
  */
-import type { Identified } from './caller.ts';
+import type { Caller, Identified, Scope } from './caller.ts';
+import type { AuditEntry, AuditMarks } from '../core/audit.ts';
 import type { EmitOptions } from '../deliver/emit.ts';
 import type { RejectionLog } from '../ingest/rejections.ts';
 import type { StreamOccurrence } from '../observe/stream.ts';
 import type { LiveFigures } from '../observe/stats.ts';
 import type { ReplayFilter, ReplayPlan, ReplayRequest, ReplayStatus } from '../dispatch/replay.ts';
-import type { HistoryStore, StoreCounts, StoreReport } from '../store/store.ts';
+import type { HistoryStore, Listed, Page, StoreCounts, StoreReport } from '../store/store.ts';
 
 export type { ReplayFilter, ReplayPlan, ReplayRequest, ReplayStatus };
 
@@ -53,6 +54,49 @@ export interface EmitRequest {
   readonly options: EmitOptions;
 }
 
+/** An API token, without its text. */
+export interface TokenInfo {
+  /** `tok_…` */
+  readonly id: string;
+  readonly name: string;
+  readonly scopes: readonly Scope[];
+  /** `null`: all tenants. */
+  readonly tenant: string | null;
+  readonly createdAt: number;
+  readonly createdBy: string;
+  readonly expiresAt: number | null;
+  /** To the hour. */
+  readonly lastUsedAt: number | null;
+}
+
+export interface TokenRequest extends Pick<TokenInfo, 'name' | 'scopes' | 'tenant' | 'expiresAt'> {
+  readonly by: string;
+}
+
+export interface TokenPort {
+  /** The oldest first. */
+  list(): Promise<readonly TokenInfo[]>;
+  /** The text is given once. @throws HoldfastError invalid_input, store_unavailable */
+  create(request: TokenRequest): Promise<{ readonly token: string; readonly info: TokenInfo }>;
+  /** `null`: there is none with this id. */
+  revoke(id: string): Promise<TokenInfo | null>;
+}
+
+/** What the audit log is told of a change. Hashes: see `core/audit.ts`. */
+export interface AuditRecord extends Pick<AuditEntry, 'by' | 'action' | 'target' | 'note' | 'before' | 'after' | 'ip'> {
+  readonly caller: Pick<Caller, 'id' | 'name'>;
+}
+
+export interface AuditPage extends Listed<AuditEntry> {
+  readonly marks: AuditMarks;
+}
+
+export interface AuditPort {
+  /** Resolves when the entry is durable. @throws HoldfastError store_unavailable, commit_unknown, stopping */
+  append(record: AuditRecord): Promise<AuditEntry>;
+  list(page: Page): Promise<AuditPage>;
+}
+
 export interface AdminPort {
   readonly history: HistoryStore;
   readonly rejections: RejectionLog;
@@ -86,6 +130,8 @@ export interface AdminPort {
   replay(id: string): Promise<ReplayStatus | null>;
   cancelReplay(id: string): Promise<ReplayStatus | null>;
   resolve(deliveryIds: readonly string[], note: string, by: string): Promise<number>;
+  readonly tokens: TokenPort;
+  readonly audit: AuditPort;
   /** Whose token this is, without asking the store. Constant-time. */
   identify(token: string): Identified;
   /** Watches until the returned function is called. Slow watchers miss occurrences rather than hold them up. */

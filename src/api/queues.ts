@@ -282,17 +282,27 @@ const info = jsonRoute({
   },
 });
 
+/** What the audit log compares of a destination. */
+function stateOf({ port, name: destination }: { readonly port: AdminPort; readonly name: string }): unknown {
+  const live = port.destinations().find(({ name }) => name === destination);
+  return live === undefined ? null : { state: live.state, pausedBy: live.pausedBy, pausedAt: live.pausedAt };
+}
+
 const pause = jsonRoute({
   method: 'post',
   path: '/api/queues/{destination}/pause',
   group: 'queues',
   scope: 'admin',
   summary: 'Holds a destination: what it is owed waits; ingest goes on.',
+  audit: 'queue.pause',
   params,
   answer: null,
   errors: ['destination_unknown'],
-  async handle({ params }, { port, by }) {
+  async handle({ params }, { port, by, changed }) {
+    const of = { port, name: params.destination };
+    const before = stateOf(of);
     await port.pause(params.destination, by);
+    changed({ before, after: stateOf(of) });
     return null;
   },
 });
@@ -303,11 +313,15 @@ const resume = jsonRoute({
   group: 'queues',
   scope: 'admin',
   summary: 'Lets a paused destination go on.',
+  audit: 'queue.resume',
   params,
   answer: null,
   errors: ['destination_unknown'],
-  async handle({ params }, { port, by }) {
+  async handle({ params }, { port, by, changed }) {
+    const of = { port, name: params.destination };
+    const before = stateOf(of);
     await port.resume(params.destination, by);
+    changed({ before, after: stateOf(of) });
     return null;
   },
 });
@@ -318,11 +332,15 @@ const clear = jsonRoute({
   group: 'queues',
   scope: 'admin',
   summary: 'Makes dead letters of all open deliveries of a destination; they can be replayed.',
+  audit: 'queue.clear',
   params,
   answer: z.object({ cleared: count }),
   errors: ['destination_unknown'],
-  async handle({ params }, { port, by }) {
-    return { cleared: await port.clear(params.destination, by) };
+  async handle({ params }, { port, by, changed }) {
+    changed({});
+    const cleared = await port.clear(params.destination, by);
+    changed({ note: `cleared ${cleared}` });
+    return { cleared };
   },
 });
 

@@ -91,10 +91,16 @@ const verifyAgain = jsonRoute({
   group: 'rejections',
   scope: 'admin',
   summary: 'Tries rejected requests again as they came, through the normal path: after a secret was corrected.',
+  audit: 'rejection.verify-again',
   body: z.strictObject({ source: name.optional(), ids: z.array(idOf('rej')).min(1).max(1000).optional() }),
   bodyOptional: true,
   answer: z.object({ accepted: z.number().int(), refused: z.number().int() }),
-  handle: ({ body }, { port }) => port.verifyAgain(given(body)),
+  async handle({ body }, { port, changed }) {
+    changed({ target: body.source ?? body.ids?.join(' ') ?? '' });
+    const answer = await port.verifyAgain(given(body));
+    changed({ note: `accepted ${answer.accepted}, refused ${answer.refused}` });
+    return answer;
+  },
 });
 
 export const rejectionRoutes: readonly Route[] = [list, one, verifyAgain];

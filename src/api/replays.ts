@@ -42,6 +42,7 @@ const start = jsonRoute({
   group: 'replays',
   scope: 'admin',
   summary: 'Replays by filter; with dryRun it only says what would be replayed.',
+  audit: 'replay.start',
   about:
     'It has everything received up to its start and nothing later, survives restarts, and runs after live traffic.',
   body: z.strictObject({
@@ -56,9 +57,10 @@ const start = jsonRoute({
   }),
   answer: z.object({ plan: plan.nullable(), replay: replayShape.nullable() }),
   errors: ['destination_unknown'],
-  async handle({ body }, { port, now, by }) {
+  async handle({ body }, { port, now, by, changed }) {
     const filter = filterOf(body.filter, now());
     if (body.dryRun) {
+      changed(null);
       const { oldestAt, newestAt, ...planned } = await port.planReplay(filter);
       return {
         plan: { ...planned, oldestAt: isoTimeOrNull(oldestAt), newestAt: isoTimeOrNull(newestAt) },
@@ -66,6 +68,7 @@ const start = jsonRoute({
       };
     }
     const replay = await port.startReplay({ filter, by, ...given({ ratePerS: body.ratePerS }) });
+    changed({ target: replay.id, note: `planned ${replay.planned}`, after: showReplay(replay) });
     return new Status(202, { plan: null, replay: showReplay(replay) });
   },
 });
@@ -102,11 +105,15 @@ const cancel = jsonRoute({
   group: 'replays',
   scope: 'admin',
   summary: 'Stops a bulk replay; deliveries it has made stay.',
+  audit: 'replay.cancel',
   params,
   answer: replayShape,
   errors: ['not_found'],
-  async handle({ params }, { port }) {
-    return showReplay(found(await port.cancelReplay(params.id)));
+  async handle({ params }, { port, changed }) {
+    const before = showReplay(found(await port.replay(params.id)));
+    const after = showReplay(found(await port.cancelReplay(params.id)));
+    changed({ note: `made ${after.made} of ${after.planned}`, before, after });
+    return after;
   },
 });
 

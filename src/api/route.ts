@@ -17,6 +17,8 @@ export type Group =
   | 'sources'
   | 'rejections'
   | 'live'
+  | 'tokens'
+  | 'audit'
   | 'docs';
 
 /** What a route works with besides its input. */
@@ -31,8 +33,24 @@ export interface Tools {
   readonly features: Readonly<Record<string, boolean | string>>;
   /** Whether an open route may tell more than states: the caller may read, and is not bound to a tenant. */
   readonly authorized: boolean;
-  /** Who acts, for the record: the `x-holdfast-by` header, else `api`. */
+  /** Who acts, for the record: the `x-holdfast-by` header, else the name of the token, `api` for the admin token. */
   readonly by: string;
+  /**
+   * Says more of the change than the route's `audit` does; what is said twice counts as said last. `null`: nothing was
+   * changed after all. A route that does several things says so before the first: if a later one fails, the audit log
+   * has it all the same.
+   */
+  readonly changed: (change: Change | null) => void;
+}
+
+/** What the audit log has of a change beside who made it. */
+export interface Change {
+  /** Name or id of what was changed. Default: the parameter in the path. */
+  readonly target?: string;
+  readonly note?: string;
+  /** What it was before and after, as the API shows it; kept as hashes. */
+  readonly before?: unknown;
+  readonly after?: unknown;
 }
 
 /** Who may call: everybody, a token's bearer, or its bearer through a browser's password prompt too. */
@@ -69,6 +87,8 @@ interface Head<Params, Query, Body> {
    * only (tenant.ts): what is another's is not there.
    */
   readonly tenants?: boolean;
+  /** What the audit log calls it: `queue.pause`. Every route that changes something has one. */
+  readonly audit?: string;
   readonly params?: Params;
   /** Query parameters by name; any other is an error. */
   readonly query?: Query;

@@ -5,8 +5,9 @@ import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import { MemoryRejections } from '../ingest/rejections.ts';
 import { memoryStore } from '../store/memory.ts';
+import { StoreError } from '../store/store.ts';
 import { TestClock } from '../testing/clock.ts';
-import { type AdminApi, createAdminApi } from './admin.ts';
+import { type AdminApi, allRoutes, createAdminApi } from './admin.ts';
 import { type Caller, type Scope, scopes } from './caller.ts';
 import { MemoryPort, TOKEN } from './fixtures/memory-port.ts';
 import { adminListener } from './listener.ts';
@@ -42,6 +43,10 @@ const table: Readonly<Record<string, readonly (Exclude<Scope, 'admin'> | 'tenant
   'GET /api/rejections': ['read'],
   'GET /api/rejections/:id': ['read'],
   'POST /api/rejections/verify-again': [],
+  'GET /api/audit': [],
+  'GET /api/tokens': [],
+  'POST /api/tokens': [],
+  'DELETE /api/tokens/:id': [],
   'GET /api/stream': ['read', 'tenant'],
   'GET /api/openapi.json': ['read', 'emit', 'endpoints', 'tenant'],
   'GET /api/docs': ['read', 'emit', 'endpoints', 'tenant'],
@@ -150,6 +155,57 @@ describe('every route of the router', () => {
     for (const route of Object.keys(table))
       await call(route.replace(':destination', 'billing').replace(':id', NO_EVENT), tokenFor(['endpoints']));
     assert.deepEqual(port.acted, []);
+  });
+});
+
+describe('the audit log', () => {
+  /** Changes that are not in it, each for its reason. */
+  const unrecorded = new Set([
+    'POST /api/events', // Each event is its own record, and so many would push out all else.
+  ]);
+
+  test('has every route that changes something', () => {
+    const changing = allRoutes(() => api.document()).filter(({ method }) => method !== 'get');
+    for (const { method, path, audit } of changing) {
+      const name = `${method.toUpperCase()} ${path}`;
+      assert.equal(audit !== undefined, !unrecorded.has(name), name);
+      if (audit !== undefined) assert.match(audit, /^[a-z-]+\.[a-z-]+$/);
+    }
+  });
+
+  test('has who did what to what, from where', async () => {
+    const caller = { id: 'tok_1', name: 'deploys', scopes: ['admin'], tenant: null } as const;
+    port.callers.set('t', { caller });
+    const pause = new Request('http://localhost/api/queues/billing/pause', {
+      method: 'POST',
+      headers: { authorization: 'Bearer t', 'x-holdfast-by': 'cli anna' },
+    });
+    assert.equal((await api.fetch(pause, '192.0.2.7')).status, 204);
+    const { whoId, whoName, by, action, target, ip } = port.audited[0] ?? assert.fail('nothing was recorded');
+    assert.deepEqual([whoId, whoName, by, action], ['tok_1', 'deploys', 'cli anna', 'queue.pause']);
+    assert.deepEqual([target, ip], ['billing', '192.0.2.7']);
+  });
+
+  test('has nothing of what was refused, planned only, or looked at', async () => {
+    await call('POST /api/queues/nobody/pause', TOKEN);
+    await call('POST /api/queues/billing/pause', tokenFor(['read']));
+    await call('POST /api/replays', TOKEN, { filter: {}, dryRun: true });
+    await call('GET /api/events', TOKEN);
+    assert.deepEqual(port.audited, []);
+  });
+
+  test('has what was begun and then failed', async () => {
+    port.clear = () => Promise.reject(new StoreError('unavailable', 'the disk is full'));
+    assert.equal((await call('POST /api/queues/billing/clear', TOKEN)).status, 503);
+    assert.deepEqual(
+      port.audited.map(({ action, note }) => [action, note]),
+      [['queue.clear', 'failed: store_unavailable']],
+    );
+  });
+
+  test('is written before the answer: without it there is no success', async () => {
+    port.audit.append = () => Promise.reject(new StoreError('unavailable', 'the disk is full'));
+    assert.equal((await call('POST /api/queues/billing/pause', TOKEN)).code, 'store_unavailable');
   });
 });
 

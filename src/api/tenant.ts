@@ -20,6 +20,12 @@ export function tenantPort(port: AdminPort, tenant: string): AdminPort {
     get rejections(): never {
       return refuse();
     },
+    get audit(): never {
+      return refuse();
+    },
+    get tokens(): never {
+      return refuse();
+    },
     report: () => port.report(),
     ready: () => port.ready(),
     // For what comes next of a delivery; who paused a destination is not a tenant's to know.

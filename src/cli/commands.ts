@@ -1,5 +1,6 @@
 /** The commands, in the order in which the help lists them. */
 import type { Command } from './command.ts';
+import { audit } from './commands/audit.ts';
 import { backup } from './commands/backup.ts';
 import { clear } from './commands/clear.ts';
 import { deadLetters } from './commands/dead-letters.ts';
@@ -16,6 +17,7 @@ import { show } from './commands/show.ts';
 import { simulate } from './commands/simulate.ts';
 import { start } from './commands/start.ts';
 import { status } from './commands/status.ts';
+import { tokens } from './commands/tokens.ts';
 
 export const commands: readonly Command[] = [
   start,
@@ -30,6 +32,8 @@ export const commands: readonly Command[] = [
   pause,
   resume,
   clear,
+  tokens,
+  audit,
   backup,
   restore,
   salvage,

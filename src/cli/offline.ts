@@ -10,9 +10,11 @@ import type { Settings } from '../config.ts';
 import { silentObserver } from '../core/observer.ts';
 import { IdMaker } from '../core/id.ts';
 import { HoldfastError } from '../errors.ts';
+import { listAudit } from '../gateway/audit.ts';
 import { systemClock } from '../gateway/clock.ts';
 import { rejectionLog } from '../gateway/parts.ts';
 import { RELEASE } from '../gateway/release.ts';
+import { listTokens } from '../gateway/tokens.ts';
 import { makeStore } from '../gateway/stores.ts';
 import type { RejectionLog } from '../ingest/rejections.ts';
 import { Stats } from '../observe/stats.ts';
@@ -64,6 +66,8 @@ function readingPort(store: Store, report: StoreReport, rejections: RejectionLog
     identify: () => ({ caller: ADMIN }),
     watch: () => () => undefined,
     metrics: () => Promise.resolve(''),
+    audit: { list: (page) => listAudit(store.registry, page), append: refuse },
+    tokens: { list: () => listTokens(store.registry), create: refuse, revoke: refuse },
     verifyAgain: refuse,
     pause: refuse,
     resume: refuse,

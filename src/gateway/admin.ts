@@ -1,6 +1,4 @@
 /** What the admin API asks, answered from the parts of a gateway. */
-import { createHash, timingSafeEqual } from 'node:crypto';
-import { ADMIN, type Identified } from '../api/caller.ts';
 import type { AdminPort, DestinationLive, DestinationState, EmitRequest, SourceInfo } from '../api/port.ts';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import type { Holds } from '../dispatch/holds.ts';
@@ -13,6 +11,8 @@ import type { Metrics } from '../observe/metrics.ts';
 import type { Stats } from '../observe/stats.ts';
 import type { StreamHub } from '../observe/stream.ts';
 import type { Store, StoreCounts, StoreReport } from '../store/store.ts';
+import type { AuditLog } from './audit.ts';
+import type { Tokens } from './tokens.ts';
 
 /** The parts the admin side looks at. */
 export interface AdminParts {
@@ -29,8 +29,8 @@ export interface AdminParts {
   readonly hub: StreamHub;
   readonly gate: () => 'open' | 'stopping' | 'disk_reserve' | 'store_unavailable';
   readonly emit: (requests: readonly EmitRequest[]) => Promise<readonly { eventId: string; duplicate: boolean }[]>;
-  /** SHA-256 of the admin token. */
-  readonly tokenHash: Uint8Array;
+  readonly tokens: Tokens;
+  readonly audit: AuditLog;
 }
 
 const CLEAR_STEP = 1000;
@@ -71,19 +71,12 @@ export function adminPort(parts: AdminParts): AdminPort {
       const answer = await dispatcher.committer.act({ kind: 'resolve', deliveryIds, note, by });
       return answer.status === 'committed' ? answer.affected : 0;
     },
-    identify: (token) => identify(token, parts.tokenHash),
+    tokens: parts.tokens,
+    audit: parts.audit,
+    identify: (token) => parts.tokens.identify(token),
     watch: (seen) => parts.hub.watch(seen),
     metrics: () => parts.metrics.text(),
   };
-}
-
-function identify(token: string, hash: Uint8Array): Identified {
-  return timingSafeEqual(hashToken(token), hash) ? { caller: ADMIN } : { caller: null, why: 'unknown' };
-}
-
-/** What is compared instead of a token. */
-export function hashToken(token: string): Uint8Array {
-  return createHash('sha256').update(token).digest();
 }
 
 async function countsOf({ store, stats }: AdminParts): Promise<StoreCounts> {

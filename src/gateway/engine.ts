@@ -1,6 +1,6 @@
 /** What a start makes and a stop ends: the store, dispatch, and all that works beside them. */
 import { type AdminApi, createAdminApi } from '../api/admin.ts';
-import type { AdminPort, EmitRequest } from '../api/port.ts';
+import type { AdminPort, AuditRecord, EmitRequest } from '../api/port.ts';
 import type { CommitterState } from '../commit/committer.ts';
 import type { ResolvedConfig } from '../config.ts';
 import type { Clock, Random } from '../core/clock.ts';
@@ -17,9 +17,11 @@ import { Replays } from '../dispatch/replay.ts';
 import { Retention } from '../dispatch/retention.ts';
 import { HoldfastError } from '../errors.ts';
 import type { Acceptor } from '../ingest/accept.ts';
+import { TrustedProxies } from '../ingest/proxies.ts';
 import { verifyAgain } from '../ingest/again.ts';
 import type { EventAnswer, Store, StoreReport } from '../store/store.ts';
-import { adminPort, hashToken } from './admin.ts';
+import { adminPort } from './admin.ts';
+import { AuditLog } from './audit.ts';
 import { destinationOf, type Registration } from './destinations.ts';
 import { DiskWatch } from './disk.ts';
 import type { Observing } from './observing.ts';
@@ -27,6 +29,7 @@ import { retentionOf } from './parts.ts';
 import { peaksOf, savePeaks } from './peaks.ts';
 import { RELEASE } from './release.ts';
 import { adminToken, storeDirectory } from './token.ts';
+import { hashToken, Tokens } from './tokens.ts';
 
 /** Whether new events are taken now; else why not. */
 export type Gate = 'open' | 'stopping' | 'disk_reserve' | 'store_unavailable';
@@ -69,6 +72,8 @@ export class Engine {
   readonly #holds: Holds;
   readonly #replays: Replays;
   readonly #retention: Retention;
+  readonly #tokens: Tokens;
+  readonly #audit: AuditLog;
   readonly #disk: DiskWatch;
   readonly #blame: LoopBlame;
 
@@ -86,6 +91,9 @@ export class Engine {
     const shared = { ...store, clock, ids, observer: observing.observer, committer, lanes };
     this.#holds = new Holds(shared);
     this.#replays = new Replays({ ...shared, takers: (event) => this.dispatcher.intake.takers(event) });
+    this.#tokens = new Tokens({ ...shared, adminHash: hashToken(token) });
+    const { auditEntriesMax: entriesMax, retainAuditMs: retainMs } = config.settings;
+    this.#audit = new AuditLog({ ...shared, entriesMax, retainMs });
     this.#retention = new Retention({
       ...shared,
       store: store.work,
@@ -106,10 +114,13 @@ export class Engine {
       ...observing,
       gate: parts.gate,
       emit: (requests) => this.#emitAll(requests),
-      tokenHash: hashToken(token),
+      tokens: this.#tokens,
+      audit: this.#audit,
     });
     observing.serve(this.port);
-    this.admin = createAdminApi(this.port, { clock, version: RELEASE, features: FEATURES });
+    const proxies = new TrustedProxies(config.settings.trustedProxies);
+    const sender = (peer: string, headers: Headers): string => proxies.sender(peer, [...headers].flat());
+    this.admin = createAdminApi(this.port, { clock, version: RELEASE, features: FEATURES, sender });
   }
 
   /** Opens the store and puts everything in place. @throws as the store's `open`, and HoldfastError config_invalid */
@@ -137,9 +148,13 @@ export class Engine {
     const { dispatcher, report } = this;
     await this.#disk.start();
     for (const { name, formerly } of this.#destinations()) {
-      for (const from of formerly) await dispatcher.committer.act({ kind: 'rename', from, to: name });
+      for (const from of formerly) {
+        const answer = await dispatcher.committer.act({ kind: 'rename', from, to: name });
+        if (answer.status === 'committed' && answer.affected > 0) await this.#audit.append(renamed(from, name));
+      }
     }
     await this.#holds.start();
+    await this.#tokens.start();
     const { destinations } = await this.#store.history.counts();
     stats.restorePeaks(await peaksOf(this.#store.registry));
     this.#blame.start();
@@ -169,6 +184,7 @@ export class Engine {
       await savePeaks(committer, observing.stats.peaks());
     }
     this.#holds.stop();
+    this.#tokens.stop();
     await committer.close();
     this.#blame.stop();
     await acceptor.ports.rejections.close();
@@ -239,4 +255,19 @@ export class Engine {
     this.#parts.observing.observer.note(state === 'open' ? 'info' : 'error', `the store is ${state}`);
     if (state === 'fatal') this.#parts.onFatal();
   }
+}
+
+/** What the code of the application does by itself. */
+function renamed(from: string, to: string): AuditRecord {
+  const caller = { id: 'local', name: 'local' };
+  return {
+    caller,
+    by: 'formerly',
+    action: 'queue.rename',
+    target: to,
+    note: `was ${from}`,
+    before: null,
+    after: null,
+    ip: '',
+  };
 }
