@@ -94,7 +94,9 @@ const one = jsonRoute({
   async handle({ params }, { port }) {
     const delivery = await port.history.delivery(params.id);
     if (delivery === null) throw new HoldfastError('not_found');
-    return showAttempted({ delivery, attempts: await port.history.attempts(params.id) }, port.destinations());
+    return showAttempted({ delivery, attempts: await port.history.attempts(params.id) }, (destination) =>
+      port.destination(destination),
+    );
   },
 });
 

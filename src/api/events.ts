@@ -6,7 +6,7 @@ import { inputError } from './problem.ts';
 import { jsonRoute, rawRoute, type Route, type Tools } from './route.ts';
 import { flag, given, idOf, listOf, name, pageOf, pageQuery, text, timeOf, when } from './schema.ts';
 import { deliveryDetailShape, eventDetailShape, eventShape, showEvent, showEventDetail, textOf } from './shapes.ts';
-import { type Attempted, showAttempted, timelineOf, timelineShape } from './timeline.ts';
+import { type Attempted, type LiveOf, showAttempted, timelineOf, timelineShape } from './timeline.ts';
 
 const params = z.object({ id: idOf('evt') });
 
@@ -67,14 +67,14 @@ const one = jsonRoute({
     const record = await port.history.event(params.id);
     if (record === null) throw new HoldfastError('not_found');
     const attempted = await attemptedOf(port, params.id);
-    const destinations = port.destinations();
+    const live: LiveOf = (destination) => port.destination(destination);
     const { answer } = record;
     return {
       event: showEventDetail(record),
       duplicates: { count: record.duplicates.count },
       answer: answer === null ? null : { status: answer.status, bodyText: textOf(answer.body) },
-      deliveries: attempted.map((delivery) => showAttempted(delivery, destinations)),
-      timeline: timelineOf(record, attempted, destinations),
+      deliveries: attempted.map((delivery) => showAttempted(delivery, live)),
+      timeline: timelineOf(record, attempted, live),
     };
   },
 });

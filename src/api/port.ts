@@ -26,7 +26,7 @@ export interface SourceInfo {
   readonly splits: boolean;
 }
 
-export type DestinationState = 'running' | 'paused' | 'absent' | 'stopped';
+export type DestinationState = 'running' | 'paused' | 'disabled' | 'absent' | 'stopped';
 export type BreakerState = 'closed' | 'open' | 'half-open' | 'none';
 
 /** The live side of a destination in this process; counts and totals come from the store. */
@@ -45,6 +45,8 @@ export interface DestinationLive extends LiveFigures {
   readonly runningMax: number;
   readonly pausedBy: string | null;
   readonly pausedAt: number | null;
+  /** Why an endpoint takes nothing for now. */
+  readonly disabledReason: string | null;
 }
 
 export interface EmitRequest {
@@ -110,7 +112,10 @@ export interface AdminPort {
   ready(): { readonly ready: boolean; readonly reason: string | null };
   counts(): Promise<StoreCounts>;
   sources(): readonly SourceInfo[];
+  /** Those that have work, or are there whether they have or not. */
   destinations(): readonly DestinationLive[];
+  /** One of them; `null`: this process has none of this name. */
+  destination(name: string): DestinationLive | null;
   /** The live figures of all destinations together. */
   overall(): LiveFigures;
   /** @throws HoldfastError destination_unknown */

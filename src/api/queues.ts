@@ -7,7 +7,7 @@ import { isoTimeOrNull, name, time } from './schema.ts';
 
 const params = z.object({ destination: name });
 
-const status = z.enum(['running', 'paused', 'absent', 'stopped']);
+const status = z.enum(['running', 'paused', 'disabled', 'absent', 'stopped']);
 const breaker = z.enum(['closed', 'open', 'half-open', 'none']);
 const count = z.number().int();
 
@@ -284,8 +284,8 @@ const info = jsonRoute({
 
 /** What the audit log compares of a destination. */
 function stateOf({ port, name: destination }: { readonly port: AdminPort; readonly name: string }): unknown {
-  const live = port.destinations().find(({ name }) => name === destination);
-  return live === undefined ? null : { state: live.state, pausedBy: live.pausedBy, pausedAt: live.pausedAt };
+  const live = port.destination(destination);
+  return live === null ? null : { state: live.state, pausedBy: live.pausedBy, pausedAt: live.pausedAt };
 }
 
 const pause = jsonRoute({

@@ -92,7 +92,10 @@ export function listOf<Row extends z.ZodType>(
 ): z.ZodObject<{ rows: z.ZodArray<Row>; cursor: z.ZodNullable<z.ZodString> }> {
   return z.object({
     rows: z.array(row),
-    cursor: z.string().nullable().openapi({ description: 'Give it back for the next page; null at the end.' }),
+    cursor: z.string().nullable().openapi({
+      description:
+        'Give it back for the next page; null at the end. A search ends a page early where hardly anything fits: go on.',
+    }),
   });
 }
 

@@ -2,6 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import type { AttemptRecord } from '../core/delivery.ts';
 import type { HeaderList } from '../core/event.ts';
+import type { Exchange } from '../core/exchange.ts';
 import type { DeliveryRecord, EventRecord, EventSummary } from '../store/store.ts';
 import type { ReplayFilter, ReplayStatus } from './port.ts';
 import { deadReason, deliveryState, isoTime, isoTimeOrNull, time } from './schema.ts';
@@ -89,6 +90,42 @@ export function textOf(body: Uint8Array): string | null {
   }
 }
 
+const duration = z.number().nullable();
+
+const exchangeShape = z
+  .object({
+    request: z.object({ method: z.string(), url: z.string(), headers: z.array(headerShape) }),
+    response: z
+      .object({
+        status: z.number().int(),
+        headers: z.array(headerShape),
+        bodyText: z.string().nullable().openapi({ description: 'The first 16 KiB, where they are text.' }),
+        bodyBase64: z.string().nullable().openapi({ description: 'The first 16 KiB, where they are not.' }),
+        bodyBytes: z.number().int().openapi({ description: 'Bytes that were read.' }),
+      })
+      .nullable(),
+    times: z.object({ dnsMs: duration, connectMs: duration, tlsMs: duration, firstByteMs: duration }),
+    remoteAddress: z.string().nullable(),
+    code: z.string().nullable().openapi({ description: 'What went wrong, in one word; see docs/endpoints.md.' }),
+  })
+  .openapi('Exchange', { description: 'What an endpoint was sent and answered; secrets are redacted.' });
+
+function showExchange({ request, response, ...same }: Exchange): z.output<typeof exchangeShape> {
+  const bytes = Buffer.from(response?.body ?? '', 'base64');
+  const bodyText = textOf(bytes);
+  return {
+    ...same,
+    request: { ...request, headers: showHeaders(request.headers) },
+    response: response && {
+      status: response.status,
+      headers: showHeaders(response.headers),
+      bodyText,
+      bodyBase64: bodyText === null ? response.body : null,
+      bodyBytes: response.bodyBytes,
+    },
+  };
+}
+
 export const attemptShape = z
   .object({
     number: z.number().int(),
@@ -98,11 +135,13 @@ export const attemptShape = z
     status: z.number().int().nullable().openapi({ description: 'HTTP status of an endpoint; null for handlers.' }),
     error: z.string().nullable(),
     worker: z.string().openapi({ description: 'Process and release that made it.' }),
+    exchange: exchangeShape.nullable().openapi({ description: 'null for handlers.' }),
   })
   .openapi('Attempt');
 
 export function showAttempt(attempt: AttemptRecord): z.output<typeof attemptShape> {
-  return { ...attempt, startedAt: isoTime(attempt.startedAt) };
+  const { startedAt, exchange } = attempt;
+  return { ...attempt, startedAt: isoTime(startedAt), exchange: exchange && showExchange(exchange) };
 }
 
 export const deliveryShape = z

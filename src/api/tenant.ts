@@ -5,7 +5,7 @@
  */
 import { HoldfastError } from '../errors.ts';
 import type { HistoryStore, Listed } from '../store/store.ts';
-import type { AdminPort, EmitRequest } from './port.ts';
+import type { AdminPort, DestinationLive, EmitRequest } from './port.ts';
 
 /** A method whose route does not say `tenants`: a caller that gets here has passed no guard. */
 function refuse(): never {
@@ -29,7 +29,11 @@ export function tenantPort(port: AdminPort, tenant: string): AdminPort {
     report: () => port.report(),
     ready: () => port.ready(),
     // For what comes next of a delivery; who paused a destination is not a tenant's to know.
-    destinations: () => port.destinations().map((live) => ({ ...live, pausedBy: null })),
+    destinations: () => port.destinations().map(forTenant),
+    destination: (name) => {
+      const live = port.destination(name);
+      return live && forTenant(live);
+    },
     emit: (requests) => port.emit(requests.map((request) => asTenant(request, tenant))),
     cancel: async (eventId) => {
       if ((await history.event(eventId)) === null) throw new HoldfastError('not_found', { detail: eventId });
@@ -62,6 +66,10 @@ function asTenant(request: EmitRequest, tenant: string): EmitRequest {
   if (asked !== undefined && asked !== tenant)
     throw new HoldfastError('forbidden', { detail: `tenant: this token emits as '${tenant}' only.` });
   return { ...request, options: { ...request.options, tenant } };
+}
+
+function forTenant(live: DestinationLive): DestinationLive {
+  return { ...live, pausedBy: null };
 }
 
 const NOTHING = { rows: [], cursor: null };

@@ -38,6 +38,9 @@ interface Entry {
   readonly delivery?: DeliveryRecord;
 }
 
+/** A destination as it is in this process; `null`: it is not here. */
+export type LiveOf = (destination: string) => DestinationLive | null;
+
 /** A delivery with its kept attempts. */
 export interface Attempted {
   readonly delivery: DeliveryRecord;
@@ -48,13 +51,13 @@ export interface Attempted {
 export function timelineOf(
   record: EventRecord,
   attempted: readonly Attempted[],
-  destinations: readonly DestinationLive[],
+  live: LiveOf,
 ): z.output<typeof timelineShape>[] {
   const entries = [
     ...eventEntries(record),
     ...attempted.flatMap((one) => deliveryEntries(one)),
     ...attempted.flatMap(({ delivery }): Entry[] => {
-      const next = nextOf(delivery, destinations);
+      const next = nextOf(delivery, live);
       return next === null ? [] : [{ ...next, kind: 'next', text: next.why, delivery }];
     }),
   ];
@@ -134,10 +137,7 @@ function endText({ state, destination, reason, note }: DeliveryRecord): Pick<Ent
 }
 
 /** When an open delivery is attempted next, and why not now; `null` when it has ended. */
-function nextOf(
-  delivery: DeliveryRecord,
-  destinations: readonly DestinationLive[],
-): { readonly at: number | null; readonly why: string } | null {
+function nextOf(delivery: DeliveryRecord, liveOf: LiveOf): { readonly at: number | null; readonly why: string } | null {
   const { state, dueAt, attempts } = delivery;
   if (
     delivery.endedAt !== null ||
@@ -149,7 +149,7 @@ function nextOf(
     return null;
   }
   if (state === 'claimed') return { at: null, why: 'being attempted now' };
-  const live = destinations.find(({ name }) => name === delivery.destination);
+  const live = liveOf(delivery.destination);
   const held = heldWhy(live);
   if (held !== null) return { at: null, why: held };
   if (state === 'blocked')
@@ -160,18 +160,16 @@ function nextOf(
   return { at: null, why: 'ready: waits for a free slot' };
 }
 
-function heldWhy(live: DestinationLive | undefined): string | null {
-  if (live === undefined || live.state === 'absent') return 'held: no process has this destination';
+function heldWhy(live: DestinationLive | null): string | null {
+  if (live === null || live.state === 'absent') return 'held: no process has this destination';
   if (live.state === 'paused') return `held: paused by ${live.pausedBy ?? 'somebody'}`;
+  if (live.state === 'disabled') return `held: disabled, ${live.disabledReason ?? 'nobody said why'}`;
   return live.state === 'stopped' ? 'held: the destination is stopped' : null;
 }
 
 /** A delivery as it is answered, with attempts and what comes next. */
-export function showAttempted(
-  { delivery, attempts }: Attempted,
-  destinations: readonly DestinationLive[],
-): z.output<typeof deliveryDetailShape> {
-  const next = nextOf(delivery, destinations);
+export function showAttempted({ delivery, attempts }: Attempted, live: LiveOf): z.output<typeof deliveryDetailShape> {
+  const next = nextOf(delivery, live);
   return {
     ...showDelivery(delivery),
     attemptList: attempts.map(showAttempt),

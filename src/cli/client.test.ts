@@ -52,7 +52,7 @@ describe('the client of the admin API', () => {
 
   test('lists page by page, up to the limit', async () => {
     const page = (cursor: string | null, ...rows: number[]) => Response.json({ rows, cursor });
-    const { client, asked } = answering(page('c1', 1, 2), page('c2', 3, 4), page(null, 5));
+    const { client, asked } = answering(page('c1', 1, 2), page('c2', 3, 4), page('c3'), page(null, 5));
     assert.deepEqual(await client.list('/api/x', { source: 's' }, 1000), [1, 2, 3, 4, 5]);
     assert.equal(asked[1]?.url, 'http://localhost/api/x?source=s&cursor=c1&limit=200');
     const few = answering(page('c1', 1, 2), page('c2', 3));

@@ -52,14 +52,14 @@ export class Client {
     return Buffer.from(await (await this.#answer(path, { method: 'GET' })).arrayBuffer());
   }
 
-  /** Up to `limit` rows of a list, page by page. */
+  /** Up to `limit` rows of a list, page by page. A page may be empty though more follows: only the cursor says. */
   async list<Row>(path: string, query: Query, limit: number): Promise<readonly Row[]> {
     const rows: Row[] = [];
     let cursor: string | undefined;
     while (rows.length < limit) {
       const page = await this.get<Rows<Row>>(path, { ...query, cursor, limit: Math.min(limit - rows.length, PAGE) });
       rows.push(...page.rows);
-      if (page.cursor === null || page.rows.length === 0) break;
+      if (page.cursor === null) break;
       cursor = page.cursor;
     }
     return rows;

@@ -62,6 +62,7 @@ function readingPort(store: Store, report: StoreReport, rejections: RejectionLog
     overall: () => stats.overall(),
     sources: () => [],
     destinations: () => [],
+    destination: () => null,
     // Whoever can open the file can read it anyway.
     identify: () => ({ caller: ADMIN }),
     watch: () => () => undefined,

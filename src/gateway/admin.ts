@@ -1,6 +1,7 @@
 /** What the admin API asks, answered from the parts of a gateway. */
 import type { AdminPort, DestinationLive, DestinationState, EmitRequest, SourceInfo } from '../api/port.ts';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
+import { FAN_OUT } from '../dispatch/fan-out.ts';
 import type { Holds } from '../dispatch/holds.ts';
 import type { Lane } from '../dispatch/lane.ts';
 import type { Replays } from '../dispatch/replay.ts';
@@ -24,6 +25,8 @@ export interface AdminParts {
   readonly rejections: RejectionLog;
   readonly verifyAgain: AdminPort['verifyAgain'];
   readonly sources: readonly Source[];
+  /** Why an endpoint takes nothing for now; `null`: it takes, or is none. */
+  readonly disabledReason: (destination: string) => string | null;
   readonly stats: Stats;
   readonly metrics: Metrics;
   readonly hub: StreamHub;
@@ -49,7 +52,11 @@ export function adminPort(parts: AdminParts): AdminPort {
     counts: () => countsOf(parts),
     sources: () => parts.sources.map(sourceInfo),
     overall: () => parts.stats.overall(),
-    destinations: () => [...dispatcher.lanes.values()].map((lane) => liveOf(parts, lane)),
+    destinations: () => [...dispatcher.lanes.values()].filter(isShown).map((lane) => liveOf(parts, lane)),
+    destination: (name) => {
+      const lane = dispatcher.lanes.get(name);
+      return lane === undefined ? null : liveOf(parts, lane);
+    },
     pause: (destination, by) => holds.pause(destination, by),
     resume: (destination, by) => holds.resume(destination, by),
     clear: (destination) => clear(dispatcher, destination),
@@ -117,10 +124,21 @@ function sourceInfo(source: Source): SourceInfo {
   };
 }
 
-function liveOf({ holds, stats, gate }: AdminParts, lane: Lane): DestinationLive {
+function stateOf(gate: ReturnType<AdminParts['gate']>, paused: boolean, disabled: boolean): DestinationState {
+  if (gate === 'stopping') return 'stopped';
+  if (disabled) return 'disabled';
+  return paused ? 'paused' : 'running';
+}
+
+/** What makes the deliveries of other destinations is shown while it has something to do. */
+function isShown({ destination, open }: Lane): boolean {
+  return destination.name !== FAN_OUT || open > 0;
+}
+
+function liveOf({ holds, stats, gate, disabledReason }: AdminParts, lane: Lane): DestinationLive {
   const { destination } = lane;
   const pause = holds.pauseOf(destination.name);
-  const state: DestinationState = gate() === 'stopping' ? 'stopped' : pause === null ? 'running' : 'paused';
+  const state = stateOf(gate(), pause !== null, disabledReason(destination.name) !== null);
   return {
     name: destination.name,
     state,
@@ -136,5 +154,6 @@ function liveOf({ holds, stats, gate }: AdminParts, lane: Lane): DestinationLive
     ...stats.of(destination.name),
     pausedBy: pause?.by ?? null,
     pausedAt: pause?.at ?? null,
+    disabledReason: disabledReason(destination.name),
   };
 }

@@ -111,6 +111,7 @@ export class Engine {
       rejections: acceptor.ports.rejections,
       verifyAgain: (filter) => verifyAgain(acceptor, filter),
       sources: config.sources,
+      disabledReason: () => null,
       ...observing,
       gate: parts.gate,
       emit: (requests) => this.#emitAll(requests),

@@ -44,7 +44,7 @@ export interface Page {
 
 export interface Listed<Row> {
   readonly rows: readonly Row[];
-  /** `null` when nothing follows. */
+  /** `null` when nothing follows. A page may have fewer rows than its limit, even none, though more follows. */
   readonly cursor: string | null;
 }
 

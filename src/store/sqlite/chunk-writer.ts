@@ -3,6 +3,7 @@ import { idBytes } from '../../core/id.ts';
 import { ChunkBuilder, type ChunkEvent } from './chunk.ts';
 import { Page } from './page.ts';
 import { wordsBytes } from './words.ts';
+import { isEarly } from './times.ts';
 import type { StagedEvent, Txn } from './txn.ts';
 
 /** The entries of a page while its chunk grows. */
@@ -16,11 +17,13 @@ export class ChunkWriter {
   #builder: ChunkBuilder | null = null;
   #pages = new Map<number, PageDraft>();
   #receivedHigh: number;
+  #receivedLast: number;
   readonly #added: StagedEvent[] = [];
 
   constructor(txn: Txn) {
     this.#txn = txn;
     this.#receivedHigh = txn.state.receivedHigh;
+    this.#receivedLast = txn.state.receivedLast;
     txn.staged = {
       find: (id) => this.#added.find(({ event }) => event.id === id) ?? null,
       at: (seq) => this.#added.find((added) => added.seq === seq) ?? null,
@@ -57,9 +60,10 @@ export class ChunkWriter {
     const txn = this.#txn;
     const { seq, count, receivedMin, receivedMax, unmatched, marks, meta, body } = builder.finish();
     const high = idBytes(txn.highId) ?? new Uint8Array(16);
+    const times = [receivedMin, receivedMax, ...this.#placeInTime(receivedMin, receivedMax)];
     txn.step({
       statement: 'insertChunk',
-      params: [seq, count, txn.now, receivedMin, receivedMax, unmatched, high, marks, txn.blob('chunk', seq, meta)],
+      params: [seq, count, txn.now, ...times, unmatched, high, marks, txn.blob('chunk', seq, meta)],
     });
     txn.step({ statement: 'insertBody', params: [seq, txn.blob('body', seq, body)] });
     this.#noteDisorder(seq, receivedMin);
@@ -71,6 +75,16 @@ export class ChunkWriter {
     }
     this.#builder = null;
     this.#pages = new Map();
+  }
+
+  /** The latest receipt so far, and whether the chunk was received well before its turn. */
+  #placeInTime(receivedMin: number, receivedMax: number): [number, number] {
+    const { state } = this.#txn;
+    const early = Number(isEarly(receivedMin, this.#receivedLast));
+    const last = Math.max(this.#receivedLast, receivedMax);
+    this.#receivedLast = last;
+    this.#txn.afterwards(() => void (state.receivedLast = last));
+    return [last, early];
   }
 
   /** Retention goes through chunks in order; one that was received before its turn is noted apart. */

@@ -2,15 +2,25 @@
 import type { DestinationCounts, SourceTotals, StoreCounts } from '../store.ts';
 import { oldestReady } from './claims.ts';
 import { type Counts, counters, noCounts } from './destinations.ts';
+import { giveWay, SLICE_MS } from './slices.ts';
 import type { State } from './state.ts';
 
-export function countAll(state: State, bytesOnDisk: number): StoreCounts {
-  const claimed = new Map<number, number>();
-  // Claimed before its destination was renamed onto another, it may have to wait for others now, and is claimed still.
-  const waiting = new Map<number, number>();
-  for (const { destination, row } of state.slots.all()) {
-    claimed.set(destination, (claimed.get(destination) ?? 0) + 1);
-    if (row?.blocked === 1) waiting.set(destination, (waiting.get(destination) ?? 0) + 1);
+/** Gives way every few milliseconds: what is said of one destination is of one moment, and the next may be of another. */
+export async function countAll(state: State, bytesOnDisk: number): Promise<StoreCounts> {
+  for (const number of state.destinations.all()) {
+    await state.dueCounts.refresh(number, state.destinations.counts(number).open_rows);
+  }
+  const names = state.destinations.names().toSorted();
+  const destinations: DestinationCounts[] = [];
+  while (destinations.length < names.length) {
+    if (destinations.length > 0) await giveWay();
+    const until = state.clock.monotonic() + SLICE_MS;
+    state.expire();
+    const by = claimsOf(state);
+    do {
+      const name = names[destinations.length] ?? '';
+      destinations.push(state.reader.snapshot(() => countOne(state, name, by)));
+    } while (destinations.length < names.length && state.clock.monotonic() < until);
   }
   const rows = state.reader.all({ sql: 'SELECT name, accepted, duplicates, differing, kept FROM source' });
   const sources = rows.map((row): SourceTotals => {
@@ -19,10 +29,7 @@ export function countAll(state: State, bytesOnDisk: number): StoreCounts {
     return { source, accepted: accepted ?? 0, duplicates: duplicates ?? 0, differing: differing ?? 0 };
   });
   return {
-    destinations: state.destinations
-      .names()
-      .toSorted()
-      .map((name) => countOne(state, name, { claimed, waiting })),
+    destinations,
     sources: sources.toSorted((a, b) => (a.source < b.source ? -1 : 1)),
     events: rows.reduce((sum, row) => sum + Number(row['kept']), 0),
     bytesOnDisk,
@@ -35,6 +42,17 @@ interface Claims {
   readonly waiting: ReadonlyMap<number, number>;
 }
 
+function claimsOf(state: State): Claims {
+  const claimed = new Map<number, number>();
+  // Claimed before its destination was renamed onto another, it may have to wait for others now, and is claimed still.
+  const waiting = new Map<number, number>();
+  for (const { destination, row } of state.slots.all()) {
+    claimed.set(destination, (claimed.get(destination) ?? 0) + 1);
+    if (row?.blocked === 1) waiting.set(destination, (waiting.get(destination) ?? 0) + 1);
+  }
+  return { claimed, waiting };
+}
+
 function countOne(state: State, destination: string, by: Claims): DestinationCounts {
   const sums: Counts = noCounts();
   const now = state.clock.now();
@@ -45,10 +63,11 @@ function countOne(state: State, destination: string, by: Claims): DestinationCou
     for (const counter of counters) sums[counter] += counts[counter];
     claimed += by.claimed.get(number) ?? 0;
     sums.blocked -= by.waiting.get(number) ?? 0;
-    if (counts.open_rows > 0) due += Number(state.reader.first('countDue', number, now)?.['due'] ?? 0);
+    due += state.dueCounts.of(number, counts.open_rows);
   }
   const { received, succeeded, skipped, failed, dead } = sums;
-  const ready = sums.open_paged + sums.open_rows - sums.blocked - due - claimed;
+  // What is due may have been counted a moment before the rest.
+  const ready = Math.max(0, sums.open_paged + sums.open_rows - sums.blocked - due - claimed);
   return {
     destination,
     blocked: sums.blocked,

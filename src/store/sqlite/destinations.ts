@@ -70,6 +70,11 @@ export class Destinations {
     return [...this.#numbers.keys()];
   }
 
+  /** All numbers there are. */
+  all(): readonly number[] {
+    return [...this.#names.keys()];
+  }
+
   counts(number: number): Counts {
     let counts = this.#counts.get(number);
     if (counts === undefined) {

@@ -3,6 +3,7 @@ import { randomFillSync } from 'node:crypto';
 import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { IdMaker } from '../../core/id.ts';
 // oxlint-disable-next-line holdfast/layers -- a harness is for tests; nothing else imports it
 import { TestClock } from '../../testing/clock.ts';
@@ -11,6 +12,7 @@ import { poisoned, type StoreHarness } from '../../testing/conformance/harness.t
 import type { Store } from '../store.ts';
 import { ROW_BYTES_MAX } from './append.ts';
 import { sqliteStore, type SqliteOptions } from './index.ts';
+import { FORMAT } from './schema.ts';
 
 export function idMaker(clock: { now(): number }): IdMaker {
   return new IdMaker({ now: () => clock.now(), fill: (bytes) => void randomFillSync(bytes) });
@@ -28,6 +30,25 @@ export function copyDatabase(from: string, to: string): void {
     rmSync(to + suffix, { force: true });
     if (existsSync(from + suffix)) cpSync(from + suffix, to + suffix);
   }
+}
+
+/** What takes back the step that leads to a format. */
+const UNDO: Readonly<Record<number, string>> = {
+  3: `DROP INDEX chunk_early; DROP INDEX chunk_unmatched; DROP INDEX page_succeeded; DROP INDEX delivery_put_off;
+    DROP INDEX delivery_blocked; DROP INDEX delivery_ended; DROP INDEX delivery_dead; DROP INDEX delivery_resolved;
+    DROP INDEX delivery_replayed_at;
+    ALTER TABLE chunk DROP COLUMN received_high; ALTER TABLE chunk DROP COLUMN early;
+    ALTER TABLE page DROP COLUMN succeeded;
+    CREATE INDEX delivery_dead ON delivery (destination, position) WHERE state = 3`,
+  2: 'DROP TABLE exchange',
+};
+
+/** Leaves a file of this version as a release with an older format would have left it. */
+export function asFormat(path: string, format: number): void {
+  const database = new DatabaseSync(path);
+  for (let undone = FORMAT; undone > format; undone--) database.exec(UNDO[undone] ?? '');
+  database.exec(`UPDATE meta SET value = ${format} WHERE key IN ('format', 'oldestReader')`);
+  database.close();
 }
 
 /** A fresh store in a directory of its own. A crash leaves it as it is and goes on with a copy. */

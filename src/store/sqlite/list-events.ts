@@ -2,54 +2,88 @@
 import { formatId } from '../../core/id.ts';
 import type { EventFilter, EventSummary, Listed, Page } from '../store.ts';
 import type { ChunkEntry } from './chunk.ts';
+import { chunkStart } from './page-stream.ts';
 import { type MarkField, markOf, mayHold } from './marks.ts';
 import type { Row } from './script.ts';
 import { inSlices } from './slices.ts';
 import type { State } from './state.ts';
+import { spanOf } from './times.ts';
 
 const CHUNKS_AHEAD = 32;
-const COLUMNS = 'seq, received_min, received_max, unmatched, marks';
+/** Chunks that are looked at in vain for one page. */
+const MISSES_MAX = 10_000;
 
 export async function listEvents(state: State, filter: EventFilter, page: Page): Promise<Listed<EventSummary>> {
   const oldestFirst = page.oldestFirst ?? false;
   const after = page.cursor === undefined ? null : Number(page.cursor);
   const found: ChunkEntry[] = [];
   const marks = marksOf(state, filter);
-  // The chunk that holds the cursor itself comes again: the rest of it is still to be listed.
-  let from = after ?? (oldestFirst ? -1 : Number.MAX_SAFE_INTEGER);
-  let isFirst = after !== null;
-  await inSlices(performance.now.bind(performance), () => {
-    const rows = nextChunks(state, { from, oldestFirst, inclusive: isFirst });
-    isFirst = false;
-    for (const row of rows) {
-      from = Number(row['seq']);
-      if (!mayFit(row, filter, marks)) continue;
-      const entries = state.chunks.get(from)?.entries ?? [];
+  const chunks = chunksOf(state, { filter, after, oldestFirst });
+  let misses = 0;
+  let seen: number | null = null;
+  await inSlices(
+    () => state.clock.monotonic(),
+    () => {
+      const row = chunks.next().value;
+      seen = row === undefined ? null : Number(row['seq']);
+      if (row === undefined || seen === null) return true;
+      const entries = mayFit(row, filter, marks) ? (state.chunks.get(seq(row))?.entries ?? []) : [];
+      const before = found.length;
       for (const entry of oldestFirst ? entries : entries.toReversed()) {
         if (after !== null && (oldestFirst ? entry.seq <= after : entry.seq >= after)) continue;
         if (fits(entry, filter)) found.push(entry);
       }
-      if (found.length > page.limit) return true;
-    }
-    return rows.length < CHUNKS_AHEAD;
-  });
+      if (found.length === before) misses++;
+      return found.length > page.limit || misses > MISSES_MAX;
+    },
+  );
   const given = found.slice(0, page.limit);
-  const cursor = found.length > given.length ? String(given.at(-1)?.seq ?? after ?? '') : null;
-  return { rows: given.map(summary), cursor };
+  const last = found.length > given.length ? (given.at(-1)?.seq ?? after) : seen;
+  return { rows: given.map(summary), cursor: last === null ? null : String(last) };
 }
 
-function nextChunks(state: State, at: { from: number; oldestFirst: boolean; inclusive: boolean }): readonly Row[] {
-  const { from, oldestFirst, inclusive } = at;
-  if (!oldestFirst) {
-    const sql = `SELECT ${COLUMNS} FROM chunk WHERE seq < ? ORDER BY seq DESC LIMIT ${CHUNKS_AHEAD}`;
-    return state.reader.all({ sql }, from);
+interface Walk {
+  readonly filter: EventFilter;
+  readonly after: number | null;
+  readonly oldestFirst: boolean;
+}
+
+/** The chunks that may hold what fits, in order. That of the cursor comes again: the rest of it is still to be listed. */
+function* chunksOf(state: State, { filter, after, oldestFirst }: Walk): Generator<Row, undefined> {
+  const { from, to } = spanOf(state, filter);
+  const low = oldestFirst && after !== null ? chunkStart(state, after) : 0;
+  const high = oldestFirst || after === null ? Number.MAX_SAFE_INTEGER : after;
+  const main = { low: Math.max(low, from), high: Math.min(high, to ?? high), early: false };
+  const late = { low: Math.max(low, to ?? high), high, early: true };
+  const isUnmatched = filter.unmatched === true;
+  for (const { early, ...range } of oldestFirst ? [main, late] : [late, main]) {
+    const where = early ? EARLY : isUnmatched ? UNMATCHED : 'WHERE';
+    yield* chunksIn(state, { where, oldestFirst, ...range });
   }
-  const holding = '(SELECT coalesce(max(seq), 0) FROM chunk WHERE seq <= ?)';
-  const start = inclusive ? `seq >= ${holding}` : 'seq > ?';
-  return state.reader.all(
-    { sql: `SELECT ${COLUMNS} FROM chunk WHERE ${start} ORDER BY seq LIMIT ${CHUNKS_AHEAD}` },
-    from,
-  );
+}
+
+const EARLY = 'INDEXED BY chunk_early WHERE early = 1 AND';
+const UNMATCHED = 'INDEXED BY chunk_unmatched WHERE unmatched > 0 AND';
+
+function* chunksIn(
+  state: State,
+  { where, oldestFirst, ...range }: { where: string; oldestFirst: boolean; low: number; high: number },
+): Generator<Row, undefined> {
+  let { low, high } = range;
+  const sql = `SELECT seq, received_min, received_max, unmatched, marks FROM chunk ${where} seq >= ? AND seq < ?
+    ORDER BY seq ${oldestFirst ? '' : 'DESC'} LIMIT ${CHUNKS_AHEAD}`;
+  while (low < high) {
+    const rows = state.reader.all({ sql }, low, high);
+    yield* rows;
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < CHUNKS_AHEAD) return;
+    if (oldestFirst) low = seq(last) + 1;
+    else high = seq(last);
+  }
+}
+
+function seq(row: Row): number {
+  return Number(row['seq']);
 }
 
 /** What a chunk that holds a fitting event is marked with. */

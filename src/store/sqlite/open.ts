@@ -73,6 +73,8 @@ export function load(state: State): void {
   const sql = `SELECT received_min FROM chunk WHERE seq NOT IN (SELECT seq FROM kept WHERE fresh = 1)
     ORDER BY seq DESC LIMIT 1`;
   state.receivedHigh = Number(reader.first({ sql })?.['received_min'] ?? Number.NEGATIVE_INFINITY);
+  const latest = reader.first({ sql: 'SELECT received_high FROM chunk ORDER BY seq DESC LIMIT 1' });
+  state.receivedLast = Number(latest?.['received_high'] ?? Number.NEGATIVE_INFINITY);
   state.hasAnswers = reader.first({ sql: 'SELECT 1 FROM answer LIMIT 1' }) !== null;
   state.chunks.purgedTo = metaNumber(reader, 'purgedTo') ?? 0;
 }

@@ -1,9 +1,9 @@
 /** The tables, and the steps that lead from one format to the next. */
 
 /** The format this version writes. */
-export const FORMAT = 2;
+export const FORMAT = 3;
 /** The oldest format whose readers still understand what this version writes. */
-export const OLDEST_READER = 1;
+export const OLDEST_READER = 3;
 
 /**
  * Step n leads from format n to n + 1. A migration expands first and contracts one release later, so that the release
@@ -134,5 +134,29 @@ export const migrations: readonly string[] = [
     data BLOB NOT NULL,
     PRIMARY KEY (position, turn)
   ) STRICT, WITHOUT ROWID;
+  `,
+  `
+  -- Lists go along an index whatever they ask for. received_high: the latest receipt in this and all chunks before, so
+  -- that a time is found by a few seeks; early: a receipt in it is well before that of chunks before it (see times.ts).
+  ALTER TABLE chunk ADD COLUMN received_high REAL NOT NULL DEFAULT 0;
+  ALTER TABLE chunk ADD COLUMN early INTEGER NOT NULL DEFAULT 0;
+  UPDATE chunk SET received_high = highest.received FROM
+    (SELECT seq, max(received_max) OVER (ORDER BY seq) AS received FROM chunk) AS highest WHERE highest.seq = chunk.seq;
+  UPDATE chunk SET early = 1 WHERE received_min <
+    (SELECT before.received_high FROM chunk AS before WHERE before.seq < chunk.seq ORDER BY before.seq DESC LIMIT 1) - 1000;
+  CREATE INDEX chunk_early ON chunk (seq) WHERE early = 1;
+  CREATE INDEX chunk_unmatched ON chunk (seq) WHERE unmatched > 0;
+
+  -- Of pages from before, any may hold something that succeeded.
+  ALTER TABLE page ADD COLUMN succeeded INTEGER NOT NULL DEFAULT 1;
+  CREATE INDEX page_succeeded ON page (destination, seq) WHERE succeeded > 0;
+
+  CREATE INDEX delivery_put_off ON delivery (destination, position) WHERE state = 0 AND blocked = 0 AND due > 0;
+  CREATE INDEX delivery_blocked ON delivery (destination, position) WHERE state = 0 AND blocked = 1;
+  CREATE INDEX delivery_ended ON delivery (destination, state, position) WHERE state IN (1, 2, 4);
+  DROP INDEX delivery_dead;
+  CREATE INDEX delivery_dead ON delivery (destination, reason, position) WHERE state = 3 AND resolved_at IS NULL;
+  CREATE INDEX delivery_resolved ON delivery (destination, reason, position) WHERE state = 3 AND resolved_at IS NOT NULL;
+  CREATE INDEX delivery_replayed_at ON delivery (position) WHERE replay_id IS NOT NULL;
   `,
 ];

@@ -11,7 +11,7 @@ import { type Store, StoreError } from '../store.ts';
 import { connectWriter } from './connection.ts';
 import { Executor, ScriptError } from './executor.ts';
 import { toStoreError } from './failure.ts';
-import { copyDatabase, idMaker, scratch, sqliteHarness } from './harness.ts';
+import { asFormat, copyDatabase, idMaker, scratch, sqliteHarness } from './harness.ts';
 import { sqliteStore, type SqliteOptions } from './index.ts';
 
 interface Opened {
@@ -240,9 +240,8 @@ describe('exchanges', () => {
     await store.work.close();
     const database = new DatabaseSync(path);
     assert.equal(database.prepare('SELECT count(*) AS kept FROM exchange').get()?.['kept'], 1);
-    // As the release before left it.
-    database.exec("DROP TABLE exchange; UPDATE meta SET value = 1 WHERE key = 'format'");
     database.close();
+    asFormat(path, 1);
     await store.work.open();
     assert.deepEqual(
       (await store.history.attempts(second.deliveryId)).map(({ exchange }) => exchange),

@@ -3,6 +3,7 @@ import type { Clock } from '../../core/clock.ts';
 import { Chunks } from './chunks.ts';
 import { Dedupe } from './dedupe.ts';
 import { Destinations } from './destinations.ts';
+import { DueCounts } from './due-counts.ts';
 import { Lane } from './lane.ts';
 import { Pages } from './pages.ts';
 import { ORDINALS } from './position.ts';
@@ -24,12 +25,15 @@ export class State {
   readonly chunks: Chunks;
   readonly slots: Slots;
   readonly dedupe: Dedupe;
+  readonly dueCounts: DueCounts;
   /** The seq the next event or replay takes. */
   nextSeq = 1;
   /** The highest event id there is, as text; '' when there is none. Texts sort like ids. */
   highId = '';
   /** Receipt of the last chunk that was in order, see `kept`. */
   receivedHigh = Number.NEGATIVE_INFINITY;
+  /** The latest receipt of all, see times.ts. */
+  receivedLast = Number.NEGATIVE_INFINITY;
   /** Whether any event has a stored answer: most stores never have, and then none is looked for. */
   hasAnswers = false;
   /** Where retention is in `kept`; -1 at the start. */
@@ -41,6 +45,7 @@ export class State {
     this.reader = options.reader;
     this.pages = new Pages(this.reader);
     this.chunks = new Chunks(this.reader);
+    this.dueCounts = new DueCounts(this.reader, this.clock);
     this.slots = new Slots(this.clock, options.boot);
     this.dedupe = new Dedupe(this.reader, options.bucketKeys);
   }

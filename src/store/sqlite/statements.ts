@@ -5,12 +5,13 @@ const OPEN_ROW = 'state = 0 AND blocked = 0';
 
 export const statements = {
   // -- commit: the short way
-  insertChunk: `INSERT INTO chunk (seq, count, committed_at, received_min, received_max, unmatched, high_id, marks, meta)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  insertChunk: `INSERT INTO chunk (seq, count, committed_at, received_min, received_max, received_high, early,
+    unmatched, high_id, marks, meta) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   insertBody: 'INSERT INTO body (seq, data) VALUES (?, ?)',
   noteEarly: 'INSERT OR REPLACE INTO kept (seq, fresh, look_at) VALUES (?, 1, ?)',
   insertStray: 'INSERT INTO stray (id, seq) VALUES (?, ?)',
-  writePage: 'INSERT OR REPLACE INTO page (destination, seq, open, started, data) VALUES (?, ?, ?, ?, ?)',
+  writePage: `INSERT OR REPLACE INTO page (destination, seq, open, started, succeeded, data)
+    VALUES (?, ?, ?, ?, ?, ?)`,
   insertRecent: 'INSERT INTO recent (turn, bucket, data) VALUES (?, ?, ?)',
   insertDestination: `INSERT INTO destination (number, name, head, received, succeeded, skipped, failed, dead,
     open_paged, open_rows, blocked, unresolved) VALUES (?, ?, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0)`,
@@ -76,6 +77,10 @@ export const statements = {
   nextDue: `SELECT due FROM delivery WHERE destination = ?1 AND ${OPEN_ROW} AND (due, position) > (?2, ?3)
     ORDER BY due, position LIMIT 1`,
   countDue: `SELECT count(*) AS due FROM delivery WHERE destination = ? AND ${OPEN_ROW} AND due > ?`,
+  /** The row so many further on than a time and position. */
+  dueFurther: `SELECT due, position FROM delivery WHERE destination = ? AND ${OPEN_ROW} AND (due, position) > (?, ?)
+    ORDER BY due, position LIMIT 1 OFFSET ?`,
+  countDueAfter: `SELECT count(*) AS due FROM delivery WHERE destination = ? AND ${OPEN_ROW} AND (due, position) > (?, ?)`,
   readyRows: `SELECT position, received_at FROM delivery WHERE destination = ? AND ${OPEN_ROW} AND due <= ?
     ORDER BY due, position LIMIT ?`,
   row: 'SELECT * FROM delivery WHERE position = ?',

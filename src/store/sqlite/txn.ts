@@ -7,7 +7,7 @@ import { type StoredAnswer, StoreError } from '../store.ts';
 import { type Counter, counters, type Counts, noCounts } from './destinations.ts';
 import { toStoreError } from './failure.ts';
 import { ScriptError } from './executor.ts';
-import type { Page, PageKey } from './page.ts';
+import { type Page, type PageKey, SUCCEEDED } from './page.ts';
 import type { Param, Row, Script, Step } from './script.ts';
 import type { SealKind } from './sealed.ts';
 import type { Slot } from './slots.ts';
@@ -292,7 +292,8 @@ export class Txn {
     for (const drafts of this.#drafts.values()) {
       for (const page of drafts.values()) {
         const { destination, seq } = page.key;
-        this.step({ statement: 'writePage', params: [destination, seq, page.open, page.started, page.encode()] });
+        const params = [destination, seq, page.open, page.started, succeededIn(page), page.encode()];
+        this.step({ statement: 'writePage', params });
         if (!early) this.afterwards(() => this.state.pages.put(page));
       }
     }
@@ -319,6 +320,13 @@ export class Txn {
     for (const slot of this.#pinned) slot.pinned = false;
     for (const run of this.#after) run();
   }
+}
+
+/** Lists of what succeeded find their pages by it. */
+function succeededIn(page: Page): number {
+  let succeeded = 0;
+  for (let index = 0; index < page.count; index++) if (page.state(index) === SUCCEEDED) succeeded++;
+  return succeeded;
 }
 
 function sizeOf(params: Step['params']): number {
