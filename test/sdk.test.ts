@@ -16,9 +16,10 @@ import { Stripe } from 'stripe';
 import { Webhook as SvixWebhook } from 'svix';
 import Telnyx from 'telnyx';
 import twilioSdk from 'twilio';
+import { simulation } from 'holdfast/testing';
+import { payloads } from '../src/cli/simulate/payloads/index.ts';
 import { findProvider, signRequest } from '../src/verify/index.ts';
 import type { UnsignedRequest, Verifier } from '../src/verify/index.ts';
-import { sampleRequest, samples } from '../src/verify/samples.ts';
 import { type TrialSettings, trialSettings } from '../src/verify/trial.ts';
 
 const ORIGIN = 'https://hooks.example.com';
@@ -189,7 +190,8 @@ async function taken(library: Library, given: Received): Promise<boolean> {
   }
 }
 
-const sampleOf = (provider: string): UnsignedRequest => sampleRequest(samples[provider] ?? assert.fail(provider), PATH);
+const simulated = (provider: string, type?: string): UnsignedRequest =>
+  simulation(provider, { path: PATH, publicUrl: ORIGIN, ...(type !== undefined && { type }) }).make(0);
 
 /** The request with other digits in its body, which leave JSON and forms what they are. */
 function changed(request: UnsignedRequest): UnsignedRequest {
@@ -199,20 +201,22 @@ function changed(request: UnsignedRequest): UnsignedRequest {
 
 for (const library of libraries) {
   describe(`${library.provider}, and ${library.library}`, () => {
-    test('it takes what is signed here, and not what was changed or signed with another secret', async () => {
+    test('it takes each type that is simulated here, and not what was changed or signed with another secret', async () => {
       const { verifier, settings } = receiverOf(library.provider);
-      const signed = await signRequest(verifier, sampleOf(library.provider), Date.now());
-      assert.equal(await taken(library, received(signed, settings)), true);
-      assert.equal(await taken(library, received(changed(signed), settings)), false);
       const stranger = receiverOf(library.provider).settings;
-      assert.equal(await taken(library, received(signed, stranger)), false);
+      for (const type of Object.keys(payloads[library.provider]?.types ?? {})) {
+        const signed = await signRequest(verifier, simulated(library.provider, type), Date.now());
+        assert.equal(await taken(library, received(signed, settings)), true, type);
+        assert.equal(await taken(library, received(changed(signed), settings)), false, type);
+        assert.equal(await taken(library, received(signed, stranger)), false, type);
+      }
     });
 
     const { signs } = library;
     if (signs === undefined) return;
     test('what it signs verifies here, and not once it was changed', async () => {
       const { verifier, settings } = receiverOf(library.provider);
-      const sample = sampleOf(library.provider);
+      const sample = simulated(library.provider);
       const { text, url, secret } = received(sample, settings);
       const made = (await signs({ text, url, secret })) as Record<string, string>;
       const own = new Set(Object.keys(made));
@@ -228,7 +232,7 @@ test('random bodies: whatever either side signs, the other takes', async () => {
   const { verifier, settings } = receiverOf('github');
   for (let bytes = 1; bytes < 50; bytes++) {
     const text = randomBytes(bytes).toString('base64');
-    const request = { ...sampleOf('github'), body: Buffer.from(text) };
+    const request = { ...simulated('github'), body: Buffer.from(text) };
     const { secret, headers } = received(await signRequest(verifier, request, Date.now()), settings);
     assert.equal(headers['x-hub-signature-256'], await signGithub(secret, text));
   }

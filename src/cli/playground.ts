@@ -11,7 +11,7 @@ import type { Handler } from '../deliver/handler.ts';
 import type { Environment } from '../ingest/source.ts';
 import { hmac } from '../verify/hmac.ts';
 import { secret } from '../verify/secret.ts';
-import { POISON } from './simulate/payloads.ts';
+import { POISON } from './simulate/payloads/demo.ts';
 
 /** Where the demo source looks for its secret. Never in the real environment: {@link playgroundEnvironment} has it. */
 const DEMO_SECRET = 'HOLDFAST_DEMO_SECRET';

@@ -51,6 +51,13 @@ export function trialSettings(key: string, publicUrl: string): TrialSettings {
   return { publicUrl, ...(makers[key]?.() ?? { secrets: hex(32) }) };
 }
 
+/** Whether a provider signs with a key pair, of which nobody else has the private half. */
+export function signsWithPair(key: string): boolean {
+  return PAIRED.has(key);
+}
+
+const PAIRED = new Set(['aws-sns', 'discord', 'paypal', 'sendgrid', 'sendgrid-inbound-parse', 'telnyx']);
+
 function whsec(): TrialSettings {
   return { secrets: `whsec_${randomBytes(32).toString('base64')}` };
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import type { Environment } from '../../ingest/source.ts';
 import { formatDuration } from '../../core/duration.ts';
 import { HoldfastError } from '../../errors.ts';
 import { defineCommand, gatewayOptions, jsonOption } from '../command.ts';
@@ -8,9 +9,10 @@ import { exitCodes, UsageError } from '../exit.ts';
 import { findSetup, ingestUrl } from '../locate.ts';
 import { type Output, plain } from '../output.ts';
 import type { LoadReport } from '../simulate/load.ts';
-import type { Payload } from '../simulate/payloads.ts';
-import { findSource } from '../simulate/find.ts';
-import { makerOf } from '../simulate/plan.ts';
+import { type Found, findSource } from '../simulate/find.ts';
+import { explainPair } from '../simulate/pair.ts';
+import type { Payload } from '../simulate/payloads/payload.ts';
+import { makerOf, togetherCount } from '../simulate/plan.ts';
 import { selfCommand } from '../self.ts';
 
 /** Ids that are told apart, to count how many events the requests became. */
@@ -20,10 +22,14 @@ export const simulate = defineCommand({
   name: 'simulate',
   summary: 'Sends correctly signed requests to a source and reports statuses and latencies.',
   details:
-    'Each request has a dedupe key of its own, put where the source reads it. The secret is the one the gateway has: from the config, its variable, or the playground. SOURCE may also be a provider without a source in the config: its secret then comes from --secret or its usual variable.',
+    "Bodies and headers are as the provider sends them, drawn anew for each request, with ids and a dedupe key of its own. The secret is the one the gateway has: from the config, its variable, or the playground. SOURCE may also be a provider without a source in the config: its secret then comes from --secret or its usual variable. A provider that signs with a key pair is signed for with a pair of the command's own, whose public half it prints.",
   positionals: [
     { name: 'SOURCE', about: 'A source of the config, or a provider: stripe, github, standard-webhooks, ….' },
-    { name: 'TYPE', optional: true, about: "The event type; default the provider's usual mix." },
+    {
+      name: 'TYPE',
+      optional: true,
+      about: "The event type; default the provider's usual mix. One that is not known looks like the nearest that is.",
+    },
   ],
   options: {
     count: { type: 'integer', short: 'n', min: 1, default: 1, about: 'Requests in all.' },
@@ -34,6 +40,11 @@ export const simulate = defineCommand({
     },
     burst: { type: 'integer', min: 1, default: 1, about: 'With --rate: so many at once.' },
     concurrency: { type: 'integer', min: 1, default: 10, about: 'Requests in flight at most.' },
+    together: {
+      type: 'flag',
+      about:
+        'Sends what the provider sends at once about one user: of rook eleven documents. --count then counts bursts.',
+    },
     duplicate: {
       type: 'integer',
       default: 0,
@@ -58,12 +69,24 @@ export const simulate = defineCommand({
       about:
         'Where to send: the address of the gateway, or a whole URL with its path; default the gateway that runs here.',
     },
+    'public-url': {
+      type: 'text',
+      value: 'URL',
+      about: 'For a provider that signs the URL: the one entered there; default HOLDFAST_PUBLIC_URL, else --url.',
+    },
+    'key-file': {
+      type: 'text',
+      value: 'FILE',
+      about: 'For a provider that signs with a key pair: where the pair is kept; made where the file is missing.',
+    },
     config: gatewayOptions.config,
     json: jsonOption,
   },
   examples: [
     'holdfast simulate demo --count 50',
     'holdfast simulate stripe invoice.paid --payload invoice.json',
+    'holdfast simulate rook --together --count 20 --rate 110',
+    'holdfast simulate telnyx message.received --key-file telnyx.key.json',
     'holdfast simulate orders --count 10000 --rate 500 --json',
     'holdfast simulate standard-webhooks user.created --secret whsec_… --url https://example.com/hooks',
   ],
@@ -71,36 +94,46 @@ export const simulate = defineCommand({
     const { options, out, positionals } = invocation;
     const [name = '', type = null] = positionals;
     const setup = await findSetup(invocation, options.config);
-    const url = parseUrl(options.url ?? ingestUrl(setup));
-    const given = { secret: options.secret, publicUrl: options.url === undefined ? undefined : url.origin };
-    const source = await findSource(invocation, setup, { name, ...given });
+    const url = parseUrl('--url', options.url ?? ingestUrl(setup));
+    const found = await findSource(invocation, setup, {
+      name,
+      secret: options.secret,
+      publicUrl: publicUrlOf(invocation.environment, options, url),
+      keyFile: options['key-file'] === undefined ? null : resolve(invocation.cwd, options['key-file']),
+    });
+    const { source } = found;
     const { origin, path } = target(url, source.path);
     const payload =
       options.payload === undefined
         ? null
         : await readPayload(resolve(invocation.cwd, options.payload), options['content-type']);
+    const burst = options.together ? burstOf(found, { name, type, payload }) : options.burst;
+    notePair(out, found);
     const ids = new Set<string>();
     const progress = out.progress();
     let answered = 0;
-    const total = options.count * (1 + options.duplicate);
+    const count = options.together ? options.count * burst : options.count;
+    const total = count * (1 + options.duplicate);
     const signal = invocation.interruptible();
     const { sendLoad } = await import('../simulate/load.ts');
     const report = await sendLoad({
       origin,
       verifier: source.verifier,
-      count: options.count,
+      count,
       repeats: options.duplicate,
-      concurrency: options.concurrency,
+      concurrency: options.together ? Math.max(options.concurrency, burst) : options.concurrency,
       ratePerS: options.rate ?? null,
-      burst: options.burst,
+      burst,
       signal,
       make: makerOf({
         source,
         path,
         type,
         payload,
+        together: options.together,
         headers: headersOf(options.header),
         run: randomBytes(6).toString('hex'),
+        now: Date.now,
       }),
       answered: (_index, answer) => {
         answered++;
@@ -112,14 +145,51 @@ export const simulate = defineCommand({
     refuseUnreachable(report, origin);
     if (options.json) out.json({ ...report, events: ids.size });
     else show(out, { report, ids, source: name, self: selfCommand(invocation) });
+    if (found.trial !== null && report.statuses['401'] !== undefined) {
+      out.note(`Refused with 401: does the gateway take the public half above? It is read when it starts.`);
+    }
     if (signal.aborted) return exitCodes.interrupted.code;
     return succeeded(report) ? exitCodes.ok.code : exitCodes.failed.code;
   },
 });
 
-function parseUrl(text: string): URL {
+/** Where the provider would call: as said, as its variable says (undefined here), else where it is sent to. */
+function publicUrlOf(
+  environment: Environment,
+  options: { readonly url: string | undefined; readonly 'public-url': string | undefined },
+  url: URL,
+): string | undefined {
+  const given = options['public-url'];
+  if (given !== undefined) {
+    parseUrl('--public-url', given);
+    return given;
+  }
+  const known = options.url === undefined && environment('HOLDFAST_PUBLIC_URL') !== undefined;
+  return known ? undefined : url.origin;
+}
+
+interface Asked {
+  readonly name: string;
+  readonly type: string | null;
+  readonly payload: Payload | null;
+}
+
+/** How many requests a burst has. */
+function burstOf({ source }: Found, { name, type, payload }: Asked): number {
+  if (type !== null || payload !== null)
+    throw new UsageError('--together sends several types: leave out TYPE and --payload.');
+  const size = togetherCount(source);
+  if (size === null) throw new UsageError(`--together: of ${plain(name)} nothing is known that it sends at once.`);
+  return size;
+}
+
+function notePair(out: Output, { trial }: Found): void {
+  if (trial !== null) for (const line of explainPair(trial.provider, trial.pair)) out.note(line);
+}
+
+function parseUrl(option: string, text: string): URL {
   if (/^https?:\/\//.test(text) && URL.canParse(text)) return new URL(text);
-  throw new UsageError(`--url: expected http://… or https://…, got '${plain(text)}'.`);
+  throw new UsageError(`${option}: expected http://… or https://…, got '${plain(text)}'.`);
 }
 
 /** A URL without a path is the gateway's; one with a path is where to send. */
@@ -182,8 +252,8 @@ function show(out: Output, { report, ids, source, self }: Shown): void {
   }
   for (const [code, count] of Object.entries(errors)) out.line(`  ${out.paint('red', code)}  ${count}`);
   if (latencyMs !== null) {
-    const { p50, p90, p99, max } = latencyMs;
-    out.line(`  answered in  p50 ${ms(p50)}  p90 ${ms(p90)}  p99 ${ms(p99)}  max ${ms(max)}`);
+    const { p50, p95, p99, max } = latencyMs;
+    out.line(`  answered in  p50 ${ms(p50)}  p95 ${ms(p95)}  p99 ${ms(p99)}  max ${ms(max)}`);
   }
   const [first] = ids;
   if (first === undefined) return;

@@ -1,37 +1,45 @@
 /** As whom `simulate` signs: a source of the config with its own secret, or a provider with a given one. */
 import { didYouMean } from '../../core/suggest.ts';
 import { HoldfastError } from '../../errors.ts';
-import { resolveSource, type Source } from '../../ingest/source.ts';
+import { type Environment, resolveSource, type Source } from '../../ingest/source.ts';
 import type { Provider, ProviderSettings } from '../../verify/provider.ts';
+import type { Verifier } from '../../verify/verifier.ts';
 import type { Surroundings } from '../command.ts';
 import { UsageError } from '../exit.ts';
 import type { Setup } from '../locate.ts';
 import { plain } from '../output.ts';
 import { setupEnvironment } from '../playground.ts';
+import { type Pair, pairFor, type TrialPair } from './pair.ts';
 
 /** Whom to sign as. */
-interface Wanted {
+export interface Wanted {
   readonly name: string;
   readonly secret: string | undefined;
   /** Where the provider would call, for schemes that sign it. */
   readonly publicUrl: string | undefined;
+  /** Where the key pair of a provider that signs with one is kept; `null`: nowhere. */
+  readonly keyFile: string | null;
+}
+
+export interface Found {
+  readonly source: Source;
+  /** The pair it signs with, where the provider has one and its private half is not configured. */
+  readonly trial: { readonly provider: Provider; readonly pair: TrialPair } | null;
 }
 
 /** The source of the config by this name, else the provider. @throws UsageError, HoldfastError secret_missing */
-export async function findSource(
-  { environment }: Surroundings,
-  setup: Setup,
-  { name, secret, publicUrl }: Wanted,
-): Promise<Source> {
+export async function findSource({ environment }: Surroundings, setup: Setup, wanted: Wanted): Promise<Found> {
+  const { name, secret } = wanted;
   const { sources } = setup.config;
   const configured = Object.hasOwn(sources, name) ? sources[name] : undefined;
-  if (configured !== undefined && secret === undefined) {
-    return signing(resolveSource(name, configured, setupEnvironment(setup, environment)));
-  }
-  if (configured !== undefined) {
+  if (configured !== undefined && secret !== undefined) {
     throw new UsageError(
       `--secret is for a provider without a source: '${plain(name)}' is in the config, with its own.`,
     );
+  }
+  if (configured !== undefined) {
+    const own = setupEnvironment(setup, environment);
+    return signing(resolveSource(name, configured, own), wanted, own);
   }
   const { findProvider, providers } = await import('../../verify/catalog.ts');
   const provider = findProvider(name);
@@ -42,24 +50,68 @@ export async function findSource(
       `There is no source '${plain(name)}', nor a provider.${hint} Sources: ${names.join(', ') || 'none'}.`,
     );
   }
-  const verifier = provider.make({
-    ...(secret !== undefined && { [secretSetting(provider)]: secret }),
+  const { signsWithPair } = await import('../../verify/trial.ts');
+  const trial = signsWithPair(name) ? pairFor(provider, wanted.keyFile) : null;
+  const source = resolveSource(name, providerVerifier(provider, wanted, trial?.pair ?? null), environment);
+  return { source, trial: trial === null ? null : { provider, pair: trial } };
+}
+
+/** Settings that hold what a provider and its receiver share, the likeliest first. */
+const SHARED_SETTINGS = [
+  'secrets',
+  'tokens',
+  'credentials',
+  'primaryKeys',
+  'verifyToken',
+  'webhookId',
+  'topics',
+] as const satisfies readonly (keyof ProviderSettings)[];
+
+/** The setting a secret from the command line is for; `null` where the provider has none. */
+function sharedSetting({ variables }: Provider): (typeof SHARED_SETTINGS)[number] | null {
+  return SHARED_SETTINGS.find((setting) => setting in variables) ?? null;
+}
+
+function providerVerifier(provider: Provider, { secret, publicUrl }: Wanted, pair: Pair | null): Verifier {
+  const setting = sharedSetting(provider);
+  if (secret !== undefined && setting === null) {
+    throw new UsageError(`${provider.key} has no shared secret but a key pair: name a file for one with --key-file.`);
+  }
+  return provider.make({
+    ...(secret !== undefined && setting !== null && { [setting]: secret }),
     ...(publicUrl !== undefined && provider.signsUrl === true && { publicUrl }),
+    ...pairSettings(pair),
   });
-  return signing(resolveSource(name, verifier, environment));
 }
 
-/** Settings that hold what a request is signed with, the likeliest first. */
-const SECRET_SETTINGS = ['secrets', 'tokens', 'credentials', 'primaryKeys', 'verifyToken'] as const;
-
-function secretSetting({ variables }: Provider): keyof ProviderSettings {
-  return SECRET_SETTINGS.find((setting) => setting in variables) ?? 'privateKeys';
+function pairSettings(pair: Pair | null): Pick<ProviderSettings, 'publicKeys' | 'privateKeys' | 'certificates'> {
+  if (pair === null) return {};
+  const { publicKeys, certificates, privateKeys } = pair;
+  return {
+    privateKeys,
+    ...(publicKeys !== undefined && { publicKeys }),
+    ...(certificates !== undefined && { certificates }),
+  };
 }
 
-function signing(source: Source): Source {
+/** The source, able to sign: with its own secret, or with a pair of ours where its provider alone could. */
+async function signing(source: Source, wanted: Wanted, environment: Environment): Promise<Found> {
   const { name, verifier } = source;
-  if (verifier.sign !== undefined || !verifier.proves) return source;
-  throw new HoldfastError('config_invalid', {
-    detail: `${verifier.name} of '${name}' cannot sign: it has no private key.`,
-  });
+  if (verifier.sign !== undefined || !verifier.proves) return { source, trial: null };
+  const [{ findProvider }, { signsWithPair }] = await Promise.all([
+    import('../../verify/catalog.ts'),
+    import('../../verify/trial.ts'),
+  ]);
+  const provider = findProvider(verifier.name);
+  if (provider === undefined || !signsWithPair(verifier.name)) {
+    throw new HoldfastError('config_invalid', {
+      detail: `${verifier.name} of '${name}' cannot sign: it has no private key.`,
+    });
+  }
+  const pair = pairFor(provider, wanted.keyFile);
+  // A topic or a webhook id, where the provider has one, is read from its variable.
+  const trial = provider.make(pairSettings(pair.pair));
+  const signer = trial.bind?.(environment) ?? trial;
+  const verify: Verifier['verify'] = (request, now) => verifier.verify(request, now);
+  return { source: { ...source, verifier: { ...signer, verify } }, trial: { provider, pair } };
 }

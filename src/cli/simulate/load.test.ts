@@ -54,7 +54,7 @@ function planned(verifier: Verifier, options: Partial<PlanOptions> = {}) {
   return {
     origin,
     verifier: source.verifier,
-    make: makerOf({ source, type: null, payload: null, headers: [], run: 'ab12', ...options }),
+    make: makerOf({ source, type: null, payload: null, headers: [], run: 'ab12', now: Date.now, ...options }),
   };
 }
 

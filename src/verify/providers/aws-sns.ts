@@ -115,7 +115,11 @@ function open({ topics, certificates, confirm, privateKey, certUrl }: Scheme): O
 
   const opened: Opened = { verify, handshake: { unsigned: false, answer } };
   if (privateKey === null) return opened;
-  return { ...opened, sign: () => [], embed: (request) => signed(request, privateKey, certUrl) };
+  return {
+    ...opened,
+    sign: () => [],
+    embed: (request) => signed(request, { key: privateKey, certUrl, topic: [...topics][0] ?? '' }),
+  };
 }
 
 /** What is signed of a message, or why it is none. */
@@ -132,8 +136,16 @@ function signedText(message: JsonObject): string | Refusal {
   return text;
 }
 
-function signed(request: UnsignedRequest, key: KeyObject, certUrl: string): UnsignedRequest {
-  const message = { ...asObject(parseJson(request.body)), SignatureVersion: '2', SigningCertURL: certUrl };
+interface Signer {
+  readonly key: KeyObject;
+  readonly certUrl: string;
+  /** Of a message that names none. */
+  readonly topic: string;
+}
+
+function signed(request: UnsignedRequest, { key, certUrl, topic }: Signer): UnsignedRequest {
+  const body = asObject(parseJson(request.body));
+  const message = { TopicArn: topic, ...body, SignatureVersion: '2', SigningCertURL: certUrl };
   const text = signedText(message);
   const whole = typeof text === 'string' ? { ...message, Signature: rsaSign(key, 'sha256', [text]) } : message;
   return { ...request, body: Buffer.from(JSON.stringify(whole)) };
