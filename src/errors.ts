@@ -191,6 +191,12 @@ export const errorCodes = {
     message: 'The document was changed meanwhile.',
     action: 'Read it again and repeat the change.',
   },
+  blocked_target: {
+    status: 400,
+    retryable: false,
+    message: 'The target is not allowed.',
+    action: 'Give the public address of a receiver, or have the operator allow its host or network.',
+  },
   gateway_unreachable: {
     status: 502,
     retryable: true,

@@ -19,7 +19,7 @@ export interface Part {
 const ports = ['store port', 'queue port', 'verifier port'];
 const drivers = ['store driver', 'queue driver'];
 const base = ['core', 'errors'];
-const middle = ['deliver', 'commit', 'observe', ...ports, ...base];
+const middle = ['deliver', 'commit', 'observe', 'keys', ...ports, ...base];
 const upper = ['api', 'dashboard', 'ingest', 'dispatch', 'config', 'verify', ...middle];
 
 /** The first part whose files match owns a file. Drivers are told apart by their own folder or file: see {@link unitOf}. */
@@ -33,13 +33,27 @@ export const parts: readonly Part[] = [
     files: ['queue/queue.ts', 'queue/hints.ts', 'queue/intake.ts', 'queue/client.ts'],
     imports: base,
   },
-  { name: 'verify', files: ['verify/'], imports: ['verifier port', ...base] },
+  // What signs is what verifies, turned round: the sender of webhooks and the verifiers share keys and encodings.
+  {
+    name: 'keys',
+    files: [
+      'verify/compare.ts',
+      'verify/ed25519.ts',
+      'verify/encoding.ts',
+      'verify/keys.ts',
+      'verify/standard-keys.ts',
+      'verify/verdict.ts',
+    ],
+    imports: ['verifier port', ...base],
+    packages: ['node:buffer', 'node:crypto'],
+  },
+  { name: 'verify', files: ['verify/'], imports: ['keys', 'verifier port', ...base] },
   { name: 'store driver', files: ['store/'], imports: ['store port', ...base] },
   { name: 'queue driver', files: ['queue/'], imports: ['queue port', ...base] },
   { name: 'config', files: ['config.ts'], imports: ['ingest', 'verifier port', ...base], types: ports },
   { name: 'observe', files: ['observe/'], imports: [...ports, ...base], types: ['config'] },
   { name: 'commit', files: ['commit/'], imports: [...ports, ...base], types: ['config'] },
-  { name: 'deliver', files: ['deliver/'], imports: [...ports, ...base], types: ['config'] },
+  { name: 'deliver', files: ['deliver/'], imports: ['keys', ...ports, ...base], types: ['config'] },
   { name: 'dispatch', files: ['dispatch/'], imports: middle, types: ['config'] },
   { name: 'ingest', files: ['ingest/'], imports: middle },
   { name: 'api', files: ['api/'], imports: middle, types: ['config', 'ingest', 'dispatch'] },

@@ -2,8 +2,8 @@
  * Verifiers made of verifiers: an address list in front of one, all of several, any of several, and none at all.
  */
 import { HoldfastError } from '../errors.ts';
-import { inRanges, parseRange } from './cidr.ts';
-import type { AddressRange } from './cidr.ts';
+import { inRanges, parseRange } from '../core/cidr.ts';
+import type { AddressRange } from '../core/cidr.ts';
 import { HELD, refuse } from './verdict.ts';
 import type { SourceDefaults, TypedBody, Verdict, Verifier, VerifyRequest } from './verifier.ts';
 

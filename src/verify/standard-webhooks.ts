@@ -7,13 +7,13 @@ import { Buffer } from 'node:buffer';
 import type { HeaderList } from '../core/event.ts';
 import { HoldfastError } from '../errors.ts';
 import { ed25519Keys } from './ed25519.ts';
-import { decodeStrict } from './encoding.ts';
 import { soleHeader } from './headers.ts';
 import { hmacKeysOf, SIGNATURES_MAX } from './keys.ts';
 import type { Keys } from './keys.ts';
 import { makeSignature } from './mac.ts';
 import { defineVerifier } from './secret.ts';
 import type { Opened } from './secret.ts';
+import { standardSecretBytes, withoutPrefix } from './standard-keys.ts';
 import { checkTimestamp, formatTimestamp, TOLERANCE_MS } from './timestamp.ts';
 import { refuse } from './verdict.ts';
 import type { Part } from './verdict.ts';
@@ -43,9 +43,6 @@ export interface StandardWebhooksOptions {
   readonly defaults?: SourceDefaults;
 }
 
-/** Fewer bytes are refused. The specification says 24; Svix's own documentation shows a secret of 18. */
-const SECRET_BYTES_MIN = 16;
-const SECRET_BYTES_MAX = 64;
 const DAY_MS = 86_400_000;
 
 /**
@@ -92,7 +89,7 @@ export function openStandard(
   return open({
     headerPrefix: options.headerPrefix,
     toleranceMs: options.toleranceMs ?? TOLERANCE_MS,
-    v1: secrets.length > 0 ? hmacKeysOf(form, secrets.map(secretBytes)) : null,
+    v1: secrets.length > 0 ? hmacKeysOf(form, secrets.map(standardSecretBytes)) : null,
     v1a: publicKeys.length > 0 ? asymmetric(publicKeys, privateKeys) : null,
   });
 }
@@ -166,16 +163,4 @@ function signaturesOf(list: readonly string[], version: string): readonly string
   const found: string[] = [];
   for (const item of list) if (item.startsWith(version)) found.push(item.slice(version.length));
   return found;
-}
-
-function secretBytes(text: string): Uint8Array {
-  const bytes = decodeStrict(withoutPrefix(text, 'whsec_'), 'base64');
-  if (bytes !== null && bytes.length >= SECRET_BYTES_MIN && bytes.length <= SECRET_BYTES_MAX) return bytes;
-  throw new HoldfastError('secret_missing', {
-    detail: `A secret must be whsec_ and base64 of ${SECRET_BYTES_MIN} to ${SECRET_BYTES_MAX} bytes.`,
-  });
-}
-
-function withoutPrefix(text: string, prefix: string): string {
-  return text.startsWith(prefix) ? text.slice(prefix.length) : text;
 }

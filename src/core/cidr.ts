@@ -29,17 +29,23 @@ export function inRanges(address: string, ranges: readonly AddressRange[]): bool
   return bytes !== null && ranges.some((range) => contains(range, bytes));
 }
 
-/** The 4 or 16 bytes of an address, a zone (`%eth0`) left out; `null` when it is not one. */
-function parseAddress(text: string): readonly number[] | null {
+/** The 4 or 16 bytes of an address as it is written, a zone (`%eth0`) left out; `null` when it is not one. */
+export function addressBytes(text: string): readonly number[] | null {
   if (!text.includes(':')) return parseV4(text);
   const zone = text.indexOf('%');
-  const bytes = parseV6(zone < 0 ? text : text.slice(0, zone));
-  if (bytes === null) return null;
+  return parseV6(zone < 0 ? text : text.slice(0, zone));
+}
+
+/** The same, a mapped address as the IPv4 address it is. */
+function parseAddress(text: string): readonly number[] | null {
+  const bytes = addressBytes(text);
+  if (bytes?.length !== 16) return bytes;
   const mapped = bytes[10] === 0xff && bytes[11] === 0xff && bytes.slice(0, 10).every((byte) => byte === 0);
   return mapped ? bytes.slice(12) : bytes;
 }
 
-function contains(range: AddressRange, bytes: readonly number[]): boolean {
+/** Whether the address with these bytes lies in the range. */
+export function contains(range: AddressRange, bytes: readonly number[]): boolean {
   if (range.bytes.length !== bytes.length) return false;
   for (let index = 0, left = range.bits; left > 0; index++, left -= 8) {
     const mask = left >= 8 ? 0xff : (0xff << (8 - left)) & 0xff;

@@ -1,0 +1,135 @@
+/**
+ * The headers of a request to an endpoint: those that came in, where they are forwarded, then those of the endpoint, of
+ * the signature, and of tracing. Beside what is sent stands what is shown of it: without secrets.
+ */
+import { type HeaderList, headerValue, REDACTED, type StoredEvent } from '../../core/event.ts';
+import type { Signers } from './signing.ts';
+
+/** What an endpoint adds to every request, made ready. */
+export interface OwnHeaders {
+  /** Name, value…; all of the values are secret. */
+  readonly list: HeaderList;
+  /** Lower-case names of them, and of the header of its authorization. */
+  readonly names: ReadonlySet<string>;
+  readonly userAgent: string;
+}
+
+/** What one request is made of. */
+export interface HeaderParts {
+  readonly event: StoredEvent;
+  readonly body: Uint8Array;
+  /** Whether the event's own headers are forwarded. */
+  readonly forward: boolean;
+  readonly own: OwnHeaders;
+  /** Of a transform: instead of those of the same name. */
+  readonly changed: HeaderList;
+  readonly signers: Signers;
+  /** `Authorization`; `null` for none. */
+  readonly authorization: string | null;
+  readonly now: number;
+}
+
+/** As sent, and as shown. */
+export interface BothHeaders {
+  readonly sent: string[];
+  readonly shown: string[];
+}
+
+/** Of one connection, or of the message to Holdfast itself: never forwarded (RFC 9110, section 7.6.1). */
+const OF_THE_HOP: ReadonlySet<string> = new Set([
+  'connection',
+  'content-length',
+  'expect',
+  'host',
+  'http2-settings',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/** Whether a name cannot be set by an endpoint: the connection's, or one the sender makes. */
+export function isOfTheHop(lowerName: string): boolean {
+  return OF_THE_HOP.has(lowerName);
+}
+
+/** The headers of one attempt. */
+export function requestHeaders(parts: HeaderParts): BothHeaders {
+  const { event, own, changed, authorization } = parts;
+  const sent: string[] = [];
+  const present = parts.forward ? forward(parts, sent) : bare(parts, sent);
+  sent.push(...changed);
+  const secretsFrom = sent.length;
+  sent.push(...own.list);
+  if (authorization !== null) sent.push('authorization', authorization);
+  const secretsTo = sent.length;
+
+  const { usual, beside } = parts.signers;
+  const signer = usual.names.some((name) => present.has(name)) ? beside : usual;
+  signer.sign({ id: event.id, now: parts.now, body: parts.body }, sent);
+  const add = (name: string, value: string | null): void => {
+    if (value !== null && value !== '' && !present.has(name) && isSendable(value)) sent.push(name, value);
+  };
+  add('x-correlation-id', event.correlationId);
+  add('traceparent', event.traceparent);
+  add('user-agent', own.userAgent);
+  add('accept-encoding', 'identity');
+
+  const shown = [...sent];
+  for (let index = secretsFrom + 1; index < secretsTo; index += 2) shown[index] = REDACTED;
+  return { sent, shown };
+}
+
+/** The event's headers as they came; returns the lower-case names that are there now. */
+function forward({ event, own, changed }: HeaderParts, into: string[]): Set<string> {
+  const { headers } = event;
+  const present = new Set(own.names);
+  const left = namedByConnection(headers);
+  for (let index = 0; index + 1 < changed.length; index += 2) {
+    const name = changed[index]?.toLowerCase() ?? '';
+    left.add(name);
+    present.add(name);
+  }
+  for (let index = 0; index + 1 < headers.length; index += 2) {
+    const name = headers[index] ?? '';
+    const value = headers[index + 1] ?? '';
+    const lower = name.toLowerCase();
+    if (value === REDACTED || OF_THE_HOP.has(lower) || own.names.has(lower) || left.has(lower)) continue;
+    into.push(name, value);
+    present.add(lower);
+  }
+  return present;
+}
+
+/** What a request of our own says of its body. */
+function bare({ event, own, changed }: HeaderParts, into: string[]): Set<string> {
+  const present = new Set(own.names);
+  for (let index = 0; index < changed.length; index += 2) present.add(changed[index]?.toLowerCase() ?? '');
+  const type = headerValue(event.headers, 'content-type');
+  if (type !== undefined && !present.has('content-type')) into.push('content-type', type);
+  if (event.type !== '') into.push('holdfast-event-type', headerText(event.type));
+  return present;
+}
+
+/** Headers that the sender declared to be of its connection. */
+function namedByConnection(headers: HeaderList): Set<string> {
+  const names = new Set<string>();
+  for (let index = 0; index + 1 < headers.length; index += 2) {
+    if (headers[index]?.toLowerCase() !== 'connection') continue;
+    for (const name of (headers[index + 1] ?? '').split(',')) names.add(name.trim().toLowerCase());
+  }
+  return names;
+}
+
+/** Text that is no header value as it stands is percent-encoded as UTF-8. */
+function headerText(text: string): string {
+  return /^[!-~]+(?: [!-~]+)*$/.test(text) ? text : encodeURIComponent(text.toWellFormed());
+}
+
+function isSendable(value: string): boolean {
+  return /^[\t\x20-\x7e\x80-\xff]*$/.test(value);
+}

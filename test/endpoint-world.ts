@@ -1,0 +1,139 @@
+/** A sender of deliveries and receivers that say exactly these bytes, for the tests of endpoints. */
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import type { StoredEvent } from '../src/core/event.ts';
+import type { Exchange } from '../src/core/exchange.ts';
+import { createEgress, type Egress, type EgressOptions } from '../src/deliver/egress/egress.ts';
+import { endpointRunner } from '../src/deliver/endpoint/runner.ts';
+import type { EndpointTarget } from '../src/deliver/endpoint/target.ts';
+import { storedEvent, TestAttempt } from '../src/deliver/fixtures/attempt.ts';
+import type { Result } from '../src/deliver/runner.ts';
+import { systemClock } from '../src/gateway/clock.ts';
+
+/** What one connection does: it is told of the socket when the head of a request has come whole. */
+export type Behaviour = (socket: Socket, head: string) => void;
+
+/** A server over raw sockets. */
+export class Receiver implements AsyncDisposable {
+  readonly url: string;
+  readonly port: number;
+  /** Heads of requests, as they came. */
+  readonly heads: string[] = [];
+  readonly bodies: Buffer[] = [];
+  connections = 0;
+  readonly #server: Server;
+  readonly #sockets: ReadonlySet<Socket>;
+
+  private constructor(server: Server, sockets: ReadonlySet<Socket>) {
+    this.#server = server;
+    this.#sockets = sockets;
+    this.port = (server.address() as AddressInfo).port;
+    this.url = `http://127.0.0.1:${this.port}/hooks?token=1`;
+  }
+
+  static async start(behave: Behaviour): Promise<Receiver> {
+    const sockets = new Set<Socket>();
+    const server = createServer({ noDelay: true }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const receiver = new Receiver(server, sockets);
+    server.on('connection', (socket) => {
+      receiver.connections++;
+      sockets.add(socket);
+      socket.on('close', () => sockets.delete(socket)).on('error', () => undefined);
+      receiver.#read(socket, behave);
+    });
+    return receiver;
+  }
+
+  /** Calls `behave` once a request has come whole, and again for the next one. */
+  #read(socket: Socket, behave: Behaviour): void {
+    let received = Buffer.alloc(0);
+    socket.on('data', (piece) => {
+      received = Buffer.concat([received, piece]);
+      for (;;) {
+        const end = received.indexOf('\r\n\r\n');
+        if (end < 0) return;
+        const head = received.toString('latin1', 0, end);
+        const length = Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0);
+        if (received.length < end + 4 + length) return;
+        this.heads.push(head);
+        this.bodies.push(received.subarray(end + 4, end + 4 + length));
+        received = received.subarray(end + 4 + length);
+        behave(socket, head);
+      }
+    });
+  }
+
+  /** Headers of the last request as name and value, in their order. */
+  get headers(): [string, string][] {
+    const lines = (this.heads.at(-1) ?? '').split('\r\n').slice(1);
+    return lines.map((line) => [line.slice(0, line.indexOf(': ')), line.slice(line.indexOf(': ') + 2)]);
+  }
+
+  /** The value of a header of the last request. */
+  header(lowerName: string): string | undefined {
+    return this.headers.find(([name]) => name.toLowerCase() === lowerName)?.[1];
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    this.#server.close();
+    await once(this.#server, 'close');
+  }
+}
+
+/** An answer that is sent and leaves the connection open. */
+export function answering(text: string): Behaviour {
+  return (socket) => void socket.write(text, 'latin1');
+}
+
+export const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+
+/** An egress that may reach the loopback network. */
+export function loopbackEgress(options: Partial<EgressOptions> = {}): Egress & AsyncDisposable {
+  const egress = createEgress({ clock: systemClock, allow: ['127.0.0.0/8', '::1'], ...options });
+  return Object.assign(egress, { [Symbol.asyncDispose]: () => egress.close() });
+}
+
+/** What one attempt led to. */
+export interface Delivered {
+  readonly result: Result;
+  readonly exchange: Exchange | null;
+  readonly gone: readonly string[];
+}
+
+export interface DeliverOptions {
+  readonly egress: Egress;
+  readonly target: Partial<EndpointTarget> & { readonly url: string };
+  readonly event?: StoredEvent;
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** One attempt at one delivery. */
+export async function deliver({ egress, target, event, timeoutMs = 2000, signal }: DeliverOptions): Promise<Delivered> {
+  const gone: string[] = [];
+  const runner = endpointRunner({
+    target: () => ({ id: 'ep_1', forward: false, signing: { kind: 'none' }, ...target }),
+    egress,
+    clock: systemClock,
+    gone: (destination, why) => gone.push(`${destination}: ${why}`),
+    release: '0.0.0',
+  });
+  const attempt = new TestAttempt([event ?? storedEvent({ a: 1 })]);
+  const { results, exchanges } = await runner.run({
+    claims: attempt.claims,
+    numbers: attempt.numbers,
+    timeoutMs,
+    signal: signal ?? attempt.signal,
+  });
+  const [result] = results;
+  if (result === undefined) throw new Error('no result');
+  return { result, exchange: exchanges?.[0] ?? null, gone };
+}
+
+/** Open file descriptors of this process. */
+export function openDescriptors(): number {
+  return readdirSync('/proc/self/fd').length;
+}
