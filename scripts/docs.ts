@@ -10,7 +10,7 @@ import type { CommandInfo, Option } from '../src/cli/command.ts';
 import { commands } from '../src/cli/commands.ts';
 import { exitCodes } from '../src/cli/exit.ts';
 import { optionUsage, usageOf, variables } from '../src/cli/help.ts';
-import { type Setting, settings } from '../src/config.ts';
+import { type Setting, settings } from '../src/settings.ts';
 import { type ErrorEntry, errorCodes } from '../src/errors.ts';
 import { storeConformance } from '../src/testing/conformance/index.ts';
 import { conformanceMatrix, type MatrixCell } from '../src/testing/conformance/matrix.ts';

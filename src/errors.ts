@@ -228,6 +228,13 @@ export const errorCodes = {
     message: 'A secret is missing or empty.',
     action: 'Set the named environment variable.',
   },
+  secret_sealed: {
+    status: 500,
+    retryable: false,
+    message: 'A stored secret cannot be opened.',
+    action:
+      'Give the key it was sealed with too: HOLDFAST_ENCRYPTION_KEYS takes several, or the key file beside the store.',
+  },
   address_in_use: {
     status: 500,
     retryable: false,

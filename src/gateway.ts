@@ -18,6 +18,7 @@ import type { BatchHandler, Handler } from './deliver/handler.ts';
 import { HoldfastError } from './errors.ts';
 import { systemClock } from './gateway/clock.ts';
 import type { BatchOptions, HandlerOptions, Registration } from './gateway/destinations.ts';
+import type { EndpointOptions, EndpointRegistration } from './gateway/endpoints.ts';
 import { Engine, type Gate } from './gateway/engine.ts';
 import { type Listeners, listen } from './gateway/listeners.ts';
 import { type Observing, observe } from './gateway/observing.ts';
@@ -77,7 +78,7 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
   readonly #config: ResolvedConfig;
   readonly #clock: Clock;
   readonly #ids: IdMaker;
-  readonly #registrations: Registration[] = [];
+  readonly #registrations: (Registration | EndpointRegistration)[] = [];
   readonly #observing: Observing;
   readonly #rejections: RejectionLog;
   readonly #acceptor: Acceptor;
@@ -141,7 +142,14 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
     this.#register({ name, options, handler: (handler as BatchHandler | undefined) ?? null, batch: true });
   }
 
-  #register(registration: Registration): void {
+  endpoint<const From extends SourceName<Given>, const Type extends string = string>(
+    name: string,
+    options: EndpointOptions<From, Type>,
+  ): void {
+    this.#register({ name, endpoint: options });
+  }
+
+  #register(registration: Registration | EndpointRegistration): void {
     if (this.#sealed) {
       throw new HoldfastError('config_invalid', { detail: `Register '${registration.name}' before start().` });
     }

@@ -28,5 +28,6 @@ export { Reject, RetryLater, Skip, Unavailable } from './deliver/outcomes.ts';
 export { type ErrorCode, errorCodes, HoldfastError } from './errors.ts';
 export type { Gateway, GatewayOptions, StopOptions } from './gateway.ts';
 export type { BatchOptions, HandlerOptions } from './gateway/destinations.ts';
+export type { EndpointOptions } from './gateway/endpoints.ts';
 export type { SourceConfig } from './ingest/source.ts';
 export { secret } from './verify/secret.ts';

@@ -6,7 +6,7 @@ import { dirname, join, normalize } from 'node:path';
 import { describe, test } from 'node:test';
 import { commands } from '../src/cli/commands.ts';
 import { variables } from '../src/cli/help.ts';
-import { settings } from '../src/config.ts';
+import { settings } from '../src/settings.ts';
 import { deadReasons, openStates, transitions } from '../src/core/delivery.ts';
 import { errorCodes } from '../src/errors.ts';
 import { metricTable } from '../src/observe/metrics.ts';

@@ -20,7 +20,7 @@ const ports = ['store port', 'queue port', 'verifier port'];
 const drivers = ['store driver', 'queue driver'];
 const base = ['core', 'errors'];
 const middle = ['deliver', 'commit', 'observe', 'keys', ...ports, ...base];
-const upper = ['api', 'dashboard', 'ingest', 'dispatch', 'config', 'verify', ...middle];
+const upper = ['api', 'dashboard', 'ingest', 'endpoints', 'dispatch', 'config', 'verify', ...middle];
 
 /** The first part whose files match owns a file. Drivers are told apart by their own folder or file: see {@link unitOf}. */
 export const parts: readonly Part[] = [
@@ -50,13 +50,14 @@ export const parts: readonly Part[] = [
   { name: 'verify', files: ['verify/'], imports: ['keys', 'verifier port', ...base] },
   { name: 'store driver', files: ['store/'], imports: ['store port', ...base] },
   { name: 'queue driver', files: ['queue/'], imports: ['queue port', ...base] },
-  { name: 'config', files: ['config.ts'], imports: ['ingest', 'verifier port', ...base], types: ports },
+  { name: 'config', files: ['config.ts', 'settings.ts'], imports: ['ingest', 'verifier port', ...base], types: ports },
   { name: 'observe', files: ['observe/'], imports: [...ports, ...base], types: ['config'] },
   { name: 'commit', files: ['commit/'], imports: [...ports, ...base], types: ['config'] },
   { name: 'deliver', files: ['deliver/'], imports: ['keys', ...ports, ...base], types: ['config'] },
   { name: 'dispatch', files: ['dispatch/'], imports: middle, types: ['config'] },
+  { name: 'endpoints', files: ['endpoints/'], imports: ['dispatch', ...middle], types: ['config'] },
   { name: 'ingest', files: ['ingest/'], imports: middle },
-  { name: 'api', files: ['api/'], imports: middle, types: ['config', 'ingest', 'dispatch'] },
+  { name: 'api', files: ['api/'], imports: middle, types: ['config', 'ingest', 'dispatch', 'endpoints'] },
   { name: 'dashboard', files: ['dashboard/'], imports: [] },
   { name: 'gateway', files: ['gateway.ts', 'gateway/'], imports: upper, types: drivers, lazy: drivers },
   { name: 'cli', files: ['cli/'], imports: ['gateway', ...upper] },

@@ -6,6 +6,7 @@ import { type ErrorCode, errorCodes, HoldfastError } from '../errors.ts';
 import { auditRoutes } from './audit.ts';
 import { deliveryRoutes } from './deliveries.ts';
 import { docRoutes, openApiDocument, type OpenApiDocument } from './docs.ts';
+import { endpointRoutes } from './endpoints.ts';
 import { eventRoutes } from './events.ts';
 import { ADMIN, admit, ANONYMOUS, type Caller, mayCall, neededScopes } from './caller.ts';
 import { guard } from './guard.ts';
@@ -92,6 +93,7 @@ export function allRoutes(document: () => OpenApiDocument): readonly Route[] {
     ...replayRoutes,
     ...sourceRoutes,
     ...rejectionRoutes,
+    ...endpointRoutes,
     ...streamRoutes,
     ...tokenRoutes,
     ...auditRoutes,

@@ -3,6 +3,7 @@
  */
 import type { Caller, Identified, Scope } from './caller.ts';
 import type { AuditEntry, AuditMarks } from '../core/audit.ts';
+import type { EndpointChange, EndpointMade, EndpointView } from '../endpoints/definition.ts';
 import type { EmitOptions } from '../deliver/emit.ts';
 import type { RejectionLog } from '../ingest/rejections.ts';
 import type { StreamOccurrence } from '../observe/stream.ts';
@@ -99,7 +100,29 @@ export interface AuditPort {
   list(page: Page): Promise<AuditPage>;
 }
 
+/** Endpoints that are managed while the gateway runs. */
+export interface EndpointsPort {
+  /** Those after this id, in the order they were made; of this tenant only, where one is named. */
+  list(page: {
+    readonly tenant: string | null;
+    readonly after: string;
+    readonly limit: number;
+  }): Promise<Listed<EndpointView>>;
+  /** @throws HoldfastError not_found */
+  get(id: string): Promise<EndpointView>;
+  /** @throws HoldfastError invalid_input, blocked_target, store_unavailable */
+  create(input: EndpointChange & { readonly url: string }, secret: string | null): Promise<EndpointMade>;
+  /** @throws HoldfastError not_found, invalid_input, blocked_target, conflict, store_unavailable */
+  update(id: string, change: EndpointChange, version: number | null): Promise<EndpointView>;
+  setState(id: string, state: EndpointView['state'], by: string): Promise<EndpointView>;
+  rotate(id: string, options: { readonly overlapMs: number; readonly secret: string | null }): Promise<EndpointMade>;
+  remove(id: string): Promise<void>;
+  /** Answers the id of the test event. */
+  test(id: string, by: string): Promise<string>;
+}
+
 export interface AdminPort {
+  readonly endpoints: EndpointsPort;
   readonly history: HistoryStore;
   readonly rejections: RejectionLog;
   /** Tries rejected requests again, as they came, through the normal path. */

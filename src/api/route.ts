@@ -16,6 +16,7 @@ export type Group =
   | 'replays'
   | 'sources'
   | 'rejections'
+  | 'endpoints'
   | 'live'
   | 'tokens'
   | 'audit'
@@ -70,7 +71,7 @@ export type Shown<Value> = Value extends readonly (infer Item)[]
     : Value;
 
 interface Head<Params, Query, Body> {
-  readonly method: 'get' | 'post' | 'delete';
+  readonly method: 'get' | 'post' | 'patch' | 'delete';
   /** With parameters in braces: `/api/events/{id}`. */
   readonly path: string;
   readonly group: Group;

@@ -3,9 +3,10 @@
  * Isolation by construction: every method of the port is here, and what has no tenant is refused. What belongs to
  * another tenant is not there (404), so that nobody learns that it exists.
  */
+import type { EndpointChange, EndpointView } from '../endpoints/definition.ts';
 import { HoldfastError } from '../errors.ts';
 import type { HistoryStore, Listed } from '../store/store.ts';
-import type { AdminPort, DestinationLive, EmitRequest } from './port.ts';
+import type { AdminPort, DestinationLive, EmitRequest, EndpointsPort } from './port.ts';
 
 /** A method whose route does not say `tenants`: a caller that gets here has passed no guard. */
 function refuse(): never {
@@ -17,6 +18,7 @@ export function tenantPort(port: AdminPort, tenant: string): AdminPort {
   const history = tenantHistory(port.history, tenant);
   return {
     history,
+    endpoints: tenantEndpoints(port.endpoints, tenant),
     get rejections(): never {
       return refuse();
     },
@@ -66,6 +68,29 @@ function asTenant(request: EmitRequest, tenant: string): EmitRequest {
   if (asked !== undefined && asked !== tenant)
     throw new HoldfastError('forbidden', { detail: `tenant: this token emits as '${tenant}' only.` });
   return { ...request, options: { ...request.options, tenant } };
+}
+
+/** The endpoints of one tenant; it makes them for itself, and moves none. */
+function tenantEndpoints(endpoints: EndpointsPort, tenant: string): EndpointsPort {
+  const get = async (id: string): Promise<EndpointView> => {
+    const endpoint = await endpoints.get(id);
+    if (endpoint.tenant !== tenant) throw new HoldfastError('not_found', { detail: id });
+    return endpoint;
+  };
+  const own = <Given extends EndpointChange>(given: Given): Given => {
+    if (given.tenant === undefined || given.tenant === tenant) return given;
+    throw new HoldfastError('forbidden', { detail: `tenant: this token is for endpoints of '${tenant}' only.` });
+  };
+  return {
+    list: (page) => endpoints.list({ ...page, tenant }),
+    get,
+    create: async (input, secret) => endpoints.create({ ...own(input), tenant }, secret),
+    update: async (id, change, version) => endpoints.update((await get(id)).id, own(change), version),
+    setState: async (id, state, by) => endpoints.setState((await get(id)).id, state, by),
+    rotate: async (id, options) => endpoints.rotate((await get(id)).id, options),
+    remove: async (id) => endpoints.remove((await get(id)).id),
+    test: async (id, by) => endpoints.test((await get(id)).id, by),
+  };
 }
 
 function forTenant(live: DestinationLive): DestinationLive {

@@ -1,7 +1,8 @@
 /** Where the gateway is that a command is about: its config or playground, its store, its address, its token. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { resolveConfig, type Settings } from '../config.ts';
+import { resolveConfig } from '../config.ts';
+import type { Settings } from '../settings.ts';
 import { embeddedStorePath, parseRuntimeInfo, type RuntimeInfo, runtimeFile, tokenFile } from '../core/files.ts';
 import { HoldfastError } from '../errors.ts';
 import type { Environment } from '../ingest/source.ts';

@@ -6,7 +6,7 @@ import { randomFillSync } from 'node:crypto';
 import { createAdminApi } from '../api/admin.ts';
 import { ADMIN } from '../api/caller.ts';
 import type { AdminPort } from '../api/port.ts';
-import type { Settings } from '../config.ts';
+import type { Settings } from '../settings.ts';
 import { silentObserver } from '../core/observer.ts';
 import { IdMaker } from '../core/id.ts';
 import { HoldfastError } from '../errors.ts';
@@ -63,6 +63,16 @@ function readingPort(store: Store, report: StoreReport, rejections: RejectionLog
     sources: () => [],
     destinations: () => [],
     destination: () => null,
+    endpoints: {
+      list: refuse,
+      get: refuse,
+      create: refuse,
+      update: refuse,
+      setState: refuse,
+      rotate: refuse,
+      remove: refuse,
+      test: refuse,
+    },
     // Whoever can open the file can read it anyway.
     identify: () => ({ caller: ADMIN }),
     watch: () => () => undefined,

@@ -41,6 +41,9 @@ export interface StoredEvent {
 /** The source of events the application emits itself. */
 export const EMITTED = 'emitted';
 
+/** The source of what Holdfast itself reports: an endpoint was disabled, a breaker opened, a delivery is dead. */
+export const OPERATIONAL = 'holdfast';
+
 /** What stands in place of a credential in stored headers. */
 export const REDACTED = '[redacted]';
 

@@ -19,6 +19,11 @@ export function tokenFile(storePath: string): string {
   return `${storePath}.token`;
 }
 
+/** Where the key that seals the secrets of endpoints is kept. Whoever has it and the store can read them. */
+export function keyFile(storePath: string): string {
+  return `${storePath}.key`;
+}
+
 /** The path of an embedded store, as written in the setting; `null` for any other store. */
 export function embeddedStorePath(store: string): string | null {
   return store.startsWith('sqlite:') ? store.slice('sqlite:'.length) : null;

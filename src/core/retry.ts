@@ -54,12 +54,16 @@ export function fixed(delays: readonly Duration[]): RetryPolicy {
 }
 
 /**
- * The example schedule of Standard Webhooks: ten attempts over about three days, each delay varied by up to a fifth.
+ * The example schedule of Standard Webhooks: ten attempts over about three days.
  * https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+ *
+ * @param options.jitter `fifth` (default): each delay is varied by up to a fifth. `full`: each is drawn evenly between 0
+ *   and twice as long, which spreads what failed together as widely as it can, over the same time on average.
  */
-export function standardSchedule(): RetryPolicy {
+export function standardSchedule({ jitter = 'fifth' }: { readonly jitter?: 'fifth' | 'full' } = {}): RetryPolicy {
   const delays = ['5s', '5m', '30m', '2h', '5h', '10h', '14h', '20h', '24h'];
-  return { kind: 'list', delaysMs: delays.map((delay) => durationMs(delay, 'delays')), jitter: 'fifth' };
+  const delaysMs = delays.map((delay) => durationMs(delay, 'delays'));
+  return { kind: 'list', delaysMs: jitter === 'full' ? delaysMs.map((delayMs) => delayMs * 2) : delaysMs, jitter };
 }
 
 /** No second attempt. */

@@ -1,5 +1,12 @@
 /** What the admin API asks, answered from the parts of a gateway. */
-import type { AdminPort, DestinationLive, DestinationState, EmitRequest, SourceInfo } from '../api/port.ts';
+import type {
+  AdminPort,
+  DestinationLive,
+  DestinationState,
+  EmitRequest,
+  EndpointsPort,
+  SourceInfo,
+} from '../api/port.ts';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import { FAN_OUT } from '../dispatch/fan-out.ts';
 import type { Holds } from '../dispatch/holds.ts';
@@ -25,6 +32,7 @@ export interface AdminParts {
   readonly rejections: RejectionLog;
   readonly verifyAgain: AdminPort['verifyAgain'];
   readonly sources: readonly Source[];
+  readonly endpoints: EndpointsPort;
   /** Why an endpoint takes nothing for now; `null`: it takes, or is none. */
   readonly disabledReason: (destination: string) => string | null;
   readonly stats: Stats;
@@ -42,6 +50,7 @@ export function adminPort(parts: AdminParts): AdminPort {
   const { store, dispatcher, holds, replays } = parts;
   return {
     history: store.history,
+    endpoints: parts.endpoints,
     rejections: parts.rejections,
     verifyAgain: parts.verifyAgain,
     report: () => parts.report,

@@ -78,19 +78,33 @@ export interface Known {
 /** @throws HoldfastError config_invalid; TypeError for a duration or a retry policy that is none */
 export function destinationOf(registration: Registration, known: Known): Destination {
   const { name, options, batch } = registration;
+  const problem = problemOf(registration);
+  if (problem !== null) throw invalid(name, problem);
+  const paced = pacing(registration, known.sources);
+  return {
+    ...paced,
+    accepts: null,
+    batch: batch ? { size: options.size ?? 100, withinMs: durationMs(options.within ?? '1s', 'within') } : null,
+    runner: runnerOf(registration, paced.concurrency, known),
+  };
+}
+
+/** What all destinations have alike: where from, and how paced. @throws as {@link destinationOf} */
+export function pacing(
+  { name, options }: { readonly name: string; readonly options: HandlerOptions },
+  sources: ReadonlySet<string>,
+): Omit<Destination, 'accepts' | 'batch' | 'runner'> {
   const from = typeof options.from === 'string' ? [options.from] : options.from;
   const concurrency = concurrencyOf(options);
-  const problem = problemOf(registration, from, known.sources) ?? rangeProblem(concurrency);
-  if (problem !== null) throw new HoldfastError('config_invalid', { detail: `Destination '${name}': ${problem}` });
+  const problem = fromProblem(name, from, sources) ?? rangeProblem(concurrency);
+  if (problem !== null) throw invalid(name, problem);
   return {
     name,
     formerly: options.formerly ?? [],
     from: new Set(from),
     types: options.types ?? null,
-    accepts: null,
     priority: options.priority ?? 'normal',
     concurrency,
-    batch: batch ? { size: options.size ?? 100, withinMs: durationMs(options.within ?? '1s', 'within') } : null,
     ratePerS: options.ratePerS ?? null,
     timeoutMs: durationMs(options.timeout ?? '30s', 'timeout'),
     retry: options.retry ?? exponential(),
@@ -99,8 +113,11 @@ export function destinationOf(registration: Registration, known: Known): Destina
     onDead: options.onDead ?? 'continue',
     backlogMax: options.backlogMax ?? null,
     overflow: options.overflow ?? 'dead',
-    runner: runnerOf(registration, concurrency, known),
   };
+}
+
+function invalid(name: string, problem: string): HoldfastError {
+  return new HoldfastError('config_invalid', { detail: `Destination '${name}': ${problem}` });
 }
 
 /** A thread or a process costs tens of megabytes, and more of them than processors gain nothing. */
@@ -115,16 +132,16 @@ function rangeProblem({ min, max }: { min: number; max: number }): string | null
   return `concurrency: expected a whole number from 1, or { min, max }, got ${min} to ${max}.`;
 }
 
-function problemOf(
-  { name, options, handler, batch }: Registration,
-  from: readonly string[],
-  sources: ReadonlySet<string>,
-): string | null {
-  const { run = 'inline' } = options;
+function fromProblem(name: string, from: readonly string[], sources: ReadonlySet<string>): string | null {
   if (!NAME.test(name)) return "a name has letters, digits, '-', '_', '.' and ':'.";
   if (from.length === 0) return 'from: expected at least one source.';
   const unknown = from.find((source) => !sources.has(source));
   if (unknown !== undefined) return `from: there is no source '${unknown}'. Known: ${[...sources].join(', ')}.`;
+  return null;
+}
+
+function problemOf({ options, handler, batch }: Registration): string | null {
+  const { run = 'inline' } = options;
   if (run === 'inline' && handler === null) return 'expected a handler function, or run: thread with a module.';
   if (run !== 'inline' && options.module === undefined)
     return `run: '${run}' needs module: new URL('./handler.ts', import.meta.url).`;

@@ -4,14 +4,13 @@ import type { AdminPort, AuditRecord, EmitRequest } from '../api/port.ts';
 import type { CommitterState } from '../commit/committer.ts';
 import type { ResolvedConfig } from '../config.ts';
 import type { Clock, Random } from '../core/clock.ts';
-import { EMITTED } from '../core/event.ts';
+import { EMITTED, OPERATIONAL } from '../core/event.ts';
 import type { IdMaker } from '../core/id.ts';
 import { LoopBlame } from '../deliver/loop-blame.ts';
 import type { Emitted } from '../deliver/runner.ts';
 import type { Destination } from '../dispatch/destination.ts';
 import { Dispatcher } from '../dispatch/dispatcher.ts';
 import { fanOutDestination } from '../dispatch/fan-out.ts';
-import { NO_DIRECTORY } from '../dispatch/lanes.ts';
 import { Holds } from '../dispatch/holds.ts';
 import { Replays } from '../dispatch/replay.ts';
 import { Retention } from '../dispatch/retention.ts';
@@ -24,15 +23,27 @@ import { adminPort } from './admin.ts';
 import { AuditLog } from './audit.ts';
 import { destinationOf, type Registration } from './destinations.ts';
 import { DiskWatch } from './disk.ts';
+import { endpointDestination, type EndpointRegistration } from './endpoints.ts';
+import { vaultKeys } from './keys.ts';
 import type { Observing } from './observing.ts';
 import { retentionOf } from './parts.ts';
 import { peaksOf, savePeaks } from './peaks.ts';
 import { RELEASE } from './release.ts';
+import { Sending } from './sending.ts';
 import { adminToken, storeDirectory } from './token.ts';
 import { hashToken, Tokens } from './tokens.ts';
 
 /** Whether new events are taken now; else why not. */
 export type Gate = 'open' | 'stopping' | 'disk_reserve' | 'store_unavailable';
+
+/** What is there before the parts are put together. */
+interface Opened {
+  readonly store: Store;
+  readonly report: StoreReport;
+  readonly token: string;
+  /** Seal the secrets of endpoints. */
+  readonly keys: readonly string[];
+}
 
 export interface EngineParts {
   readonly config: ResolvedConfig;
@@ -40,7 +51,7 @@ export interface EngineParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly ids: IdMaker;
-  readonly registrations: readonly Registration[];
+  readonly registrations: readonly (Registration | EndpointRegistration)[];
   readonly observing: Observing;
   readonly acceptor: Acceptor;
   readonly gate: () => Gate;
@@ -69,6 +80,8 @@ export class Engine {
   damaged = false;
   readonly #parts: EngineParts;
   readonly #store: Store;
+  readonly #sources: ReadonlySet<string>;
+  readonly #sending: Sending;
   readonly #holds: Holds;
   readonly #replays: Replays;
   readonly #retention: Retention;
@@ -78,7 +91,7 @@ export class Engine {
   readonly #blame: LoopBlame;
 
   /** @throws HoldfastError config_invalid */
-  constructor(parts: EngineParts, opened: { store: Store; report: StoreReport; token: string }) {
+  constructor(parts: EngineParts, opened: Opened) {
     const { clock, ids, config, observing, acceptor } = parts;
     const { store, report, token } = opened;
     this.#parts = parts;
@@ -86,6 +99,19 @@ export class Engine {
     this.report = report;
     this.token = token;
     this.#blame = new LoopBlame({ clock, observer: observing.observer });
+    this.#sources = new Set([...config.sources.map(({ name }) => name), EMITTED, OPERATIONAL]);
+    this.#sending = new Sending({
+      settings: config.settings,
+      registry: store.registry,
+      clock,
+      ids,
+      observer: observing.observer,
+      sources: this.#sources,
+      keys: opened.keys,
+      dispatcher: () => this.dispatcher,
+      holds: () => this.#holds,
+      disabled: () => undefined,
+    });
     this.dispatcher = this.#makeDispatcher();
     const { committer, lanes } = this.dispatcher;
     const shared = { ...store, clock, ids, observer: observing.observer, committer, lanes };
@@ -111,7 +137,8 @@ export class Engine {
       rejections: acceptor.ports.rejections,
       verifyAgain: (filter) => verifyAgain(acceptor, filter),
       sources: config.sources,
-      disabledReason: () => null,
+      disabledReason: (id) => this.#sending.disabledReason(id),
+      endpoints: this.#sending.port(),
       ...observing,
       gate: parts.gate,
       emit: (requests) => this.#emitAll(requests),
@@ -130,7 +157,8 @@ export class Engine {
     try {
       const token = await adminToken(parts.config.settings, parts.directory);
       await parts.acceptor.ports.rejections.open();
-      const engine = new Engine(parts, { store, report, token });
+      const keys = await vaultKeys(parts.config.settings, parts.directory);
+      const engine = new Engine(parts, { store, report, token, keys });
       await engine.#begin();
       return engine;
     } catch (error) {
@@ -154,6 +182,7 @@ export class Engine {
         if (answer.status === 'committed' && answer.affected > 0) await this.#audit.append(renamed(from, name));
       }
     }
+    await this.#sending.start();
     await this.#holds.start();
     await this.#tokens.start();
     const { destinations } = await this.#store.history.counts();
@@ -185,6 +214,7 @@ export class Engine {
       await savePeaks(committer, observing.stats.peaks());
     }
     this.#holds.stop();
+    await this.#sending.stop();
     this.#tokens.stop();
     await committer.close();
     this.#blame.stop();
@@ -216,9 +246,19 @@ export class Engine {
     const { config, registrations, observing, clock, ids, random } = this.#parts;
     const { observer } = observing;
     const { registry } = this.#store;
-    const directory = NO_DIRECTORY;
-    const sources = new Set([...config.sources.map(({ name }) => name), EMITTED]);
-    const destinations = registrations.map((one) => destinationOf(one, { sources, blame: this.#blame, observer }));
+    const { directory } = this.#sending;
+    const sources = this.#sources;
+    const known = {
+      sources,
+      blame: this.#blame,
+      observer,
+      clock,
+      environment: config.environment,
+      ...this.#sending.forConfig(),
+    };
+    const destinations = registrations.map((one) =>
+      'endpoint' in one ? endpointDestination(one, known) : destinationOf(one, known),
+    );
     for (const { name, responder } of config.sources) {
       if (responder === null || destinations.some((one) => one.name === responder && one.from.has(name))) continue;
       const detail = `sources.${name}.responder: no handler '${responder}' takes from '${name}'.`;

@@ -2,7 +2,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import type { AdminApi } from '../api/admin.ts';
 import { adminListener, isLoopback, nodeHandler } from '../api/listener.ts';
-import type { Settings } from '../config.ts';
+import type { Settings } from '../settings.ts';
 import { runtimeFile } from '../core/files.ts';
 import type { Acceptor } from '../ingest/accept.ts';
 import { createListener, type Fallback } from '../ingest/listener.ts';

@@ -1,6 +1,6 @@
 /** Log, metrics, figures and live stream, told by one observer. */
 import type { AdminPort } from '../api/port.ts';
-import type { Settings } from '../config.ts';
+import type { Settings } from '../settings.ts';
 import type { Clock, Timer } from '../core/clock.ts';
 import type { Observer } from '../core/observer.ts';
 import { HoldfastError } from '../errors.ts';

@@ -1,5 +1,5 @@
 /** What the parts of a gateway are given of its settings. */
-import type { Settings } from '../config.ts';
+import type { Settings } from '../settings.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Observer } from '../core/observer.ts';
 import type { RetentionOptions } from '../dispatch/retention.ts';

@@ -1,6 +1,6 @@
 /** The one place that picks a store. Drivers load when they are picked, so that their clients are optional. */
 import { resolve } from 'node:path';
-import type { Settings } from '../config.ts';
+import type { Settings } from '../settings.ts';
 import type { Clock } from '../core/clock.ts';
 import type { IdMaker } from '../core/id.ts';
 import { HoldfastError } from '../errors.ts';

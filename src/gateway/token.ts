@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import type { Settings } from '../config.ts';
+import type { Settings } from '../settings.ts';
 import { tokenFile } from '../core/files.ts';
 
 const TOKEN_BYTES = 24;

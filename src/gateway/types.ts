@@ -3,9 +3,10 @@ import type { Config } from '../config.ts';
 import type { BatchHandler, Handler } from '../deliver/handler.ts';
 import type { SourceBody } from '../ingest/source.ts';
 import type { BatchOptions, HandlerOptions } from './destinations.ts';
+import type { EndpointOptions } from './endpoints.ts';
 
 /** Names a handler may take events from. */
-export type SourceName<Given extends Config> = (keyof Given['sources'] & string) | 'emitted';
+export type SourceName<Given extends Config> = (keyof Given['sources'] & string) | 'emitted' | 'holdfast';
 
 /** The body of events from these sources, narrowed by their types where the body is a union told apart by `type`. */
 export type BodyOf<Given extends Config, From extends string, Type extends string> = Narrowed<
@@ -38,5 +39,14 @@ export interface Registry<Given extends Config> {
     name: string,
     options: BatchOptions<From, Type>,
     handler?: BatchHandler<BodyOf<Given, From, Type>>,
+  ): void;
+  /**
+   * A destination whose attempts are HTTP requests to `options.url`: received webhooks byte for byte, the application's
+   * own events with Holdfast's signature.
+   * @throws HoldfastError config_invalid, destination_duplicate
+   */
+  endpoint<const From extends SourceName<Given>, const Type extends string = string>(
+    name: string,
+    options: EndpointOptions<From, Type>,
   ): void;
 }

@@ -3,7 +3,7 @@
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { type Duration, durationMs } from '../core/duration.ts';
-import { EMITTED } from '../core/event.ts';
+import { EMITTED, OPERATIONAL } from '../core/event.ts';
 import { HoldfastError } from '../errors.ts';
 import type { HttpAnswer, Reader, TypedBody, Verifier } from '../verify/verifier.ts';
 
@@ -120,8 +120,8 @@ function check(name: string, settings: SourceConfig): void {
 }
 
 function problemOf(name: string, settings: SourceConfig): string | null {
-  if (!NAME.test(name) || name === EMITTED)
-    return `a source's name has letters, digits, '-', '_' and '.', and is not '${EMITTED}'`;
+  if (!NAME.test(name) || name === EMITTED || name === OPERATIONAL)
+    return `a source's name has letters, digits, '-', '_' and '.', and is not '${EMITTED}' or '${OPERATIONAL}'`;
   if (!isVerifier(settings.verify)) return 'verify: expected a verifier; for a source that proves nothing write none()';
   if (settings.path !== undefined && !settings.path.startsWith('/'))
     return `path: expected '/…', got '${settings.path}'`;

@@ -91,7 +91,7 @@ function throwUnbound(detail: string, cause?: unknown): never {
  * @param setting how an error names the source: `secrets of stripe`
  * @throws HoldfastError `secret_missing` when there is none, or one of them is empty
  */
-function resolveSecrets(
+export function resolveSecrets(
   source: SecretSource | undefined,
   setting: string,
   environment: Environment,

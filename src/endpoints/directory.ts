@@ -1,0 +1,152 @@
+/**
+ * The endpoints that are managed through the API, in memory: which of them an event is for, and what each is to
+ * dispatch. Read from the registry at start, and again when another process changed one.
+ */
+import type { Clock, Timer } from '../core/clock.ts';
+import type { StoredEvent } from '../core/event.ts';
+import type { Observer } from '../core/observer.ts';
+import type { Runner } from '../deliver/runner.ts';
+import type { Destination } from '../dispatch/destination.ts';
+import type { Directory } from '../dispatch/lanes.ts';
+import type { RegistryStore } from '../store/store.ts';
+import type { StoredEndpoint } from './definition.ts';
+import { BodyOnce, Entry } from './entry.ts';
+import type { Vault } from './vault.ts';
+
+export const ENDPOINT = 'endpoint';
+
+export interface DirectoryOptions {
+  readonly registry: RegistryStore;
+  readonly clock: Clock;
+  readonly observer: Observer;
+  readonly vault: Vault;
+  /** Sends to whichever endpoint a claim is for. */
+  readonly runner: Runner;
+  /** An endpoint came, changed or went. */
+  readonly changed: (id: string) => void;
+}
+
+/** Changes of other processes are read at most this often. */
+const READ_AGAIN_MS = 1000;
+/** Kinds of events whose endpoints are remembered; beyond it, remembering starts anew. */
+const REMEMBERED_MAX = 10_000;
+
+export class EndpointDirectory implements Directory {
+  readonly #options: DirectoryOptions;
+  readonly #entries = new Map<string, Entry>();
+  /** The endpoints of each tenant; under `null` those of all. */
+  readonly #byTenant = new Map<string | null, Set<Entry>>();
+  /** By tenant, source and type: those that may take such an event. */
+  readonly #remembered = new Map<string, readonly Entry[]>();
+  readonly #bodies = new BodyOnce();
+  #unwatch: (() => void) | null = null;
+  #later: Timer | null = null;
+
+  constructor(options: DirectoryOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    await this.#read();
+    this.#unwatch = this.#options.registry.watch(ENDPOINT, () => {
+      this.#later ??= this.#options.clock.schedule(READ_AGAIN_MS, () => void this.#readAgain());
+    });
+  }
+
+  stop(): void {
+    this.#unwatch?.();
+    this.#later?.cancel();
+    this.#unwatch = null;
+    this.#later = null;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  entry(id: string): Entry | null {
+    return this.#entries.get(id) ?? null;
+  }
+
+  entries(): MapIterator<Entry> {
+    return this.#entries.values();
+  }
+
+  // ------------------------------------------------------------------------------------------- for dispatch
+
+  find(name: string): Destination | null {
+    const entry = this.#entries.get(name);
+    return entry === undefined || entry.stored.deleting ? null : entry.destination(this.#options.runner);
+  }
+
+  disabled(name: string): boolean {
+    return (this.#entries.get(name)?.stored.disabled ?? null) !== null;
+  }
+
+  *names(): Iterable<string> {
+    for (const { id, stored } of this.#entries.values()) if (stored.disabled === null && !stored.deleting) yield id;
+  }
+
+  matching(event: StoredEvent, until: number): readonly string[] {
+    if (this.#entries.size === 0) return [];
+    const ids: string[] = [];
+    for (const entry of this.#candidates(event)) {
+      if (entry.stored.createdAt <= until && entry.accepts(event, this.#bodies)) ids.push(entry.id);
+    }
+    return ids;
+  }
+
+  #candidates({ tenant, source, type }: StoredEvent): readonly Entry[] {
+    const key = JSON.stringify([tenant, source, type]);
+    const remembered = this.#remembered.get(key);
+    if (remembered !== undefined) return remembered;
+    const all = [...(this.#byTenant.get(null) ?? []), ...(tenant === null ? [] : (this.#byTenant.get(tenant) ?? []))];
+    const found = all.filter((entry) => !entry.stored.deleting && entry.takes(source, type));
+    if (this.#remembered.size >= REMEMBERED_MAX) this.#remembered.clear();
+    this.#remembered.set(key, found);
+    return found;
+  }
+
+  // -------------------------------------------------------------------------------------------- its contents
+
+  /** Takes in a document as it was committed; `null`: it is gone. Older versions than the one here are passed over. */
+  apply(id: string, document: { readonly stored: StoredEndpoint; readonly version: number } | null): void {
+    const before = this.#entries.get(id);
+    if (document !== null && before !== undefined && before.version >= document.version) return;
+    if (document === null && before === undefined) return;
+    if (before !== undefined) this.#byTenant.get(before.stored.tenant)?.delete(before);
+    if (document === null) this.#entries.delete(id);
+    else {
+      const entry = new Entry(id, document, this.#options.vault);
+      const { tenant } = entry.stored;
+      this.#entries.set(id, entry);
+      const own = this.#byTenant.get(tenant) ?? new Set();
+      this.#byTenant.set(tenant, own.add(entry));
+    }
+    this.#remembered.clear();
+    this.#options.changed(id);
+  }
+
+  /** Reads all of them again. */
+  refresh(): Promise<void> {
+    return this.#read();
+  }
+
+  async #read(): Promise<void> {
+    const documents = await this.#options.registry.list(ENDPOINT);
+    const there = new Set(documents.map(({ key }) => key));
+    for (const { key, value, version } of documents) {
+      this.apply(key, { stored: value as unknown as StoredEndpoint, version });
+    }
+    for (const id of this.#entries.keys()) if (!there.has(id)) this.apply(id, null);
+  }
+
+  async #readAgain(): Promise<void> {
+    this.#later = null;
+    try {
+      await this.#read();
+    } catch (error) {
+      this.#options.observer.note('error', 'could not read the endpoints again', { error: String(error) });
+    }
+  }
+}

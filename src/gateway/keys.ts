@@ -1,0 +1,26 @@
+/** Where the key comes from that seals the secrets of endpoints. */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { keyFile } from '../core/files.ts';
+import { newVaultKey } from '../endpoints/vault.ts';
+import type { Settings } from '../settings.ts';
+import { storePath } from './token.ts';
+
+/**
+ * The keys in force, the newest first: those of the setting; else, for an embedded store, one that is made at first start
+ * and kept beside it, readable by its owner only. For a store in memory one that lasts as long; for a shared store none:
+ * a key of this process's own would seal what the others could not open.
+ */
+export async function vaultKeys(settings: Settings, directory: string): Promise<readonly string[]> {
+  if (settings.encryptionKeys.length > 0) return settings.encryptionKeys;
+  if (settings.store === 'memory:') return [newVaultKey()];
+  const path = storePath(settings.store, directory);
+  if (path === null) return [];
+  const file = keyFile(path);
+  const kept = (await readFile(file, 'utf8').catch(() => '')).trim();
+  if (kept !== '') return kept.split('\n').map((line) => line.trim());
+  const key = newVaultKey();
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  await writeFile(file, `${key}\n`, { mode: 0o600, flag: 'wx' });
+  return [key];
+}

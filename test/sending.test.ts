@@ -1,0 +1,313 @@
+/** Events out to endpoints: made by the API or registered in code, signed, forwarded, disabled, deleted. */
+import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
+import { describe, test } from 'node:test';
+import { fixed, HoldfastError } from 'holdfast';
+import { Webhook } from 'standardwebhooks';
+import { Inbox, Sender, until } from './sending-world.ts';
+
+const valueOf = (headers: Record<string, unknown>, name: string): string => String(headers[name]);
+
+/** What a library that knows nothing of Holdfast makes of a request. */
+function verified(secret: string, got: { readonly headers: Record<string, unknown>; readonly body: Buffer }): unknown {
+  const named = ['webhook-id', 'webhook-timestamp', 'webhook-signature'];
+  return new Webhook(secret).verify(
+    got.body.toString(),
+    Object.fromEntries(named.map((name) => [name, valueOf(got.headers, name)])),
+  );
+}
+
+describe('an endpoint made through the API', () => {
+  test('gets the emitted events of its tenant, type and filter, signed so that the receiver can tell', async () => {
+    await using inbox = await Inbox.start();
+    await using sender = await Sender.start();
+    const { id, secret } = await sender.endpoint({
+      url: inbox.url,
+      tenant: 'acme',
+      types: ['payment.*'],
+      filter: { path: 'body.amount', greater: 10 },
+    });
+    const send = (type: string, amount: number, tenant: string) =>
+      sender.gateway.emit(type, { amount }, { tenant, correlationId: 'c-1' });
+    await send('payment.failed', 5, 'acme');
+    await send('payment.failed', 50, 'other');
+    await send('order.made', 50, 'acme');
+    const eventId = await send('payment.failed', 50, 'acme');
+    const [got] = await inbox.received(1);
+    assert.ok(got);
+    assert.deepEqual(verified(secret, got), { amount: 50 });
+    assert.equal(got.headers['webhook-id'], eventId);
+    assert.equal(got.headers['x-correlation-id'], 'c-1');
+    assert.equal(got.headers['holdfast-event-type'], 'payment.failed');
+    await until(async () => (await sender.deliveries(id))[0]?.state === 'succeeded');
+    assert.equal((await sender.deliveries(id)).length, 1);
+    assert.equal(inbox.got.length, 1);
+  });
+
+  test('gets webhooks as they came, byte for byte, with Holdfast beside the provider', async () => {
+    await using inbox = await Inbox.start();
+    await using sender = await Sender.start();
+    const { secret } = await sender.endpoint({ url: inbox.url, from: ['shop'] });
+    const body = Buffer.from('{ "type":"order.paid",\n"n": 1.0 }\u00e9', 'latin1');
+    const signature = createHmac('sha256', 'shop-secret').update(body).digest('hex');
+    const headers = {
+      'X-Signature': signature,
+      'content-type': 'application/json',
+      'X-Odd': 'a  b',
+      cookie: 'session=1',
+    };
+    const response = await sender.gateway.fetch(
+      new Request('http://127.0.0.1/in/shop', { method: 'POST', body, headers }),
+    );
+    assert.equal(response.status, 200, await response.text());
+    const [got] = await inbox.received(1);
+    assert.ok(got);
+    assert.deepEqual(got.body, body);
+    assert.equal(got.headers['x-signature'], signature);
+    assert.equal(got.headers['x-odd'], 'a  b');
+    assert.equal(got.headers.cookie, undefined);
+    const content = `${valueOf(got.headers, 'webhook-id')}.${valueOf(got.headers, 'webhook-timestamp')}.`;
+    const key = Buffer.from(secret.replace('whsec_', ''), 'base64');
+    const expected = createHmac('sha256', key).update(content).update(body).digest('base64');
+    assert.equal(got.headers['webhook-signature'], `v1,${expected}`);
+  });
+
+  test('is tried again with the same id, and every try is kept with what was sent and answered', async () => {
+    await using inbox = await Inbox.start((_got, count) =>
+      count === 1 ? { status: 503, headers: { 'retry-after': '0' }, body: 'not now' } : 204,
+    );
+    await using sender = await Sender.start();
+    const retry = { kind: 'list', delaysMs: [10, 10], jitter: 'none' };
+    const { id } = await sender.endpoint({ url: inbox.url, retry, headers: { 'X-Key': 'very-secret' } });
+    await sender.gateway.emit('order.made', {});
+    const [first, second] = await inbox.received(2);
+    assert.ok(first && second);
+    assert.equal(first.headers['webhook-id'], second.headers['webhook-id']);
+    assert.equal(first.headers['x-key'], 'very-secret');
+    await until(async () => (await sender.deliveries(id))[0]?.state === 'succeeded');
+    const [listed] = await sender.deliveries(id);
+    const delivery = await sender.delivery(listed?.id ?? '');
+    assert.deepEqual(
+      delivery.attemptList.map(({ status, outcome }) => [status, outcome]),
+      [
+        [503, 'failed'],
+        [204, 'succeeded'],
+      ],
+    );
+    const [failed] = delivery.attemptList;
+    assert.equal(failed?.exchange?.response?.bodyText, 'not now');
+    assert.match(failed?.exchange?.remoteAddress ?? '', /^127\.0\.0\.1:\d+$/);
+    assert.ok(!JSON.stringify(delivery).includes('very-secret'));
+  });
+
+  test('that answers 410 is disabled: what comes is held, nothing is lost, and enabling lets it go on', async () => {
+    let gone = true;
+    await using inbox = await Inbox.start(() => (gone ? 410 : 200));
+    await using sender = await Sender.start();
+    const { id } = await sender.endpoint({ url: inbox.url });
+    await sender.gateway.emit('order.made', { n: 1 });
+    const shown = async () => (await sender.call<{ state: string; reason: string }>(`GET /api/endpoints/${id}`)).body;
+    await until(async () => (await shown()).state === 'disabled');
+    assert.match((await shown()).reason, /410/);
+    await sender.gateway.emit('order.made', { n: 2 });
+    await until(async () => (await sender.deliveries(id))[1]?.state === 'ready');
+    const [dead, held] = await sender.deliveries(id);
+    assert.deepEqual([dead?.state, dead?.reason], ['dead', 'rejected']);
+    assert.match((await sender.delivery(held?.id ?? '')).next?.why ?? '', /^held: disabled, .*410/);
+    assert.equal(inbox.got.length, 1);
+    gone = false;
+    await sender.call(`PATCH /api/endpoints/${id}`, { state: 'active' });
+    await inbox.received(2);
+    await until(async () => (await sender.deliveries(id))[1]?.state === 'succeeded');
+  });
+
+  test('that is paused holds what it is owed until it is resumed', async () => {
+    await using inbox = await Inbox.start();
+    await using sender = await Sender.start();
+    const { id } = await sender.endpoint({ url: inbox.url });
+    await sender.call(`PATCH /api/endpoints/${id}`, { state: 'paused' });
+    await sender.gateway.emit('order.made', {});
+    const [held] = await sender.deliveries(id);
+    assert.match((await sender.delivery(held?.id ?? '')).next?.why ?? '', /^held: paused/);
+    assert.equal(inbox.got.length, 0);
+    await sender.call(`PATCH /api/endpoints/${id}`, { state: 'active' });
+    await inbox.received(1);
+  });
+
+  test('that is deleted leaves dead letters that say so, and gets nothing more', async () => {
+    await using inbox = await Inbox.start(() => 500);
+    await using sender = await Sender.start();
+    const { id } = await sender.endpoint({ url: inbox.url });
+    await sender.gateway.emit('order.made', {});
+    await inbox.received(1);
+    assert.equal((await sender.call(`DELETE /api/endpoints/${id}`)).status, 204);
+    await until(async () => (await sender.deliveries(id))[0]?.state === 'dead');
+    assert.equal((await sender.deliveries(id))[0]?.reason, 'destination_deleted');
+    assert.equal((await sender.call(`GET /api/endpoints/${id}`)).status, 404);
+    await sender.gateway.emit('order.made', {});
+    assert.equal((await sender.deliveries(id)).length, 1);
+  });
+
+  test('signs with both secrets while one replaces the other', async () => {
+    await using inbox = await Inbox.start();
+    await using sender = await Sender.start();
+    const { id, secret: old } = await sender.endpoint({ url: inbox.url, signing: { kind: 'standard', keys: 'both' } });
+    const { body } = await sender.call<{ secret: string; publicKey: string; endpoint: { secrets: unknown[] } }>(
+      `POST /api/endpoints/${id}/rotate-secret`,
+    );
+    await sender.gateway.emit('order.made', {});
+    const [got] = await inbox.received(1);
+    assert.ok(got);
+    assert.deepEqual([verified(old, got), verified(body.secret, got)], [{}, {}]);
+    assert.match(body.publicKey, /^whpk_/);
+    assert.equal(valueOf(got.headers, 'webhook-signature').split(' ').length, 4);
+    const after = await sender.call<{ secret: string }>(`POST /api/endpoints/${id}/rotate-secret`, { overlapMs: 0 });
+    await sender.gateway.emit('order.made', {});
+    const [, last] = await inbox.received(2);
+    assert.ok(last);
+    assert.deepEqual(verified(after.body.secret, last), {});
+    assert.throws(() => verified(body.secret, last));
+  });
+
+  test('is refused when its URL is blocked, or anything about it is not as it must be', async () => {
+    await using sender = await Sender.start({ egressAllow: [] });
+    const wrong: readonly (readonly [Record<string, unknown>, string, RegExp])[] = [
+      [{ url: 'http://127.0.0.1:9000/' }, 'blocked_target', /./],
+      [{ url: 'https://user:pass@example.com/' }, 'invalid_input', /./],
+      [{ url: 'ftp://example.com/' }, 'blocked_target', /scheme/],
+      [{ url: 'https://192.0.43.8/', filter: { path: 'x' } }, 'invalid_input', /filter/],
+      [{ url: 'https://192.0.43.8/', from: ['nobody'] }, 'invalid_input', /there is no source 'nobody'/],
+      [{ url: 'https://192.0.43.8/', headers: { Host: 'x' } }, 'invalid_input', /'Host' is set by Holdfast/],
+      [{ url: 'https://192.0.43.8/', headers: { 'X-A': 'a\r\nb' } }, 'invalid_input', /no line breaks/],
+      [{ url: 'https://192.0.43.8/', statusRules: { retry: ['1xx'] } }, 'invalid_input', /1xx/],
+      [{ url: 'https://192.0.43.8/', timeoutMs: 1 }, 'invalid_input', /timeoutMs: expected 100 to/],
+      [{ url: 'https://192.0.43.8/', secret: 'short' }, 'invalid_input', /whsec_/],
+      [{ url: 'https://192.0.43.8/', nonsense: 1 }, 'invalid_input', /nonsense/],
+    ];
+    for (const [input, code, detail] of wrong) {
+      const { body } = await sender.call<{ code: string }>('POST /api/endpoints', input);
+      assert.equal(body.code, code, JSON.stringify([input, body]));
+      assert.match(JSON.stringify(body), detail);
+    }
+    assert.deepEqual((await sender.call<{ rows: unknown[] }>('GET /api/endpoints')).body.rows, []);
+  });
+
+  test('is not there for another tenant, whatever that one asks', async () => {
+    await using sender = await Sender.start();
+    const { id } = await sender.endpoint({ url: 'https://192.0.43.8/', tenant: 'acme' });
+    const made = await sender.call<{ token: string }>('POST /api/tokens', {
+      name: 'other',
+      scopes: ['endpoints'],
+      tenant: 'other',
+    });
+    const { token } = made.body;
+    const asked = [
+      `GET /api/endpoints/${id}`,
+      `PATCH /api/endpoints/${id}`,
+      `DELETE /api/endpoints/${id}`,
+      `POST /api/endpoints/${id}/rotate-secret`,
+      `POST /api/endpoints/${id}/test`,
+    ];
+    for (const target of asked) {
+      const { status } = await sender.call(
+        target,
+        target.startsWith('PATCH') ? { description: 'x' } : undefined,
+        token,
+      );
+      assert.equal(status, 404, target);
+    }
+    const listed = await sender.call<{ rows: unknown[] }>('GET /api/endpoints', undefined, token);
+    assert.deepEqual(listed.body.rows, []);
+    const own = await sender.call<{ endpoint: { tenant: string } }>(
+      'POST /api/endpoints',
+      { url: 'https://192.0.43.8/' },
+      token,
+    );
+    assert.equal(own.body.endpoint.tenant, 'other');
+    const stolen = await sender.call<{ code: string }>(
+      'POST /api/endpoints',
+      { url: 'https://192.0.43.8/', tenant: 'acme' },
+      token,
+    );
+    assert.equal(stolen.body.code, 'forbidden');
+  });
+
+  test('gets a test event of its own, and nobody else does', async () => {
+    await using inbox = await Inbox.start();
+    await using other = await Inbox.start();
+    await using sender = await Sender.start();
+    const { id, secret } = await sender.endpoint({ url: inbox.url });
+    await sender.endpoint({ url: other.url });
+    const { body } = await sender.call<{ eventId: string }>(`POST /api/endpoints/${id}/test`);
+    const [got] = await inbox.received(1);
+    assert.ok(got);
+    assert.equal(got.headers['webhook-id'], body.eventId);
+    assert.equal((verified(secret, got) as { endpoint: string }).endpoint, id);
+    await until(async () => (await sender.deliveries(id))[0]?.state === 'succeeded');
+    assert.equal(other.got.length, 0);
+  });
+});
+
+describe('an endpoint in code', () => {
+  test('gets what it is for, transformed, signed with the secrets of the environment', async () => {
+    await using inbox = await Inbox.start((_got, count) => (count === 1 ? 500 : 200));
+    const environment = (name: string) => (name === 'CRM_SECRET' ? 'crm-secret-1' : undefined);
+    await using sender = await Sender.start(
+      {},
+      {
+        environment,
+        register: (gateway) => {
+          gateway.endpoint('crm', {
+            from: 'emitted',
+            url: inbox.url,
+            secrets: { kind: 'secret', env: 'CRM_SECRET' },
+            signing: { kind: 'hmac', header: 'x-crm-signature', prefix: 'sha256=' },
+            retry: fixed([1]),
+            filter: { not: { path: 'body.draft', equals: true } },
+            transform: (event) => ({ body: { wrapped: event.type } }),
+          });
+        },
+      },
+    );
+    await sender.gateway.emit('order.made', { draft: true });
+    await sender.gateway.emit('order.paid', { draft: false });
+    const [first, second] = await inbox.received(2);
+    assert.ok(first && second);
+    assert.equal(second.body.toString(), '{"wrapped":"order.paid"}');
+    const expected = createHmac('sha256', 'crm-secret-1').update(second.body).digest('hex');
+    assert.equal(second.headers['x-crm-signature'], `sha256=${expected}`);
+    assert.equal((await sender.deliveries('crm')).length, 1);
+  });
+
+  test('whose URL is blocked keeps the gateway from starting, and says why', async () => {
+    const register = (url: string) => (gateway: Sender['gateway']) => gateway.endpoint('crm', { from: 'shop', url });
+    await assert.rejects(
+      Sender.start({ egressAllow: [] }, { register: register('http://169.254.169.254/latest') }),
+      (error) =>
+        error instanceof HoldfastError && error.code === 'config_invalid' && /crm.*blocked/.test(error.message),
+    );
+    await assert.rejects(Sender.start({}, { register: register('not a URL') }), /crm/);
+  });
+});
+
+describe('an event for more endpoints than one commit should make deliveries for', () => {
+  test('reaches every one of them once, in the order of its key', { timeout: 60_000 }, async () => {
+    await using inbox = await Inbox.start();
+    await using sender = await Sender.start();
+    const count = 130;
+    for (let made = 0; made < count; made++) await sender.endpoint({ url: inbox.url, ordered: true });
+    const first = await sender.gateway.emit('order.made', { n: 1 }, { orderKey: 'k' });
+    const second = await sender.gateway.emit('order.made', { n: 2 }, { orderKey: 'k' });
+    await inbox.received(2 * count);
+    const bySignature = Map.groupBy(inbox.got, (got) => got.headers['webhook-id']);
+    assert.deepEqual([bySignature.get(first)?.length, bySignature.get(second)?.length], [count, count]);
+    await until(async () => {
+      const { body } = await sender.call<{ rows: { state: string }[] }>(
+        `GET /api/deliveries?limit=200&state=ready,due,claimed,blocked`,
+      );
+      return body.rows.length === 0;
+    });
+    const { body } = await sender.call<{ timeline: { text: string }[] }>(`GET /api/events/${first}`);
+    assert.ok(body.timeline.length > 0);
+  });
+});
