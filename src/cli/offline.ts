@@ -73,6 +73,7 @@ function readingPort(store: Store, report: StoreReport, rejections: RejectionLog
     pause: refuse,
     resume: refuse,
     clear: refuse,
+    eventTypes: () => null,
     emit: refuse,
     cancel: refuse,
     replayEvent: refuse,
