@@ -5,6 +5,7 @@
 import { inspect } from 'node:util';
 import { parseBytes, parseDuration } from './core/duration.ts';
 import { nearestName } from './core/suggest.ts';
+import { type EmitsConfig, EventTypes } from './deliver/event-types.ts';
 import { HoldfastError } from './errors.ts';
 import { type Setting, type SettingName, type Settings, type SettingType, settings } from './settings.ts';
 import { resolveSource, type Environment, type Source, type SourceConfig } from './ingest/source.ts';
@@ -13,6 +14,11 @@ import type { Verifier } from './verify/verifier.ts';
 /** What a config file holds: any setting by its name, the sources, and where the handlers are. Data, no code. */
 export type Config = { readonly [Name in SettingName]?: string | number | boolean | readonly string[] } & {
   readonly sources: Readonly<Record<string, SourceConfig | Verifier>>;
+  /**
+   * What the application emits: types with the schema of their bodies. With it, a type that is not in it is refused, and
+   * a body that does not fit. Default: anything may be emitted.
+   */
+  readonly emits?: EmitsConfig;
   /** Module whose default export registers handlers: `(gateway) => void`. Relative to the config file. */
   readonly handlers?: string;
 };
@@ -29,6 +35,8 @@ export interface ResolvedConfig {
   readonly handlers: string | null;
   /** Reads the secrets that code asks for by name. */
   readonly environment: Environment;
+  /** `null`: no catalogue. */
+  readonly emits: EventTypes | null;
 }
 
 /** The process's environment. */
@@ -39,7 +47,7 @@ export const processEnvironment: Environment = (name) => process.env[name];
  * @throws HoldfastError config_invalid, config_unknown_setting, secret_missing
  */
 export function resolveConfig(config: Config, environment: Environment = processEnvironment): ResolvedConfig {
-  const known = new Set<string>([...Object.keys(settings), 'sources', 'handlers']);
+  const known = new Set<string>([...Object.keys(settings), 'sources', 'handlers', 'emits']);
   for (const name of Object.keys(config)) {
     if (!known.has(name)) throw unknownSetting(name, known);
   }
@@ -56,7 +64,8 @@ export function resolveConfig(config: Config, environment: Environment = process
     name === settings.publicUrl.env ? (resolved.publicUrl ?? undefined) : environment(name);
   const sources = Object.entries(config.sources).map(([name, source]) => resolveSource(name, source, answers));
   checkPaths(sources);
-  return { settings: resolved, sources, handlers: config.handlers ?? null, environment };
+  const emits = config.emits === undefined ? null : new EventTypes(config.emits);
+  return { settings: resolved, sources, handlers: config.handlers ?? null, emits, environment };
 }
 
 function readSetting(name: string, setting: Setting, given: unknown): unknown {

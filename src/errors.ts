@@ -124,11 +124,23 @@ export const errorCodes = {
     message: 'The attempt has ended.',
     action: 'Await everything the handler starts before it returns.',
   },
-  event_not_fit: {
+  emit_unfit: {
     status: 422,
     retryable: false,
-    message: 'The event does not fit its schema.',
-    action: 'Correct the body.',
+    message: 'The emitted event does not fit the schema of its type.',
+    action: 'Correct the body: the issues say where it does not fit.',
+  },
+  event_type_unknown: {
+    status: 422,
+    retryable: false,
+    message: 'The catalogue of emitted events does not have this type.',
+    action: "Add it to emits in the config, or correct the name; '*' in emits lets every type through.",
+  },
+  idempotency_key_reused: {
+    status: 422,
+    retryable: false,
+    message: 'This idempotency key was used for another request.',
+    action: 'Use a new key for every request, and the same only to repeat one as it was.',
   },
   split_not_array: {
     status: 400,

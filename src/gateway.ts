@@ -13,7 +13,8 @@ import type { Clock, Random } from './core/clock.ts';
 import { IdMaker } from './core/id.ts';
 import type { Observer } from './core/observer.ts';
 import type { EmitOptions } from './deliver/emit.ts';
-import { makeEmitted } from './deliver/emitted.ts';
+import { makeBatch, makeEmitted } from './deliver/emitted.ts';
+import type { EmittedBody, EmittedType } from './deliver/event-types.ts';
 import type { BatchHandler, Handler } from './deliver/handler.ts';
 import { HoldfastError } from './errors.ts';
 import { systemClock } from './gateway/clock.ts';
@@ -25,7 +26,7 @@ import { type Observing, observe } from './gateway/observing.ts';
 import { limitsOf, rejectionLog } from './gateway/parts.ts';
 import { makeStore } from './gateway/stores.ts';
 import { mapRoutes, succession } from './gateway/succession.ts';
-import type { BodyOf, Registry, SourceName } from './gateway/types.ts';
+import type { BodyOf, Emission, EmitsOf, Registry, SourceName } from './gateway/types.ts';
 import { Acceptor } from './ingest/accept.ts';
 import { type FastifyPluginLike, fastifyIngest } from './ingest/fastify.ts';
 import { type FetchOptions, fetchIngest } from './ingest/fetch.ts';
@@ -129,7 +130,7 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
   handle<const From extends SourceName<Given>, const Type extends string = string>(
     name: string,
     options: HandlerOptions<From, Type>,
-    handler?: Handler<BodyOf<Given, From, Type>>,
+    handler?: Handler<BodyOf<Given, From, Type>, EmitsOf<Given>>,
   ): void {
     this.#register({ name, options, handler: (handler as Handler | undefined) ?? null, batch: false });
   }
@@ -137,7 +138,7 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
   handleBatch<const From extends SourceName<Given>, const Type extends string = string>(
     name: string,
     options: BatchOptions<From, Type>,
-    handler?: BatchHandler<BodyOf<Given, From, Type>>,
+    handler?: BatchHandler<BodyOf<Given, From, Type>, EmitsOf<Given>>,
   ): void {
     this.#register({ name, options, handler: (handler as BatchHandler | undefined) ?? null, batch: true });
   }
@@ -285,14 +286,32 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
   // ------------------------------------------------------------------------------------------------- emitting
 
   /**
-   * Commits an event of the application's own; resolves after the commit.
+   * Commits an event of the application's own; resolves after the commit. `body` is anything JSON can hold, or a
+   * `Uint8Array`, up to 1 MiB. With a catalogue (`emits` in the config) its types and their bodies are known to the
+   * compiler, and checked here.
    * @returns its id; that of the first when the dedupe key is a repeat
-   * @throws HoldfastError not_started, store_unavailable, backlog_full, invalid_input, body_too_large
+   * @throws HoldfastError not_started, emit_unfit, event_type_unknown, store_unavailable, backlog_full, invalid_input,
+   *   body_too_large
    */
-  async emit(type: string, body: unknown, options: EmitOptions = {}): Promise<string> {
+  async emit<const Type extends EmittedType<EmitsOf<Given>>>(
+    type: Type,
+    body: EmittedBody<EmitsOf<Given>, Type> | Uint8Array,
+    options: EmitOptions = {},
+  ): Promise<string> {
     const [answer] = await this.#running().emit([makeEmitted(type, body, options)]);
     if (answer === undefined) throw new HoldfastError('internal', { detail: 'The store gave no answer.' });
     return answer.eventId;
+  }
+
+  /**
+   * Commits several events of the application's own in one commit: all of them or none. At most 10,000, and 16 MiB.
+   * @returns their ids in the same order; for a repeat of a dedupe key that of the first
+   * @throws HoldfastError as {@link Gateway.emit}
+   */
+  async emitBatch(events: readonly Emission<Given>[]): Promise<readonly string[]> {
+    if (events.length === 0) return [];
+    const answers = await this.#running().emit(makeBatch(events));
+    return answers.map(({ eventId }) => eventId);
   }
 
   /** Cancels a delayed event that nobody has begun to attempt. @throws HoldfastError not_found, not_cancellable */

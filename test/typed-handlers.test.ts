@@ -47,6 +47,46 @@ test('a handler knows its sources, and the bodies of the types it takes', () => 
   assert.equal(gateway.report, null);
 });
 
+test('emitted events are typed by the catalogue', () => {
+  const emits = {
+    'payment.succeeded': z.object({ id: z.string(), amount: z.number() }),
+    'payment.refunded': { schema: z.object({ id: z.string() }), description: 'Money went back.' },
+    'audit.*': z.object({ who: z.string() }),
+    'user.created': { description: 'Anything.' },
+  };
+  const gateway = createGateway({ sources: { shop: none() }, emits });
+  gateway.handle('billing', { from: 'shop' }, async (_event, { emit }) => {
+    await emit('payment.succeeded', { id: 'pi_1', amount: 1 });
+    await emit('audit.login', { who: 'anna' });
+    // @ts-expect-error -- the amount is missing
+    await emit('payment.succeeded', { id: 'pi_1' });
+  });
+  gateway.handle('own', { from: 'emitted', types: ['payment.succeeded', 'payment.refunded'] }, (event) => {
+    same<string>()(event.body.id);
+  });
+  gateway.handle('any', { from: 'emitted' }, (event) => {
+    same<unknown>()(event.body);
+  });
+  const checkedByTheCompiler = async (): Promise<void> => {
+    await gateway.emit('payment.refunded', { id: 'pi_1' }, { tenant: 'acme' });
+    await gateway.emit('user.created', 1);
+    await gateway.emit('payment.succeeded', new Uint8Array());
+    await gateway.emitBatch([
+      { type: 'payment.succeeded', body: { id: 'pi_1', amount: 1 }, dedupeKey: 'pi_1' },
+      { type: 'audit.login', body: { who: 'anna' } },
+    ]);
+    // @ts-expect-error -- there is no such type
+    await gateway.emit('payment.suceeded', { id: 'pi_1', amount: 1 });
+    // @ts-expect-error -- the amount is a text
+    await gateway.emit('payment.succeeded', { id: 'pi_1', amount: '1' });
+    // @ts-expect-error -- who is missing
+    await gateway.emit('audit.login', {});
+    // @ts-expect-error -- the body is that of another type
+    await gateway.emitBatch([{ type: 'payment.succeeded', body: { who: 'anna' } }]);
+  };
+  assert.equal(typeof checkedByTheCompiler, 'function');
+});
+
 test('the real union of Stripe narrows by the types a handler takes', () => {
   const gateway = createGateway(config);
   gateway.handle('paid', { from: 'payments', types: ['invoice.paid'] }, (event) => {

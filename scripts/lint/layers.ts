@@ -50,7 +50,12 @@ export const parts: readonly Part[] = [
   { name: 'verify', files: ['verify/'], imports: ['keys', 'verifier port', ...base] },
   { name: 'store driver', files: ['store/'], imports: ['store port', ...base] },
   { name: 'queue driver', files: ['queue/'], imports: ['queue port', ...base] },
-  { name: 'config', files: ['config.ts', 'settings.ts'], imports: ['ingest', 'verifier port', ...base], types: ports },
+  {
+    name: 'config',
+    files: ['config.ts', 'settings.ts'],
+    imports: ['ingest', 'deliver', 'verifier port', ...base],
+    types: ports,
+  },
   { name: 'observe', files: ['observe/'], imports: [...ports, ...base], types: ['config'] },
   { name: 'commit', files: ['commit/'], imports: [...ports, ...base], types: ['config'] },
   { name: 'deliver', files: ['deliver/'], imports: ['keys', ...ports, ...base], types: ['config'] },

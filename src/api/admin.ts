@@ -7,10 +7,12 @@ import { auditRoutes } from './audit.ts';
 import { deliveryRoutes } from './deliveries.ts';
 import { docRoutes, openApiDocument, type OpenApiDocument } from './docs.ts';
 import { endpointRoutes } from './endpoints.ts';
+import { eventTypeRoutes } from './event-types.ts';
 import { eventRoutes } from './events.ts';
 import { ADMIN, admit, ANONYMOUS, type Caller, mayCall, neededScopes } from './caller.ts';
 import { guard } from './guard.ts';
 import { healthRoutes } from './health.ts';
+import { IdempotencyKeys } from './idempotency.ts';
 import { readInput } from './input.ts';
 import type { AdminPort } from './port.ts';
 import { asHoldfastError, problemResponse } from './problem.ts';
@@ -65,9 +67,11 @@ export function createAdminApi(port: AdminPort, options: AdminApiOptions): Admin
     (document ??= openApiDocument(app as unknown as OpenAPIHono, options.version));
   const routes = allRoutes(documentOnce);
   const origins = options.origins ?? [];
+  const idempotency = new IdempotencyKeys(options.clock);
   const access = accessOf(routes, options.openMetrics === true);
   app.use('*', guard({ identify: (token) => port.identify(token), access, origins }));
-  for (const route of routes) register(app, { route, port, options, isOpen: access.get(route.path) === 'open' });
+  for (const route of routes)
+    register(app, { route, port, options, idempotency, isOpen: access.get(route.path) === 'open' });
   app.notFound((context) => problemResponse(notFound(context, routes), allowHeader(context, routes)));
   app.onError((error) => {
     if (asHoldfastError(error).code === 'internal') options.failed?.(error);
@@ -89,6 +93,7 @@ export function allRoutes(document: () => OpenApiDocument): readonly Route[] {
     ...healthRoutes,
     ...queueRoutes,
     ...eventRoutes,
+    ...eventTypeRoutes,
     ...deliveryRoutes,
     ...replayRoutes,
     ...sourceRoutes,
@@ -116,12 +121,13 @@ interface Registration {
   readonly options: AdminApiOptions;
   /** Whether it answers without a token. */
   readonly isOpen: boolean;
+  readonly idempotency: IdempotencyKeys;
 }
 
 /** What `/health` tells only those who may read everything. */
 const READING = { scope: 'read' } as const;
 
-function register(app: OpenAPIHono<Env>, { route, port, options, isOpen }: Registration): void {
+function register(app: OpenAPIHono<Env>, { route, port, options, isOpen, idempotency }: Registration): void {
   const path = route.path.replaceAll(/\{(\w+)\}/g, ':$1');
   app.on(route.method.toUpperCase(), path, async (context) => {
     const caller = context.get('caller') ?? ANONYMOUS;
@@ -146,6 +152,7 @@ function register(app: OpenAPIHono<Env>, { route, port, options, isOpen }: Regis
         features: options.features ?? {},
         authorized: mayCall(caller, READING),
         by,
+        idempotency,
         changed: (change) => recorder.changed(change),
       }),
     );
@@ -175,7 +182,7 @@ const problem = z
   .openapi('Problem');
 
 function documented(route: Route): Parameters<OpenAPIHono['openAPIRegistry']['registerPath']>[0] {
-  const { success, params, query, body } = route;
+  const { success, params, query, body, headers } = route;
   const content = success.content;
   return {
     method: route.method,
@@ -188,6 +195,7 @@ function documented(route: Route): Parameters<OpenAPIHono['openAPIRegistry']['re
     request: {
       ...(params === undefined ? {} : { params: params as z.ZodObject }),
       ...(query === undefined ? {} : { query }),
+      ...(headers === undefined ? {} : { headers }),
       ...(body === undefined
         ? {}
         : { body: { required: route.bodyOptional !== true, content: { 'application/json': { schema: body } } } }),

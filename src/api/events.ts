@@ -1,7 +1,8 @@
 /** Events: search, one with its timeline, its raw bytes, replay, emit, cancel. */
 import { z } from '@hono/zod-openapi';
 import { HoldfastError } from '../errors.ts';
-import type { EmitRequest } from './port.ts';
+import { digestOf, withDedupeKeys } from './idempotency.ts';
+import type { AdminPort, EmitRequest } from './port.ts';
 import { inputError } from './problem.ts';
 import { jsonRoute, rawRoute, type Route, type Tools } from './route.ts';
 import { flag, given, idOf, listOf, name, pageOf, pageQuery, text, timeOf, when } from './schema.ts';
@@ -157,6 +158,13 @@ const emitted = z
   })
   .openapi('Emitted');
 
+/** The draft writes it as a structured text, in quotes; most clients leave them out. */
+const idempotencyKey = z
+  .string()
+  .regex(/^"?[\x21\x23-\x7e]{1,255}"?$/, 'expected 1 to 255 characters of visible ASCII')
+  .transform((given) => given.replaceAll('"', ''))
+  .openapi({ type: 'string', description: "Any text that is the request's own: a repeat under it emits nothing." });
+
 const emit = jsonRoute({
   method: 'post',
   path: '/api/events',
@@ -164,18 +172,51 @@ const emit = jsonRoute({
   scope: 'emit',
   tenants: true,
   summary: "Emits one of the application's own events, or up to 1000 in one commit.",
-  about: 'Answered after the commit: one object for one event, an array for an array.',
+  about:
+    'Answered after the commit, which has all events or none: one object for one event, an array for an array. ' +
+    'With a catalogue (GET /api/event-types) types and bodies are held to it. A repeat of a request under its ' +
+    'Idempotency-Key within seven days gets the same answer and emits nothing; another request under that key is refused.',
+  headers: z.object({ 'idempotency-key': idempotencyKey.optional() }),
   body: z.union([emission, z.array(emission).min(1).max(1000)]),
   answer: z.union([emitted, z.array(emitted)]),
-  errors: ['store_unavailable', 'commit_unknown', 'backlog_full', 'disk_reserve', 'stopping', 'event_not_fit'],
-  async handle({ body }, { port }) {
-    const emissions = Array.isArray(body) ? body : [body];
-    const answers = await port.emit(emissions.map(emitRequest));
-    const shown = answers.map(({ eventId, duplicate }) => ({ id: eventId, duplicate }));
+  errors: [
+    'store_unavailable',
+    'commit_unknown',
+    'backlog_full',
+    'disk_reserve',
+    'stopping',
+    'emit_unfit',
+    'event_type_unknown',
+    'idempotency_key_reused',
+    'body_too_large',
+  ],
+  async handle({ body, headers }, { port, caller, idempotency }) {
+    const requests = (Array.isArray(body) ? body : [body]).map(emitRequest);
+    const key = headers['idempotency-key'];
+    const shown =
+      key === undefined
+        ? (await port.emit(requests)).map(({ eventId, duplicate }) => ({ id: eventId, duplicate }))
+        : await idempotency.once({ key, tenant: caller.tenant, digest: digestOf(requests) }, () =>
+            emitOnce({ port, key, requests }),
+          );
     const [first] = shown;
     return Array.isArray(body) || first === undefined ? shown : first;
   },
 });
+
+interface Once {
+  readonly port: Pick<AdminPort, 'emit'>;
+  readonly key: string;
+  readonly requests: readonly EmitRequest[];
+}
+
+/** An event with a dedupe key made from the key is new to the caller also when it repeats: it gets the first answer. */
+async function emitOnce({ port, key, requests }: Once): Promise<z.output<typeof emitted>[]> {
+  const answers = await port.emit(withDedupeKeys(requests, key));
+  const isOwn = (index: number): boolean => requests[index]?.options.dedupeKey !== undefined;
+  if (answers.some(({ differs }, index) => differs && !isOwn(index))) throw new HoldfastError('idempotency_key_reused');
+  return answers.map(({ eventId, duplicate }, index) => ({ id: eventId, duplicate: duplicate && isOwn(index) }));
+}
 
 function emitRequest(asked: z.output<typeof emission>, index: number): EmitRequest {
   const { type, data, at, tenant, dedupeKey, orderKey, correlationId } = asked;

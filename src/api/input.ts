@@ -18,10 +18,11 @@ export interface Found {
 export async function readInput(
   route: Route,
   { request, params }: Found,
-): Promise<{ params: unknown; query: unknown; body: unknown }> {
+): Promise<{ params: unknown; query: unknown; body: unknown; headers: Readonly<Record<string, string | undefined>> }> {
   return {
     params: parse(route.params, params, 'path'),
     query: readQuery(route, new URL(request.url).searchParams),
+    headers: readHeaders(route, request),
     body: await readBody(route, request),
   };
 }
@@ -42,6 +43,16 @@ export function readQuery(route: Pick<Route, 'query'>, search: URLSearchParams):
   }
   if (issues.length > 0) throw new InputError(issues);
   return parse(route.query, query, 'query');
+}
+
+function readHeaders({ headers }: Route, request: Request): Readonly<Record<string, string | undefined>> {
+  const names = Object.keys(headers?.shape ?? {});
+  const given = names.flatMap((name) => {
+    const value = request.headers.get(name);
+    return value === null ? [] : [[name, value]];
+  });
+  // The schema of headers has texts only.
+  return parse(headers, Object.fromEntries(given), 'header') as Readonly<Record<string, string>>;
 }
 
 async function readBody(route: Route, request: Request): Promise<unknown> {

@@ -5,6 +5,7 @@ import type { Caller, Identified, Scope } from './caller.ts';
 import type { AuditEntry, AuditMarks } from '../core/audit.ts';
 import type { EndpointChange, EndpointMade, EndpointView } from '../endpoints/definition.ts';
 import type { EmitOptions } from '../deliver/emit.ts';
+import type { EventTypeInfo } from '../deliver/event-types.ts';
 import type { RejectionLog } from '../ingest/rejections.ts';
 import type { StreamOccurrence } from '../observe/stream.ts';
 import type { LiveFigures } from '../observe/stats.ts';
@@ -121,6 +122,14 @@ export interface EndpointsPort {
   test(id: string, by: string): Promise<string>;
 }
 
+export interface EmitAnswer {
+  readonly eventId: string;
+  /** The dedupe key was there already; the id is that of the first. */
+  readonly duplicate: boolean;
+  /** A duplicate whose body is another than the first one's. */
+  readonly differs: boolean;
+}
+
 export interface AdminPort {
   readonly endpoints: EndpointsPort;
   readonly history: HistoryStore;
@@ -146,7 +155,10 @@ export interface AdminPort {
   resume(destination: string, by: string): Promise<void>;
   /** Its open deliveries become dead letters `cleared`. Answers how many. */
   clear(destination: string, by: string): Promise<number>;
-  emit(requests: readonly EmitRequest[]): Promise<readonly { readonly eventId: string; readonly duplicate: boolean }[]>;
+  /** All or none. @throws HoldfastError emit_unfit, event_type_unknown, backlog_full, disk_reserve, store_unavailable */
+  emit(requests: readonly EmitRequest[]): Promise<readonly EmitAnswer[]>;
+  /** The catalogue of emitted types; `null`: there is none, and any type may be emitted. */
+  eventTypes(): readonly EventTypeInfo[] | null;
   /** A delayed event that nobody has begun to attempt. @throws HoldfastError not_found, not_cancellable */
   cancel(eventId: string): Promise<void>;
   /** New deliveries of one event, to where it went, or to these. @throws HoldfastError not_found, body_purged, replay_open */

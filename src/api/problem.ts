@@ -1,4 +1,5 @@
 /** Errors as they are answered: problem+json (RFC 9457) with the code of errors.ts. */
+import { EmitUnfit } from '../deliver/event-types.ts';
 import { HoldfastError, type ErrorCode, errorCodes } from '../errors.ts';
 import { StoreError, type StoreFailure } from '../store/store.ts';
 
@@ -54,6 +55,19 @@ export interface ProblemBody {
   readonly issues?: readonly InputIssue[];
 }
 
+function issuesOf(error: HoldfastError): { readonly issues?: readonly InputIssue[] } {
+  if (error instanceof InputError) return { issues: error.issues };
+  if (!(error instanceof EmitUnfit)) return {};
+  const named = error.issues.map(({ index, path, message }) => {
+    return {
+      in: 'body',
+      name: [index, 'data', path].filter((part) => part !== null && part !== '').join('.'),
+      message,
+    };
+  });
+  return { issues: named };
+}
+
 /** The answer to anything thrown. */
 export function problemOf(thrown: unknown): { readonly body: ProblemBody; readonly headers: Record<string, string> } {
   const error = asHoldfastError(thrown);
@@ -66,7 +80,7 @@ export function problemOf(thrown: unknown): { readonly body: ProblemBody; readon
     ...(error.detail === undefined ? {} : { detail: error.detail }),
     action,
     retryable,
-    ...(error instanceof InputError ? { issues: error.issues } : {}),
+    ...issuesOf(error),
   };
   const retryAfterS = error.retryAfterS ?? (status === 503 ? 5 : undefined);
   return {

@@ -5,6 +5,7 @@
 import { z } from '@hono/zod-openapi';
 import type { ErrorCode } from '../errors.ts';
 import type { Caller, Needed } from './caller.ts';
+import type { IdempotencyKeys } from './idempotency.ts';
 import type { AdminPort } from './port.ts';
 
 export type Group =
@@ -42,6 +43,7 @@ export interface Tools {
    * has it all the same.
    */
   readonly changed: (change: Change | null) => void;
+  readonly idempotency: IdempotencyKeys;
 }
 
 /** What the audit log has of a change beside who made it. */
@@ -61,6 +63,8 @@ interface Given<Params, Query, Body> {
   readonly params: z.output<Params>;
   readonly query: z.output<Query>;
   readonly body: z.output<Body>;
+  /** Those of `headers` that came. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
 }
 
 /** Readonly all the way down: what is answered is not changed by answering it. */
@@ -94,6 +98,8 @@ interface Head<Params, Query, Body> {
   /** Query parameters by name; any other is an error. */
   readonly query?: Query;
   readonly body?: Body;
+  /** Headers that it looks at, by their lower-case names; others are none of its business. */
+  readonly headers?: z.ZodObject;
   /** Whether an empty body stands for `{}`. */
   readonly bodyOptional?: boolean;
   /** Codes it answers besides those that every route may. */

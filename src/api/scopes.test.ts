@@ -43,6 +43,7 @@ const table: Readonly<Record<string, readonly (Exclude<Scope, 'admin'> | 'tenant
   'GET /api/rejections': ['read'],
   'GET /api/rejections/:id': ['read'],
   'POST /api/rejections/verify-again': [],
+  'GET /api/event-types': ['read', 'emit', 'endpoints', 'tenant'],
   'GET /api/audit': [],
   'GET /api/tokens': [],
   'POST /api/tokens': [],

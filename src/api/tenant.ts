@@ -37,6 +37,7 @@ export function tenantPort(port: AdminPort, tenant: string): AdminPort {
       return live && forTenant(live);
     },
     emit: (requests) => port.emit(requests.map((request) => asTenant(request, tenant))),
+    eventTypes: () => port.eventTypes(),
     cancel: async (eventId) => {
       if ((await history.event(eventId)) === null) throw new HoldfastError('not_found', { detail: eventId });
       await port.cancel(eventId);

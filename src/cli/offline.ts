@@ -83,6 +83,7 @@ function readingPort(store: Store, report: StoreReport, rejections: RejectionLog
     pause: refuse,
     resume: refuse,
     clear: refuse,
+    eventTypes: () => null,
     emit: refuse,
     cancel: refuse,
     replayEvent: refuse,

@@ -3,13 +3,21 @@ import { HoldfastError } from '../errors.ts';
 import type { StoredEvent } from '../core/event.ts';
 import type { Claim } from '../store/store.ts';
 import type { EmitOptions } from './emit.ts';
+import type { EmittedBody, EmittedType } from './event-types.ts';
 import { EMITS_BYTES_MAX, EMITS_MAX, makeEmitted } from './emitted.ts';
 import { EventView, type HandlerEvent } from './handler-event.ts';
 import { isFinal, resultOf, resultOfThrown } from './outcomes.ts';
 import type { Attempted, Emitted, Result } from './runner.ts';
 
+/** Emits an event of the application; with a catalogue (`emits`) the compiler knows its types and their bodies. */
+type Emit<Emits, Options> = <const Type extends EmittedType<Emits>>(
+  type: Type,
+  body: EmittedBody<Emits, Type> | Uint8Array,
+  options?: Options,
+) => Promise<void>;
+
 /** Handed to a handler with each event. Its functions can be taken out of it: `(event, { emit }) => …`. */
-export interface HandlerContext {
+export interface HandlerContext<Emits = unknown> {
   /** Aborted when the attempt times out, at a hard stop, and when its claim was lost. Pass it on: `fetch(url, { signal })`. */
   readonly signal: AbortSignal;
   /** Number of this attempt, from 1. */
@@ -24,9 +32,10 @@ export interface HandlerContext {
    * Emits an event of the application, committed with the outcome of this attempt: when the handler returns, or throws
    * `Skip` or `Reject`. An attempt that is to be tried again leaves nothing behind. `body` is anything JSON can hold,
    * or a `Uint8Array`, up to 1 MiB. Tenant and correlation id are those of the event, unless given.
+   * With a catalogue it is checked when the attempt ends, wherever the code runs: one that does not fit fails the attempt.
    * @throws HoldfastError invalid_input, body_too_large, attempt_ended; at once, not through the promise
    */
-  readonly emit: (type: string, body: unknown, options?: EmitOptions) => Promise<void>;
+  readonly emit: Emit<Emits, EmitOptions>;
 }
 
 /** Several events to be handled together; at most one per order key. */
@@ -53,14 +62,14 @@ export interface BatchEmitOptions extends EmitOptions {
 }
 
 /** Handed to a batch handler with each batch. Its functions can be taken out of it. */
-export interface BatchContext {
+export interface BatchContext<Emits = unknown> {
   /** As in {@link HandlerContext}. */
   readonly signal: AbortSignal;
   readonly destination: string;
   /** Delivery id and number of the attempt (from 1) of one event of the batch. */
   readonly delivery: (event: HandlerEvent) => { readonly deliveryId: string; readonly attempt: number };
   /** As in {@link HandlerContext}; of an event that is settled already it throws attempt_ended. */
-  readonly emit: (type: string, body: unknown, options?: BatchEmitOptions) => Promise<void>;
+  readonly emit: Emit<Emits, BatchEmitOptions>;
   /** As {@link Batch.fail}. */
   readonly fail: (event: HandlerEvent, reason: unknown) => void;
   /** As {@link Batch.succeed}. */

@@ -5,7 +5,7 @@ import type { Emitted } from './runner.ts';
 
 /** Most bytes of one emitted body: the default limit of bodies that come in. */
 const EMITTED_BODY_BYTES_MAX = 1_048_576;
-/** Most events, and most bytes of bodies in all, that one attempt emits: they are one commit. */
+/** Most events, and most bytes of bodies in all, that one attempt or one batch emits: they are one commit. */
 export const EMITS_MAX = 10_000;
 export const EMITS_BYTES_MAX = 16 * EMITTED_BODY_BYTES_MAX;
 
@@ -31,6 +31,27 @@ export function makeEmitted(type: string, body: unknown, options: EmitOptions): 
   }
   const contentType = body instanceof Uint8Array ? 'application/octet-stream' : 'application/json';
   return { type, body: bytes, contentType, options };
+}
+
+/**
+ * The events that an `emitBatch` call asks for.
+ * @throws HoldfastError invalid_input when one does not fit, body_too_large also when they are too many for one commit
+ */
+export function makeBatch(
+  events: readonly (EmitOptions & { readonly type: string; readonly body: unknown })[],
+): Emitted[] {
+  let bytes = 0;
+  const made: Emitted[] = [];
+  for (const { type, body, ...options } of events) {
+    const emitted = makeEmitted(type, body, options);
+    bytes += emitted.body.length;
+    made.push(emitted);
+    if (made.length > EMITS_MAX || bytes > EMITS_BYTES_MAX) {
+      const detail = `emitBatch: more than ${EMITS_MAX} events or ${EMITS_BYTES_MAX} bytes in one batch.`;
+      throw new HoldfastError('body_too_large', { detail });
+    }
+  }
+  return made;
 }
 
 function encodeJson(body: unknown): Uint8Array {

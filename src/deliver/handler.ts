@@ -16,10 +16,16 @@ export type { HandlerEvent } from './handler-event.ts';
  * Handles one event. Returning (or resolving) means succeeded, and its value is the answer of a `sync` source; throwing
  * (or rejecting) means failed. `RetryLater`, `Reject`, `Skip` and `Unavailable` say more, thrown or returned.
  */
-export type Handler<Body = unknown> = (event: HandlerEvent<Body>, context: HandlerContext) => unknown;
+export type Handler<Body = unknown, Emits = unknown> = (
+  event: HandlerEvent<Body>,
+  context: HandlerContext<Emits>,
+) => unknown;
 
 /** Handles several events at once, and settles single ones with `batch.fail` where they differ from the rest. */
-export type BatchHandler<Body = unknown> = (batch: Batch<Body>, context: BatchContext) => unknown;
+export type BatchHandler<Body = unknown, Emits = unknown> = (
+  batch: Batch<Body>,
+  context: BatchContext<Emits>,
+) => unknown;
 
 export interface InlineOptions {
   /** Told how long the code ran synchronously. Default: not measured. */

@@ -1,12 +1,5 @@
 /** What the admin API asks, answered from the parts of a gateway. */
-import type {
-  AdminPort,
-  DestinationLive,
-  DestinationState,
-  EmitRequest,
-  EndpointsPort,
-  SourceInfo,
-} from '../api/port.ts';
+import type { AdminPort, DestinationLive, DestinationState, EndpointsPort, SourceInfo } from '../api/port.ts';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import { FAN_OUT } from '../dispatch/fan-out.ts';
 import type { Holds } from '../dispatch/holds.ts';
@@ -39,7 +32,8 @@ export interface AdminParts {
   readonly metrics: Metrics;
   readonly hub: StreamHub;
   readonly gate: () => 'open' | 'stopping' | 'disk_reserve' | 'store_unavailable';
-  readonly emit: (requests: readonly EmitRequest[]) => Promise<readonly { eventId: string; duplicate: boolean }[]>;
+  readonly emit: AdminPort['emit'];
+  readonly eventTypes: AdminPort['eventTypes'];
   readonly tokens: Tokens;
   readonly audit: AuditLog;
 }
@@ -70,6 +64,7 @@ export function adminPort(parts: AdminParts): AdminPort {
     resume: (destination, by) => holds.resume(destination, by),
     clear: (destination) => clear(dispatcher, destination),
     emit: parts.emit,
+    eventTypes: parts.eventTypes,
     cancel: async (eventId) => {
       if ((await store.history.event(eventId)) === null) throw new HoldfastError('not_found', { detail: eventId });
       const answer = await dispatcher.committer.act({ kind: 'cancel', eventId });

@@ -1,11 +1,13 @@
 /** What a start makes and a stop ends: the store, dispatch, and all that works beside them. */
 import { type AdminApi, createAdminApi } from '../api/admin.ts';
-import type { AdminPort, AuditRecord, EmitRequest } from '../api/port.ts';
+import type { AdminPort, AuditRecord, EmitAnswer, EmitRequest } from '../api/port.ts';
 import type { CommitterState } from '../commit/committer.ts';
 import type { ResolvedConfig } from '../config.ts';
 import type { Clock, Random } from '../core/clock.ts';
 import { EMITTED, OPERATIONAL } from '../core/event.ts';
 import type { IdMaker } from '../core/id.ts';
+import { CheckedRunner } from '../deliver/checked.ts';
+import type { EventTypes } from '../deliver/event-types.ts';
 import { LoopBlame } from '../deliver/loop-blame.ts';
 import type { Emitted } from '../deliver/runner.ts';
 import type { Destination } from '../dispatch/destination.ts';
@@ -18,7 +20,7 @@ import { HoldfastError } from '../errors.ts';
 import type { Acceptor } from '../ingest/accept.ts';
 import { TrustedProxies } from '../ingest/proxies.ts';
 import { verifyAgain } from '../ingest/again.ts';
-import type { EventAnswer, Store, StoreReport } from '../store/store.ts';
+import type { EventAnswer, NewEvent, Store, StoreReport } from '../store/store.ts';
 import { adminPort } from './admin.ts';
 import { AuditLog } from './audit.ts';
 import { destinationOf, type Registration } from './destinations.ts';
@@ -142,6 +144,7 @@ export class Engine {
       ...observing,
       gate: parts.gate,
       emit: (requests) => this.#emitAll(requests),
+      eventTypes: () => config.emits?.list() ?? null,
       tokens: this.#tokens,
       audit: this.#audit,
     });
@@ -224,18 +227,36 @@ export class Engine {
     observing.stop();
   }
 
-  /** Commits one event of the application's own. @throws HoldfastError store_unavailable, backlog_full, invalid_input */
+  /**
+   * Commits events of the application's own, all or none.
+   * @throws HoldfastError emit_unfit, event_type_unknown, store_unavailable, backlog_full, invalid_input
+   */
   async emit(emitted: readonly Emitted[]): Promise<readonly EventAnswer[]> {
+    await this.#parts.config.emits?.check(emitted);
     if (this.diskLow) throw new HoldfastError('disk_reserve', { retryAfterS: 30 });
-    const events = emitted.map((one) => this.dispatcher.emitted(one, null));
-    const answer = await this.dispatcher.append({ events });
+    const answer = await this.dispatcher.append({ events: this.#routed(emitted) });
     if (answer.status === 'refused') throw new HoldfastError('invalid_input', { detail: answer.reason });
     return answer.events;
   }
 
-  async #emitAll(requests: readonly EmitRequest[]): Promise<{ eventId: string; duplicate: boolean }[]> {
+  /** All of them with what they owe, or none: what was reserved for the first is given back when a later one is refused. */
+  #routed(emitted: readonly Emitted[]): NewEvent[] {
+    const events: NewEvent[] = [];
+    try {
+      for (const one of emitted) events.push(this.dispatcher.emitted(one, null));
+    } catch (error) {
+      this.dispatcher.withdraw(events);
+      throw error;
+    }
+    return events;
+  }
+
+  async #emitAll(requests: readonly EmitRequest[]): Promise<EmitAnswer[]> {
     const answers = await this.emit(requests);
-    return answers.map(({ eventId, status }) => ({ eventId, duplicate: status === 'duplicate' }));
+    return answers.map((answer) => {
+      const duplicate = answer.status === 'duplicate';
+      return { eventId: answer.eventId, duplicate, differs: duplicate && answer.differs };
+    });
   }
 
   #destinations(): Destination[] {
@@ -257,7 +278,7 @@ export class Engine {
       ...this.#sending.forConfig(),
     };
     const destinations = registrations.map((one) =>
-      'endpoint' in one ? endpointDestination(one, known) : destinationOf(one, known),
+      'endpoint' in one ? endpointDestination(one, known) : checked(destinationOf(one, known), config.emits),
     );
     for (const { name, responder } of config.sources) {
       if (responder === null || destinations.some((one) => one.name === responder && one.from.has(name))) continue;
@@ -296,6 +317,11 @@ export class Engine {
     this.#parts.observing.observer.note(state === 'open' ? 'info' : 'error', `the store is ${state}`);
     if (state === 'fatal') this.#parts.onFatal();
   }
+}
+
+/** A destination whose emitted events are held to the catalogue, where there is one. */
+function checked(destination: Destination, types: EventTypes | null): Destination {
+  return types === null ? destination : { ...destination, runner: new CheckedRunner(destination.runner, types) };
 }
 
 /** What the code of the application does by itself. */

@@ -1,6 +1,8 @@
 /** How a gateway is typed by its config: handlers know the sources, and the bodies of the types they take. */
 import type { Config } from '../config.ts';
 import type { BatchHandler, Handler } from '../deliver/handler.ts';
+import type { EmitOptions } from '../deliver/emit.ts';
+import type { EmittedBody, EmittedType } from '../deliver/event-types.ts';
 import type { SourceBody } from '../ingest/source.ts';
 import type { BatchOptions, HandlerOptions } from './destinations.ts';
 import type { EndpointOptions } from './endpoints.ts';
@@ -9,10 +11,26 @@ import type { EndpointOptions } from './endpoints.ts';
 export type SourceName<Given extends Config> = (keyof Given['sources'] & string) | 'emitted' | 'holdfast';
 
 /** The body of events from these sources, narrowed by their types where the body is a union told apart by `type`. */
-export type BodyOf<Given extends Config, From extends string, Type extends string> = Narrowed<
-  From extends keyof Given['sources'] ? SourceBody<Given['sources'][From]> : unknown,
-  Type
->;
+export type BodyOf<Given extends Config, From extends string, Type extends string> = From extends 'emitted'
+  ? EmittedAs<EmitsOf<Given>, Type>
+  : Narrowed<From extends keyof Given['sources'] ? SourceBody<Given['sources'][From]> : unknown, Type>;
+
+/** The catalogue of a config; `unknown` where it has none. */
+export type EmitsOf<Given extends Config> = Given extends { readonly emits: infer Emits } ? Emits : unknown;
+
+/** The body of an emitted event as a handler gets it: known for the types that it names whole. */
+type EmittedAs<Emits, Type extends string> = Type extends keyof Emits ? EmittedBody<Emits, Type> : unknown;
+
+/** An event of a batch that is emitted at once. */
+export type Emission<Given extends Config> = EmitOptions &
+  (unknown extends EmitsOf<Given>
+    ? { readonly type: string; readonly body: unknown }
+    : {
+        readonly [Name in keyof EmitsOf<Given> & string]: {
+          readonly type: EmittedType<{ readonly [Same in Name]: unknown }>;
+          readonly body: EmittedBody<EmitsOf<Given>, Name> | Uint8Array;
+        };
+      }[keyof EmitsOf<Given> & string]);
 
 type Narrowed<Body, Type extends string> = unknown extends Body
   ? Body
@@ -32,13 +50,13 @@ export interface Registry<Given extends Config> {
   handle<const From extends SourceName<Given>, const Type extends string = string>(
     name: string,
     options: HandlerOptions<From, Type>,
-    handler?: Handler<BodyOf<Given, From, Type>>,
+    handler?: Handler<BodyOf<Given, From, Type>, EmitsOf<Given>>,
   ): void;
   /** As `handle`, for several events a call. */
   handleBatch<const From extends SourceName<Given>, const Type extends string = string>(
     name: string,
     options: BatchOptions<From, Type>,
-    handler?: BatchHandler<BodyOf<Given, From, Type>>,
+    handler?: BatchHandler<BodyOf<Given, From, Type>, EmitsOf<Given>>,
   ): void;
   /**
    * A destination whose attempts are HTTP requests to `options.url`: received webhooks byte for byte, the application's
