@@ -44,6 +44,12 @@ export const errorCodes = {
     message: 'The request did not arrive in time.',
     action: 'Send it again, faster.',
   },
+  body_too_slow: {
+    status: 408,
+    retryable: true,
+    message: 'The body came too slowly.',
+    action: 'Send it again, faster.',
+  },
   body_too_large: {
     status: 413,
     retryable: false,
@@ -104,6 +110,12 @@ export const errorCodes = {
     retryable: true,
     message: 'A destination of this event has a full backlog.',
     action: 'Try again later.',
+  },
+  address_overloaded: {
+    status: 429,
+    retryable: true,
+    message: 'Too much from this address is in flight.',
+    action: 'Try again after Retry-After. Behind a proxy, set trustedProxies, so that its senders are told apart.',
   },
   overloaded: {
     status: 503,

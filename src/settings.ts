@@ -68,7 +68,8 @@ export const settings = {
     env: 'HOLDFAST_TRUSTED_PROXIES',
     type: 'list',
     default: '',
-    about: 'Addresses or CIDR ranges whose X-Forwarded-For is believed, for address lists and logs.',
+    about:
+      'Addresses or CIDR ranges whose X-Forwarded-For is believed, for address lists, limits per address, and logs.',
   },
   publicUrl: {
     env: 'HOLDFAST_PUBLIC_URL',
@@ -124,6 +125,27 @@ export const settings = {
     default: '64MiB',
     min: 1,
     about: 'Most bytes of bodies not yet verified held in memory; more is answered 503.',
+  },
+  addressConnectionsMax: {
+    env: 'HOLDFAST_ADDRESS_CONNECTIONS_MAX',
+    type: 'integer',
+    default: '1000',
+    min: 1,
+    about: 'Most open connections of one address (an IPv6 /64), or of its requests behind a trusted proxy; more: 429.',
+  },
+  addressUnverifiedBytesMax: {
+    env: 'HOLDFAST_ADDRESS_UNVERIFIED_BYTES_MAX',
+    type: 'bytes',
+    default: '8MiB',
+    min: 1,
+    about: 'Most bytes of bodies not yet verified that one address may have in memory; more: 429. One body always may.',
+  },
+  bodyBytesPerSMin: {
+    env: 'HOLDFAST_BODY_BYTES_PER_S_MIN',
+    type: 'bytes',
+    default: '1KiB',
+    min: 0,
+    about: 'Bytes a second that a body must come with, after its first 5 s; slower is answered 408. 0: no such limit.',
   },
   handOffBytesMax: {
     env: 'HOLDFAST_HAND_OFF_BYTES_MAX',

@@ -20,6 +20,9 @@ export const LIMITS: IngestLimits = {
   requestDeadlineMs: 30_000,
   connectionsMax: 10_000,
   unverifiedBytesMax: 67_108_864,
+  addressUnverifiedBytesMax: 67_108_864,
+  addressConnectionsMax: 10_000,
+  bodyBytesPerSMin: 1024,
 };
 
 export interface WorldOptions {

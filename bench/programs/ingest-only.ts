@@ -35,6 +35,9 @@ const acceptor = new Acceptor({
     requestDeadlineMs: 30_000,
     connectionsMax: 10_000,
     unverifiedBytesMax: 67_108_864,
+    addressUnverifiedBytesMax: 8_388_608,
+    addressConnectionsMax: 1000,
+    bodyBytesPerSMin: 1024,
   },
   sources: [
     resolveSource(

@@ -34,6 +34,9 @@ export function limitsOf(settings: Settings): IngestLimits {
     requestDeadlineMs,
     connectionsMax,
     unverifiedBytesMax,
+    addressUnverifiedBytesMax,
+    addressConnectionsMax,
+    bodyBytesPerSMin,
   } = settings;
   return {
     bodyBytesMax,
@@ -43,6 +46,9 @@ export function limitsOf(settings: Settings): IngestLimits {
     requestDeadlineMs,
     connectionsMax,
     unverifiedBytesMax,
+    addressUnverifiedBytesMax,
+    addressConnectionsMax,
+    bodyBytesPerSMin,
   };
 }
 

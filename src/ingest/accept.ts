@@ -14,6 +14,7 @@ import type { IngestPorts } from './ports.ts';
 import { TrustedProxies } from './proxies.ts';
 import type { Rejection, RejectionStep } from './rejections.ts';
 import { acceptedAllReply, acceptedReply, answerReply, makeReply, problemReply, type Reply } from './reply.ts';
+import { Shares } from './shares.ts';
 import { correlationOf } from './trace.ts';
 
 /** A request on its way: where it belongs, what it is, and the time it is judged by. */
@@ -39,8 +40,7 @@ export class Acceptor {
   readonly ports: IngestPorts;
   readonly proxies: TrustedProxies;
   readonly intakes: readonly Intake[];
-  /** Bytes of bodies held for requests that are not answered yet. */
-  heldBytes = 0;
+  readonly shares: Shares;
   readonly #byPath: ReadonlyMap<string, Intake>;
   readonly #byName: ReadonlyMap<string, Intake>;
 
@@ -48,9 +48,15 @@ export class Acceptor {
   constructor(ports: IngestPorts) {
     this.ports = ports;
     this.proxies = new TrustedProxies(ports.trustedProxies);
+    this.shares = new Shares(ports.limits, ports.clock);
     this.intakes = ports.sources.map((source) => new Intake(source, ports.clock));
     this.#byPath = new Map(this.intakes.map((intake) => [intake.source.path, intake]));
     this.#byName = new Map(this.intakes.map((intake) => [intake.source.name, intake]));
+  }
+
+  /** Bytes of bodies held for requests that are not answered yet. */
+  get heldBytes(): number {
+    return this.shares.heldBytes;
   }
 
   /** The source with exactly this path. */
@@ -80,7 +86,8 @@ export class Acceptor {
   /** The answer to a request that is refused before it is whole. */
   turnAway(intake: Intake, code: ErrorCode, detail?: string): Reply {
     this.ports.observer.rejected(intake.source.name, 'limits', code);
-    const status = code === 'overloaded' ? intake.source.verifier.defaults.retryLaterStatus : undefined;
+    const later = code === 'overloaded' || code === 'address_overloaded';
+    const status = later ? intake.source.verifier.defaults.retryLaterStatus : undefined;
     const headers = code === 'method_not_allowed' ? ['Allow', intake.allow] : undefined;
     return problemReply(code, { detail, status, headers });
   }

@@ -9,6 +9,7 @@ import type { Intake } from './intake.ts';
 import type { IngestMessage, Taker } from './message.ts';
 import { type IngestSocket, refuse } from './refusing.ts';
 import type { Reply } from './reply.ts';
+import type { Excess, Holder, Share } from './shares.ts';
 
 /** What the requests of one listener share. */
 export interface Shared {
@@ -19,7 +20,7 @@ export interface Shared {
 
 const EMPTY = new Uint8Array(0);
 
-export class Exchange implements Taker, IngestRequest {
+export class Exchange implements Taker, IngestRequest, Holder {
   readonly method: string;
   readonly url: string;
   readonly headers: HeaderList;
@@ -28,10 +29,14 @@ export class Exchange implements Taker, IngestRequest {
   readonly #intake: Intake;
   readonly #response: ServerResponse;
   readonly #request: IngestMessage;
-  readonly #startedAt: number;
+  readonly startedAt: number;
+  readonly share: Share;
+  /** Bytes of the body so far. */
+  arrived = 0;
   #buffer: BodyBuffer | null = null;
   #held = 0;
   #whole = false;
+  #entered = false;
 
   constructor(
     shared: Shared,
@@ -45,7 +50,11 @@ export class Exchange implements Taker, IngestRequest {
     this.#intake = intake;
     this.#response = response;
     this.#request = request;
-    this.#startedAt = shared.acceptor.ports.clock.monotonic();
+    this.startedAt = shared.acceptor.ports.clock.monotonic();
+    const socket: IngestSocket = request.socket;
+    socket.open = (socket.open ?? 0) + 1;
+    socket.latest = this;
+    this.share = socket.share ?? shared.acceptor.shares.of(this.remoteAddress);
     request.takenBy(this);
   }
 
@@ -54,9 +63,18 @@ export class Exchange implements Taker, IngestRequest {
     return this.#shared.acceptor.proxies.sender(this.#request.socket.remoteAddress ?? '', this.headers);
   }
 
+  /** Counts the request where the connection says nothing of its sender. `false`: that one has too many under way. */
+  enter(): boolean {
+    const socket: IngestSocket = this.#request.socket;
+    if (socket.share !== undefined) return true;
+    this.#entered = this.#shared.acceptor.shares.enter(this.share);
+    return this.#entered;
+  }
+
   piece(bytes: Uint8Array): void {
-    const { acceptor } = this.#shared;
-    const { bodyBytesMax, unverifiedBytesMax } = acceptor.ports.limits;
+    const { shares, ports } = this.#shared.acceptor;
+    const { bodyBytesMax } = ports.limits;
+    this.arrived += bytes.length;
     if (this.#held === 0) {
       // Nearly every body is one piece: kept as it came.
       if (bytes.length > bodyBytesMax) return this.#tooLarge(bodyBytesMax);
@@ -67,11 +85,18 @@ export class Exchange implements Taker, IngestRequest {
       if (!this.#buffer.add(bytes)) return this.#tooLarge(bodyBytesMax);
       this.#hold(this.#buffer.held);
     }
-    if (acceptor.heldBytes > unverifiedBytesMax) this.refuse(acceptor.turnAway(this.#intake, 'overloaded'));
+    const excess = shares.excess(this.share);
+    if (excess !== null) return this.giveUp(excess);
+    if (this.arrived !== this.#request.head.contentLength) shares.wait(this);
+  }
+
+  giveUp(excess: Excess): void {
+    this.refuse(this.#shared.acceptor.turnAway(this.#intake, excess));
   }
 
   ended(): void {
     this.#whole = true;
+    this.#shared.acceptor.shares.done(this);
     if (this.#buffer !== null) this.body = this.#buffer.bytes;
     const reply = this.#shared.acceptor.accept(this.#intake, this);
     if (!(reply instanceof Promise)) {
@@ -91,16 +116,34 @@ export class Exchange implements Taker, IngestRequest {
 
   aborted(): void {
     // What has arrived whole is committed all the same: its sender will ask again and be told the same id.
-    if (!this.#whole) this.#hold(0);
+    this.#shared.acceptor.shares.done(this);
+    if (this.#whole) return;
+    this.#hold(0);
+    this.#leave();
   }
 
   /** Answers before the body has arrived. */
   refuse(reply: Reply): void {
+    const { acceptor } = this.#shared;
+    acceptor.shares.done(this);
     this.#hold(0);
     this.body = EMPTY;
     this.#observe(reply.status);
-    const { acceptor, closing } = this.#shared;
-    refuse(this.#request, { clock: acceptor.ports.clock, response: this.#response, reply, ends: closing });
+    const ends = this.#answers();
+    refuse(this.#request, { clock: acceptor.ports.clock, response: this.#response, reply, ends });
+  }
+
+  /** It is being answered. Whether its connection ends with it: only with the answer to the last request on it. */
+  #answers(): boolean {
+    const socket: IngestSocket = this.#request.socket;
+    socket.open = (socket.open ?? 1) - 1;
+    this.#leave();
+    return this.#shared.closing && socket.latest === this;
+  }
+
+  #leave(): void {
+    if (this.#entered) this.#shared.acceptor.shares.leave(this.share);
+    this.#entered = false;
   }
 
   #open(bodyBytesMax: number): BodyBuffer {
@@ -118,18 +161,18 @@ export class Exchange implements Taker, IngestRequest {
     this.#hold(0);
     this.#observe(reply.status);
     const socket: IngestSocket = this.#request.socket;
-    const ends = this.#shared.closing || (socket.broken === true && socket.unanswered === 0);
+    const ends = this.#answers() || (socket.broken === true && socket.unanswered === 0);
     this.#response.writeHead(reply.status, ends ? [...reply.headers, 'Connection', 'close'] : reply.headers);
     this.#response.end(reply.body, 'latin1');
   }
 
   #observe(status: number): void {
     const { observer, clock } = this.#shared.acceptor.ports;
-    observer.answered(this.#intake.source.name, status, clock.monotonic() - this.#startedAt);
+    observer.answered(this.#intake.source.name, status, clock.monotonic() - this.startedAt);
   }
 
   #hold(bytes: number): void {
-    this.#shared.acceptor.heldBytes += bytes - this.#held;
+    this.#shared.acceptor.shares.hold(this.share, bytes - this.#held);
     this.#held = bytes;
   }
 }

@@ -5,6 +5,7 @@ import type { Acceptor } from './accept.ts';
 import { BodyBuffer } from './body.ts';
 import { Head, tooLarge } from './head.ts';
 import { problemReply, type Reply } from './reply.ts';
+import type { Excess, Holder, Share } from './shares.ts';
 
 /** A request as a host gives it. */
 export interface HostedRequest {
@@ -36,11 +37,12 @@ export async function serve(acceptor: Acceptor, request: HostedRequest): Promise
   let reply = acceptor.admit(intake, request.method, head.problem(acceptor.ports.limits));
   let read = false;
   if (reply === null) {
-    const reading = new Reading(acceptor, head);
+    const remoteAddress = acceptor.proxies.sender(request.peer, request.headers);
+    const reading = new Reading(acceptor, head, acceptor.shares.of(remoteAddress));
     try {
+      reading.enter();
       const body = await reading.bytes(request.body);
       read = true;
-      const remoteAddress = acceptor.proxies.sender(request.peer, request.headers);
       const { method, url, headers } = request;
       reply = await acceptor.accept(intake, { method, url, headers, body, remoteAddress });
     } catch (error) {
@@ -61,49 +63,79 @@ export function notFound(acceptor: Acceptor): Reply {
 }
 
 /** Reads a body within its size, the memory of all of them, and the deadline. */
-class Reading {
+class Reading implements Holder {
+  readonly share: Share;
+  readonly startedAt: number;
+  /** Bytes of the body so far. */
+  arrived = 0;
   readonly #acceptor: Acceptor;
   readonly #buffer: BodyBuffer;
+  readonly #late = Promise.withResolvers<never>();
   #held = 0;
+  #entered = false;
 
-  constructor(acceptor: Acceptor, head: Head) {
+  constructor(acceptor: Acceptor, head: Head, share: Share) {
+    this.share = share;
+    this.startedAt = acceptor.ports.clock.monotonic();
     this.#acceptor = acceptor;
     this.#buffer = new BodyBuffer(acceptor.ports.limits.bodyBytesMax, head.contentLength);
   }
 
-  /** @throws HoldfastError body_too_large, overloaded, request_timeout, bad_request */
+  /** @throws HoldfastError body_too_large, overloaded, address_overloaded, request_timeout, body_too_slow, bad_request */
   async bytes(body: HostedRequest['body']): Promise<Uint8Array> {
     if (body instanceof Uint8Array) {
       this.#add(body);
       return this.#buffer.bytes;
     }
     const { clock, limits } = this.#acceptor.ports;
-    const late = Promise.withResolvers<never>();
+    const late = this.#late;
     const timer = clock.schedule(limits.requestDeadlineMs, () => late.reject(new HoldfastError('request_timeout')));
     try {
       for (;;) {
         const result: IteratorResult<Uint8Array, unknown> = await Promise.race([next(body), late.promise]);
         if (result.done === true) return this.#buffer.bytes;
         this.#add(result.value);
+        this.#acceptor.shares.wait(this);
       }
     } finally {
+      this.#acceptor.shares.done(this);
       timer.cancel();
       // Nobody else waits for it.
       late.promise.catch(() => undefined);
     }
   }
 
+  /** @throws HoldfastError address_overloaded */
+  enter(): void {
+    this.#entered = this.#acceptor.shares.enter(this.share);
+    if (!this.#entered) throw new HoldfastError('address_overloaded');
+  }
+
+  giveUp(excess: Excess): void {
+    this.#acceptor.shares.done(this);
+    this.#hold(0);
+    this.#late.reject(new HoldfastError(excess));
+  }
+
   release(): void {
-    this.#acceptor.heldBytes -= this.#held;
-    this.#held = 0;
+    this.#hold(0);
+    if (this.#entered) this.#acceptor.shares.leave(this.share);
+    this.#entered = false;
+  }
+
+  #hold(bytes: number): void {
+    this.#acceptor.shares.hold(this.share, bytes - this.#held);
+    this.#held = bytes;
   }
 
   #add(piece: Uint8Array): void {
-    const { bodyBytesMax, unverifiedBytesMax } = this.#acceptor.ports.limits;
+    const { shares, ports } = this.#acceptor;
+    const { bodyBytesMax } = ports.limits;
     if (!this.#buffer.add(piece)) throw new HoldfastError('body_too_large', { detail: tooLarge(bodyBytesMax).detail });
-    this.#acceptor.heldBytes += this.#buffer.held - this.#held;
-    this.#held = this.#buffer.held;
-    if (this.#acceptor.heldBytes > unverifiedBytesMax) throw new HoldfastError('overloaded');
+    this.arrived += piece.length;
+    this.#hold(this.#buffer.held);
+    const excess = shares.excess(this.share);
+    if (excess !== null) throw new HoldfastError(excess);
   }
 }
 

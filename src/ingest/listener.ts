@@ -4,17 +4,19 @@
  * accepts and another parser could read differently is refused here.
  */
 import { createServer, type Server, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, Server as NetServer } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { HoldfastError } from '../errors.ts';
 import type { Acceptor } from './accept.ts';
 import { answerBroken, answerRaw } from './broken.ts';
+import { Connections } from './connections.ts';
 import { Exchange, type Shared } from './exchange.ts';
 import type { HeadProblem } from './head.ts';
+import type { Intake } from './intake.ts';
 import { IngestMessage } from './message.ts';
 import type { IngestPorts } from './ports.ts';
 import { type IngestSocket, refuse } from './refusing.ts';
-import { problemReply } from './reply.ts';
+import { problemReply, type Reply } from './reply.ts';
 
 /** Who takes the requests whose path is no source's: the admin API, where it shares the port. */
 export interface Fallback {
@@ -27,7 +29,10 @@ export interface Listener {
   readonly address: AddressInfo | null;
   /** @throws HoldfastError address_in_use */
   listen(port: number, host: string): Promise<AddressInfo>;
-  /** Takes no new connections, answers what is under way, ends each connection with it. Resolves when all have ended. */
+  /**
+   * Takes no new connections, and answers what is under way; what comes on kept ones is answered 503. Each connection
+   * ends with its last answer, idle ones a moment later. Resolves when all have ended.
+   */
   stop(): Promise<void>;
   /** Ends every connection now. Safe twice and before `listen`. */
   close(): Promise<void>;
@@ -45,11 +50,13 @@ class HttpListener implements Listener {
   readonly #shared: Shared;
   readonly #server: Server<typeof IngestMessage>;
   readonly #fallback: Fallback | null;
+  readonly #connections: Connections;
   #closed: Promise<void> | null = null;
 
   constructor(acceptor: Acceptor, fallback: Fallback | null) {
     this.#shared = { acceptor, closing: false };
     this.#fallback = fallback;
+    this.#connections = new Connections(acceptor);
     this.#server = createServer(serverOptions(acceptor.ports, (request) => this.#upgrades(request)));
     this.#server.maxConnections = acceptor.ports.limits.connectionsMax;
     // No limit of Node's, which in some versions drops the lines above it without a word: they are counted here.
@@ -81,11 +88,22 @@ class HttpListener implements Listener {
 
   stop(): Promise<void> {
     this.#shared.closing = true;
-    this.#closed ??= new Promise((resolve) => {
-      // An error only says that it was not listening.
-      this.#server.close(() => resolve());
-    });
+    this.#closed ??= this.#stop();
     return this.#closed;
+  }
+
+  async #stop(): Promise<void> {
+    // Connections that the system has taken already are taken by us too, so that they are answered.
+    if (this.#server.listening) await new Promise((resolve) => setImmediate(resolve));
+    this.#connections.endIdle();
+    await new Promise<void>((resolve) => {
+      // Not the HTTP server's own `close`, which destroys idle connections, and with them what is on its way there. An
+      // error only says that it was not listening.
+      NetServer.prototype.close.call(this.#server, () => resolve());
+    });
+    this.#connections.rest();
+    // Ends the timer of its deadlines.
+    this.#server.close(() => undefined);
   }
 
   close(): Promise<void> {
@@ -96,6 +114,7 @@ class HttpListener implements Listener {
 
   #handle(): void {
     const { ports } = this.#shared.acceptor;
+    this.#server.on('connection', (socket: IngestSocket) => this.#connections.opened(socket));
     this.#server.on('request', (request, response) => this.#take(request, response, false));
     this.#server.on('checkContinue', (request, response) => this.#take(request, response, true));
     this.#server.on('checkExpectation', (request: IngestMessage, response) => {
@@ -124,9 +143,17 @@ class HttpListener implements Listener {
     const intake = acceptor.find(mark < 0 ? target : target.slice(0, mark));
     if (intake === undefined) return this.#elsewhere(request, response, continues);
     const exchange = new Exchange(this.#shared, intake, { request, response });
-    const refused = acceptor.admit(intake, exchange.method, head.problem(acceptor.ports.limits));
+    const refused = this.#refusal(intake, exchange, head.problem(acceptor.ports.limits));
     if (refused !== null) exchange.refuse(refused);
     else if (continues) response.writeContinue();
+  }
+
+  /** Why a request is answered before its body is read; `null`: it is read. */
+  #refusal(intake: Intake, exchange: Exchange, problem: HeadProblem | null): Reply | null {
+    const { closing, acceptor } = this.#shared;
+    if (closing) return acceptor.turnAway(intake, 'stopping');
+    if (!exchange.enter()) return acceptor.turnAway(intake, 'address_overloaded');
+    return acceptor.admit(intake, exchange.method, problem);
   }
 
   /** No source has this path. */
@@ -139,6 +166,10 @@ class HttpListener implements Listener {
       return;
     }
     if (continues) response.writeContinue();
+    if (this.#shared.closing) response.shouldKeepAlive = false;
+    const socket: IngestSocket = request.socket;
+    socket.open = (socket.open ?? 0) + 1;
+    response.once('close', () => (socket.open = (socket.open ?? 1) - 1));
     request.asPlain();
     this.#fallback.request(request, response);
   }

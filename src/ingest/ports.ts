@@ -15,6 +15,11 @@ export interface IngestLimits {
   readonly requestDeadlineMs: number;
   readonly connectionsMax: number;
   readonly unverifiedBytesMax: number;
+  /** Of these, what one address may hold; one body is always allowed. */
+  readonly addressUnverifiedBytesMax: number;
+  readonly addressConnectionsMax: number;
+  /** A body that comes more slowly on average is given up. 0: none does. */
+  readonly bodyBytesPerSMin: number;
 }
 
 export interface IngestPorts {

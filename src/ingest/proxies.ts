@@ -22,18 +22,20 @@ export class TrustedProxies {
    */
   sender(peer: string, headers: HeaderList): string {
     let sender = plainAddress(peer) ?? '';
-    if (this.#none || !this.#trusts(sender)) return sender;
+    if (this.#none || !this.trusts(sender)) return sender;
     const hops = headerValues(headers, 'x-forwarded-for').join(',').split(',').slice(-HOPS_MAX);
     for (const hop of hops.toReversed()) {
       const address = plainAddress(hop.trim());
       if (address === null) return sender;
       sender = address;
-      if (!this.#trusts(sender)) return sender;
+      if (!this.trusts(sender)) return sender;
     }
     return sender;
   }
 
-  #trusts(address: string): boolean {
+  /** Whether an address is that of a trusted proxy. */
+  trusts(address: string): boolean {
+    if (this.#none) return false;
     const family = isIP(address);
     return family !== 0 && this.#trusted.check(address, family === 6 ? 'ipv6' : 'ipv4');
   }

@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import type { Clock } from '../core/clock.ts';
 import type { IngestMessage, Taker } from './message.ts';
 import type { Reply } from './reply.ts';
+import type { Share } from './shares.ts';
 
 /** A body up to this is read to its end and thrown away, so that the connection can be used again. */
 const DRAINED_MAX = 64 * 1024;
@@ -18,6 +19,12 @@ export interface IngestSocket extends Socket {
   unanswered?: number;
   /** What came after them makes no sense: the connection ends with the last of their answers. */
   broken?: boolean;
+  /** Requests that are not answered. */
+  open?: number;
+  /** The last of them: with its answer the connection ends when the listener stops. */
+  latest?: object;
+  /** What its address has; none behind a trusted proxy, where each request has its own. */
+  share?: Share;
   /** The rest of a request that has been answered is still coming. */
   quiet?: boolean;
 }
