@@ -18,11 +18,13 @@ import { simulate } from './commands/simulate.ts';
 import { start } from './commands/start.ts';
 import { status } from './commands/status.ts';
 import { tokens } from './commands/tokens.ts';
+import { verify } from './commands/verify.ts';
 
 export const commands: readonly Command[] = [
   start,
   init,
   simulate,
+  verify,
   status,
   events,
   show,

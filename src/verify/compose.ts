@@ -5,7 +5,7 @@ import { HoldfastError } from '../errors.ts';
 import { inRanges, parseRange } from '../core/cidr.ts';
 import type { AddressRange } from '../core/cidr.ts';
 import { HELD, refuse } from './verdict.ts';
-import type { SourceDefaults, TypedBody, Verdict, Verifier, VerifyRequest } from './verifier.ts';
+import type { SourceDefaults, TypedBody, Verdict, Verifier, VerifyRequest, Witness } from './verifier.ts';
 
 /** Options of {@link ipAllowList}. */
 export interface IpAllowListOptions {
@@ -46,7 +46,8 @@ function guard(inner: Verifier, allowed: (request: VerifyRequest) => boolean): V
     ...inner,
     name: `ipAllowList(${inner.name})`,
     proves: true,
-    verify: (request, now) => (allowed(request) ? inner.verify(request, now) : refuseAddress(request)),
+    verify: (request, now, witness) =>
+      allowed(request) ? inner.verify(request, now, witness) : refuseAddress(request),
     ...(handshake !== undefined && {
       handshake: {
         unsigned: handshake.unsigned,
@@ -73,12 +74,12 @@ export function all(...verifiers: readonly Verifier[]): Verifier {
     const before = members.slice(0, answering);
     return {
       proves: members.some((member) => member.proves),
-      verify: (request, now) => everyFrom(members, 0, { request, now }),
+      verify: (request, now, witness) => everyFrom(members, 0, { request, now, witness }),
       ...(handshake !== undefined && {
         handshake: {
           unsigned: handshake.unsigned,
           async answer(request, now) {
-            const { ok } = await everyFrom(before, 0, { request, now });
+            const { ok } = await everyFrom(before, 0, { request, now, witness: undefined });
             return ok ? handshake.answer(request, now) : null;
           },
         },
@@ -102,7 +103,7 @@ export function anyOf(...verifiers: readonly Verifier[]): Verifier {
     const { handshake } = members.find((member) => member.handshake !== undefined) ?? {};
     return {
       proves: true,
-      verify: (request, now) => anyFrom(members, 0, { request, now }),
+      verify: (request, now, witness) => anyFrom(members, 0, { request, now, witness }),
       ...(handshake !== undefined && { handshake }),
     };
   });
@@ -127,6 +128,7 @@ export function none<Body = unknown>(defaults: SourceDefaults = {}): Verifier & 
 interface Asked {
   readonly request: VerifyRequest;
   readonly now: number;
+  readonly witness: Witness | undefined;
 }
 
 type Combined = Pick<Verifier, 'proves' | 'verify' | 'handshake'>;
@@ -171,7 +173,7 @@ function signAll(members: readonly Verifier[]): Pick<Verifier, 'sign' | 'embed'>
 /** Asks the members from `index` on, without a promise as long as none of them gives one. */
 function everyFrom(members: readonly Verifier[], index: number, asked: Asked): Verdict | Promise<Verdict> {
   for (let at = index; at < members.length; at++) {
-    const verdict = members[at]?.verify(asked.request, asked.now) ?? HELD;
+    const verdict = members[at]?.verify(asked.request, asked.now, asked.witness) ?? HELD;
     if (verdict instanceof Promise) {
       return verdict.then((settled) => (settled.ok ? everyFrom(members, at + 1, asked) : settled));
     }
@@ -183,7 +185,7 @@ function everyFrom(members: readonly Verifier[], index: number, asked: Asked): V
 function anyFrom(members: readonly Verifier[], index: number, asked: Asked): Verdict | Promise<Verdict> {
   let last: Verdict = HELD;
   for (let at = index; at < members.length; at++) {
-    const verdict = members[at]?.verify(asked.request, asked.now) ?? HELD;
+    const verdict = members[at]?.verify(asked.request, asked.now, asked.witness) ?? HELD;
     if (verdict instanceof Promise) {
       return verdict.then((settled) =>
         settled.ok || at + 1 >= members.length ? settled : anyFrom(members, at + 1, asked),

@@ -21,11 +21,14 @@ export function ecdsaKeys(publicKeys: readonly string[], privateKeys: readonly s
   const known = publicKeys.map((text) => readKey(text, 'spki'));
   const [signer] = privateKeys.map((text) => readKey(text, 'pkcs8'));
   const keys: Keys = {
-    prove(signatures, parts) {
+    prove(signatures, parts, witness) {
       const given = signatures.map((text) => decodeStrict(text, 'base64'));
-      return known.some((key) =>
+      const held = known.some((key) =>
         given.some((bytes) => bytes !== null && bytes.length <= DER_BYTES_MAX && hashed(parts).verify(key, bytes)),
       );
+      const algorithm = 'ECDSA P-256 with SHA-256';
+      witness?.({ algorithm, form: 'DER in base64', keys: known.length, signatures, parts, held });
+      return held;
     },
   };
   if (signer === undefined) return keys;

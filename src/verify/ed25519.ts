@@ -35,12 +35,14 @@ export function ed25519Keys(
 ): Keys {
   const known = publicKeys.map((text) => publicKey(text, form.keyEncoding));
   const [signer] = privateKeys.map((text) => privateKey(text, form.keyEncoding));
+  const written = `${SIGNATURE_BYTES} bytes in ${form.signatureEncoding}`;
   const keys: Keys = {
-    prove(signatures, parts) {
-      if (signatures.length === 0) return false;
+    prove(signatures, parts, witness) {
       const given = signatures.map((text) => decodeExactly(text, form.signatureEncoding, SIGNATURE_BYTES));
-      const message = joinParts(parts);
-      return given.some((bytes) => bytes !== null && known.some((key) => verify(null, message, key, bytes)));
+      const message = joinParts(signatures.length === 0 ? [] : parts);
+      const held = given.some((bytes) => bytes !== null && known.some((key) => verify(null, message, key, bytes)));
+      witness?.({ algorithm: 'Ed25519', form: written, keys: known.length, signatures, parts, held });
+      return held;
     },
   };
   if (signer === undefined) return keys;

@@ -11,7 +11,7 @@ import type { SyncOpened } from './secret.ts';
 import { checkTimestamp, formatTimestamp } from './timestamp.ts';
 import { refuse } from './verdict.ts';
 import type { Refusal } from './verdict.ts';
-import type { UnsignedRequest, Verdict, VerifyRequest } from './verifier.ts';
+import type { UnsignedRequest, Verdict, VerifyRequest, Witness } from './verifier.ts';
 
 /** How a list of fields is written and what is signed: the timestamp, the joiner, the body. */
 export interface FieldScheme {
@@ -71,7 +71,7 @@ export function openFieldScheme(scheme: FieldScheme, keys: Keys): SyncOpened {
     return at === null || signatures.length === 0 || signatures.length > SIGNATURES_MAX ? null : { at, signatures };
   }
 
-  function verify(request: VerifyRequest, now: number): Verdict {
+  function verify(request: VerifyRequest, now: number, witness?: Witness): Verdict {
     const value = soleHeader(request.headers, header);
     if (typeof value !== 'string') return value;
     const fields = read(value);
@@ -82,7 +82,7 @@ export function openFieldScheme(scheme: FieldScheme, keys: Keys): SyncOpened {
       );
     }
     const { at, signatures } = fields;
-    if (!keys.prove(signatures, [at + joiner, request.body])) return refuse('signature_mismatch', header);
+    if (!keys.prove(signatures, [at + joiner, request.body], witness)) return refuse('signature_mismatch', header);
     return checkTimestamp(at, 's', { now, toleranceMs });
   }
 

@@ -102,6 +102,7 @@ export type { BasicOptions, Credentials, HeaderTokenOptions, QueryTokenOptions, 
 export type {
   HandshakeAnswer,
   HttpAnswer,
+  Proof,
   Reader,
   ReadInput,
   RejectReason,
@@ -113,4 +114,5 @@ export type {
   Verdict,
   Verifier,
   VerifyRequest,
+  Witness,
 } from './verifier.ts';

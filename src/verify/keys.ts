@@ -10,11 +10,12 @@ import { sameDigestText } from './compare.ts';
 import { decodeStrict } from './encoding.ts';
 import type { Encoding } from './encoding.ts';
 import type { Part } from './verdict.ts';
+import type { Witness } from './verifier.ts';
 
 /** Keys of one kind. */
 export interface Keys {
   /** Whether any of the signatures was made over the parts with any of the keys. */
-  prove(signatures: readonly string[], parts: readonly Part[]): boolean;
+  prove(signatures: readonly string[], parts: readonly Part[], witness?: Witness): boolean;
   /** The signature of the parts, made with the first key; absent where only public keys are known. */
   sign?(parts: readonly Part[]): string;
 }
@@ -51,14 +52,23 @@ export function hmacKeys(form: HmacForm, secrets: readonly string[]): Keys {
 export function hmacKeysOf(form: Pick<HmacForm, 'algorithm' | 'encoding'>, bytes: readonly Uint8Array[]): Keys {
   const { algorithm, encoding } = form;
   const keys = bytes.map((key) => createSecretKey(key));
+  const written = writtenForm(algorithm, encoding);
+  const matches = (made: ReturnType<typeof createHmac>, signatures: readonly string[]): boolean => {
+    const expected = made.digest(encoding);
+    return signatures.some((signature) => sameDigestText(expected, signature));
+  };
   return {
-    prove(signatures, parts) {
-      if (signatures.length === 0) return false;
-      for (const key of keys) {
-        const expected = mac(algorithm, key, parts).digest(encoding);
-        for (const signature of signatures) if (sameDigestText(expected, signature)) return true;
-      }
-      return false;
+    prove(signatures, parts, witness) {
+      const held = signatures.length > 0 && keys.some((key) => matches(mac(algorithm, key, parts), signatures));
+      witness?.({
+        algorithm: `HMAC-${algorithm.toUpperCase()}`,
+        form: written,
+        keys: keys.length,
+        signatures,
+        parts,
+        held,
+      });
+      return held;
     },
     sign(parts) {
       const [key] = keys;
@@ -72,6 +82,16 @@ function mac(algorithm: HmacAlgorithm, key: KeyObject, parts: readonly Part[]): 
   const hmac = createHmac(algorithm, key);
   for (const part of parts) hmac.update(part);
   return hmac;
+}
+
+const DIGEST_BYTES: Readonly<Record<HmacAlgorithm, number>> = { sha1: 20, sha256: 32, sha384: 48, sha512: 64 };
+
+/** How a signature is written, in words: `64 characters of lower-case hex`. */
+function writtenForm(algorithm: HmacAlgorithm, encoding: Encoding): string {
+  const bytes = DIGEST_BYTES[algorithm];
+  return encoding === 'hex'
+    ? `${bytes * 2} characters of lower-case hex`
+    : `${Math.ceil(bytes / 3) * 4} characters of base64`;
 }
 
 function decodeSecret(text: string, encoding: SecretEncoding): Uint8Array {

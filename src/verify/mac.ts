@@ -10,7 +10,7 @@ import { checkTimestamp, formatTimestamp } from './timestamp.ts';
 import type { TimestampUnit } from './timestamp.ts';
 import { HELD, refuse } from './verdict.ts';
 import type { Part } from './verdict.ts';
-import type { UnsignedRequest, Verdict, VerifyRequest } from './verifier.ts';
+import type { UnsignedRequest, Verdict, VerifyRequest, Witness } from './verifier.ts';
 
 /** A header that carries the time of signing. */
 export interface TimestampHeader {
@@ -39,13 +39,14 @@ export function openHeaderScheme(scheme: HeaderScheme, keys: Keys): SyncOpened {
   const timestampHeader = timestamp?.header.toLowerCase() ?? '';
   const signed = scheme.signed ?? bodyOnly;
 
-  function verify(request: VerifyRequest, now: number): Verdict {
+  function verify(request: VerifyRequest, now: number, witness?: Witness): Verdict {
     const value = soleHeader(request.headers, header);
     if (typeof value !== 'string') return value;
     if (!value.startsWith(prefix)) return refuse('header_malformed', `${header} does not begin with ${prefix}`);
     const at = timestamp === undefined ? '' : soleHeader(request.headers, timestampHeader);
     if (typeof at !== 'string') return at;
-    if (!keys.prove([value.slice(prefix.length)], signed(request, at))) return refuse('signature_mismatch', header);
+    if (!keys.prove([value.slice(prefix.length)], signed(request, at), witness))
+      return refuse('signature_mismatch', header);
     return timestamp === undefined
       ? HELD
       : checkTimestamp(at, timestamp.unit, { now, toleranceMs: timestamp.toleranceMs });

@@ -5,6 +5,7 @@ import { createSign, createVerify } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { decodeStrict } from './encoding.ts';
 import type { Part } from './verdict.ts';
+import type { Witness } from './verifier.ts';
 
 /** Hash functions of the schemes here. */
 export type RsaHash = 'sha1' | 'sha256';
@@ -20,7 +21,15 @@ export interface RsaClaim {
 }
 
 /** Whether a signature is of an RSA key. Another kind of key never holds. */
-export function rsaHolds(key: KeyObject, { hash, signature, parts }: RsaClaim): boolean {
+export function rsaHolds(key: KeyObject, claim: RsaClaim, witness?: Witness): boolean {
+  const { hash, signature, parts } = claim;
+  const held = holds(key, claim);
+  const algorithm = `RSA with ${hash.toUpperCase()}`;
+  witness?.({ algorithm, form: 'base64', keys: 1, signatures: [signature], parts, held });
+  return held;
+}
+
+function holds(key: KeyObject, { hash, signature, parts }: RsaClaim): boolean {
   const bytes = decodeStrict(signature, 'base64');
   if (bytes === null || bytes.length > SIGNATURE_BYTES_MAX || key.asymmetricKeyType !== 'rsa') return false;
   const verifier = createVerify(hash);

@@ -3,7 +3,7 @@
  * variable, and refuses to exist without one: an empty HMAC key would let anybody sign.
  */
 import { HoldfastError } from '../errors.ts';
-import type { SecretReference, SecretSource, Verdict, Verifier, VerifyRequest } from './verifier.ts';
+import type { SecretReference, SecretSource, Verdict, Verifier, VerifyRequest, Witness } from './verifier.ts';
 
 /** Reads an environment variable; `undefined` where it is not set. */
 export type Environment = (name: string) => string | undefined;
@@ -37,7 +37,7 @@ export type Opened = Pick<Verifier, 'verify' | 'sign' | 'embed' | 'handshake'>;
 
 /** The same, where the verdict never needs a promise. */
 export interface SyncOpened extends Opened {
-  verify(request: VerifyRequest, now: number): Verdict;
+  verify(request: VerifyRequest, now: number, witness?: Witness): Verdict;
 }
 
 /** A verifier to be made: its outline, its secrets by setting, and how it works with them. */

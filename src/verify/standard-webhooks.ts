@@ -25,6 +25,7 @@ import type {
   Verdict,
   Verifier,
   VerifyRequest,
+  Witness,
 } from './verifier.ts';
 
 /** Options of {@link standardWebhooks}; `secrets`, `publicKeys` or both. */
@@ -117,7 +118,7 @@ interface Scheme {
 function open({ headerPrefix, toleranceMs, v1, v1a }: Scheme): Opened {
   const names = { id: `${headerPrefix}id`, at: `${headerPrefix}timestamp`, signature: `${headerPrefix}signature` };
 
-  function verify(request: VerifyRequest, now: number): Verdict {
+  function verify(request: VerifyRequest, now: number, witness?: Witness): Verdict {
     const id = soleHeader(request.headers, names.id);
     if (typeof id !== 'string') return id;
     const at = soleHeader(request.headers, names.at);
@@ -130,8 +131,8 @@ function open({ headerPrefix, toleranceMs, v1, v1a }: Scheme): Opened {
     }
     const parts = signedParts(id, at, request.body);
     const held =
-      v1?.prove(signaturesOf(signatures, 'v1,'), parts) === true ||
-      v1a?.prove(signaturesOf(signatures, 'v1a,'), parts) === true;
+      v1?.prove(signaturesOf(signatures, 'v1,'), parts, witness) === true ||
+      v1a?.prove(signaturesOf(signatures, 'v1a,'), parts, witness) === true;
     return held ? checkTimestamp(at, 's', { now, toleranceMs }) : refuse('signature_mismatch', names.signature);
   }
 

@@ -29,12 +29,12 @@ export function openUrlScheme({ name, header, options, base, signed }: UrlScheme
   const urlOf = publicUrl(name, options, base);
   const lowerHeader = header.toLowerCase();
   return {
-    verify(request) {
+    verify(request, _now, witness) {
       const signature = soleHeader(request.headers, lowerHeader);
       if (typeof signature !== 'string') return signature;
       const url = urlOf(request);
       if (typeof url !== 'string') return url;
-      return keys.prove([signature], signed(url, request)) ? HELD : refuse('signature_mismatch', lowerHeader);
+      return keys.prove([signature], signed(url, request), witness) ? HELD : refuse('signature_mismatch', lowerHeader);
     },
     sign(request) {
       const url = urlOf(request);

@@ -105,6 +105,28 @@ export interface TypedBody<Body> {
   readonly __body?: Body;
 }
 
+/**
+ * One comparison that a verdict rests on, for explanations. Neither a secret is in it nor the signature that would have
+ * been right.
+ */
+export interface Proof {
+  /** `HMAC-SHA256`, `Ed25519`, … */
+  readonly algorithm: string;
+  /** How its signatures are written: `64 characters of lower-case hex`. */
+  readonly form: string;
+  /** How many secrets or keys it was tried with. */
+  readonly keys: number;
+  /** The signatures of the request that were compared, as they came. */
+  readonly signatures: readonly string[];
+  /** What they must have been made over, in order; text is taken as UTF-8. */
+  readonly parts: readonly (string | Uint8Array)[];
+  /** Whether any of the signatures holds with any of the keys. */
+  readonly held: boolean;
+}
+
+/** Is told each comparison of a verification as it is made. */
+export type Witness = (proof: Proof) => void;
+
 export interface Verifier {
   /** Scheme or provider, as shown in the API: `hmac`, `stripe`, `none`. */
   readonly name: string;
@@ -117,7 +139,12 @@ export interface Verifier {
   readonly defaults: SourceDefaults;
   /** What a valid signature leaves open, in one sentence; `undefined` where body and time are both covered. */
   readonly notProtected?: string;
-  verify(request: VerifyRequest, now: number): Verdict | Promise<Verdict>;
+  /**
+   * The verdict on a request at a time (milliseconds since 1970).
+   *
+   * @param witness is told what was compared; to explain a verdict, not to reach it
+   */
+  verify(request: VerifyRequest, now: number, witness?: Witness): Verdict | Promise<Verdict>;
   /**
    * The answer to a handshake, or `null` when the request is an ordinary event. Runs before `verify` when
    * `unsigned`, else after it held. `forward` also accepts the request as an event.

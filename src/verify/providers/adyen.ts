@@ -9,7 +9,7 @@ import { providerVerifier, WEEK_MS } from '../provider.ts';
 import type { Provider, SecretOptions } from '../provider.ts';
 import type { Opened } from '../secret.ts';
 import { HELD, refuse } from '../verdict.ts';
-import type { TypedBody, UnsignedRequest, Verdict, Verifier, VerifyRequest } from '../verifier.ts';
+import type { TypedBody, UnsignedRequest, Verdict, Verifier, VerifyRequest, Witness } from '../verifier.ts';
 
 /**
  * Adyen's standard webhooks: `additionalData.hmacSignature` of each item in the body, an HMAC-SHA256, in base64, of
@@ -31,14 +31,15 @@ export function adyen<Body = unknown>(options: SecretOptions = {}): Verifier & T
 const ITEMS_MAX = 100;
 
 function open(keys: Keys): Opened {
-  function verify(request: VerifyRequest): Verdict {
+  function verify(request: VerifyRequest, _now: number, witness?: Witness): Verdict {
     const items = itemsOf(parseJson(request.body));
     if (items.length === 0 || items.length > ITEMS_MAX)
       return refuse('body_malformed', 'no notificationItems, or too many');
     for (const item of items) {
       const signature = textOf(asObject(item['additionalData']), 'hmacSignature');
       if (signature === null) return refuse('body_malformed', 'an item has no additionalData.hmacSignature');
-      if (!keys.prove([signature], [signedText(item)])) return refuse('signature_mismatch', 'hmacSignature of an item');
+      if (!keys.prove([signature], [signedText(item)], witness))
+        return refuse('signature_mismatch', 'hmacSignature of an item');
     }
     return HELD;
   }

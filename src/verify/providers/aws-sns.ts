@@ -22,6 +22,7 @@ import type {
   Verdict,
   Verifier,
   VerifyRequest,
+  Witness,
 } from '../verifier.ts';
 
 /** Options of {@link awsSns}. */
@@ -77,7 +78,7 @@ const HASHES: Readonly<Record<string, RsaHash>> = { '1': 'sha1', '2': 'sha256' }
 const HOST = /^sns\.[a-z0-9-]{1,32}\.amazonaws\.com(?:\.cn)?$/;
 
 function open({ topics, certificates, confirm, privateKey, certUrl }: Scheme): Opened {
-  function verify(request: VerifyRequest, now: number): Verdict | Promise<Verdict> {
+  function verify(request: VerifyRequest, now: number, witness?: Witness): Verdict | Promise<Verdict> {
     const message = asObject(parseJson(request.body));
     const text = signedText(message);
     if (typeof text !== 'string') return text;
@@ -92,7 +93,7 @@ function open({ topics, certificates, confirm, privateKey, certUrl }: Scheme): O
       return refuse('topic_not_allowed', 'TopicArn is not among topics');
     const judge = (key: KeyObject | Refusal): Verdict => {
       if ('ok' in key) return key;
-      const held = rsaHolds(key, { hash, signature, parts: [text] });
+      const held = rsaHolds(key, { hash, signature, parts: [text] }, witness);
       return held ? HELD : refuse('signature_mismatch', 'Signature in the body');
     };
     const key = certificates.get(url, now);

@@ -10,7 +10,15 @@ import type { Provider, ToleranceOptions } from '../provider.ts';
 import type { Opened } from '../secret.ts';
 import { checkTimestamp, formatTimestamp } from '../timestamp.ts';
 import { refuse } from '../verdict.ts';
-import type { SecretSource, TypedBody, UnsignedRequest, Verdict, Verifier, VerifyRequest } from '../verifier.ts';
+import type {
+  SecretSource,
+  TypedBody,
+  UnsignedRequest,
+  Verdict,
+  Verifier,
+  VerifyRequest,
+  Witness,
+} from '../verifier.ts';
 
 /** Options of {@link box}; at least one kind of key. */
 export interface BoxOptions extends ToleranceOptions {
@@ -57,7 +65,7 @@ const FIXED = [
 ] as const;
 
 function open(slots: readonly Slot[], toleranceMs: number): Opened {
-  function verify(request: VerifyRequest, now: number): Verdict {
+  function verify(request: VerifyRequest, now: number, witness?: Witness): Verdict {
     for (const [name, expected] of FIXED) {
       const value = soleHeader(request.headers, name);
       if (typeof value !== 'string') return value;
@@ -69,7 +77,7 @@ function open(slots: readonly Slot[], toleranceMs: number): Opened {
     for (const { header, keys } of slots) {
       const signature = optionalHeader(request.headers, header);
       if (typeof signature === 'object') return signature;
-      if (signature !== undefined && keys.prove([signature], parts)) {
+      if (signature !== undefined && keys.prove([signature], parts, witness)) {
         return checkTimestamp(at, 'rfc3339', { now, toleranceMs });
       }
     }

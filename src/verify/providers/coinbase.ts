@@ -12,7 +12,7 @@ import type { Opened } from '../secret.ts';
 import { checkTimestamp, formatTimestamp, TOLERANCE_MS } from '../timestamp.ts';
 import { refuse } from '../verdict.ts';
 import type { Part, Refusal } from '../verdict.ts';
-import type { TypedBody, UnsignedRequest, Verdict, Verifier, VerifyRequest } from '../verifier.ts';
+import type { TypedBody, UnsignedRequest, Verdict, Verifier, VerifyRequest, Witness } from '../verifier.ts';
 import { headerHmac } from './hmac-provider.ts';
 
 /**
@@ -55,7 +55,7 @@ const COVERED_MAX = 32;
 function open(keys: Keys, toleranceMs: number): Opened {
   const header = HEADER.toLowerCase();
 
-  function verify(request: VerifyRequest, now: number): Verdict {
+  function verify(request: VerifyRequest, now: number, witness?: Witness): Verdict {
     const value = soleHeader(request.headers, header);
     if (typeof value !== 'string') return value;
     const fields = parseFields(value, ',');
@@ -67,7 +67,7 @@ function open(keys: Keys, toleranceMs: number): Opened {
       return refuse('header_malformed', `${header} needs t= and v1= or v0=`);
     const parts = version === 'v1' ? coveredParts(at, fields, request) : [`${at}.`, request.body];
     if ('ok' in parts) return parts;
-    if (!keys.prove(signatures, parts)) return refuse('signature_mismatch', header);
+    if (!keys.prove(signatures, parts, witness)) return refuse('signature_mismatch', header);
     return checkTimestamp(at, 's', { now, toleranceMs });
   }
 

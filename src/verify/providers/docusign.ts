@@ -8,7 +8,7 @@ import { BODY_ONLY, providerVerifier } from '../provider.ts';
 import type { Provider, SecretOptions } from '../provider.ts';
 import type { Opened } from '../secret.ts';
 import { HELD, refuse } from '../verdict.ts';
-import type { TypedBody, UnsignedRequest, Verdict, Verifier, VerifyRequest } from '../verifier.ts';
+import type { TypedBody, UnsignedRequest, Verdict, Verifier, VerifyRequest, Witness } from '../verifier.ts';
 
 /**
  * DocuSign Connect: `X-DocuSign-Signature-1` to `-10`, one for each of the account's keys, each an HMAC-SHA256 of the
@@ -30,7 +30,7 @@ const PREFIX = 'x-docusign-signature-';
 const SLOTS_MAX = 10;
 
 function open(keys: Keys): Opened {
-  function verify(request: VerifyRequest): Verdict {
+  function verify(request: VerifyRequest, _now: number, witness?: Witness): Verdict {
     const signatures: string[] = [];
     for (let slot = 1; slot <= SLOTS_MAX; slot++) {
       const value = optionalHeader(request.headers, PREFIX + String(slot));
@@ -38,7 +38,7 @@ function open(keys: Keys): Opened {
       if (value !== undefined) signatures.push(value);
     }
     if (signatures.length === 0) return refuse('header_missing', `${PREFIX}1 is missing`);
-    return keys.prove(signatures, [request.body]) ? HELD : refuse('signature_mismatch', `${PREFIX}1`);
+    return keys.prove(signatures, [request.body], witness) ? HELD : refuse('signature_mismatch', `${PREFIX}1`);
   }
 
   function sign(request: UnsignedRequest): HeaderList {

@@ -46,8 +46,8 @@ function checkAfter(opened: SyncOpened, after: HeaderHmac['after']): SyncOpened 
   if (after === undefined) return opened;
   return {
     ...opened,
-    verify(request, now) {
-      const verdict = opened.verify(request, now);
+    verify(request, now, witness) {
+      const verdict = opened.verify(request, now, witness);
       return verdict.ok ? after(request, now) : verdict;
     },
   };

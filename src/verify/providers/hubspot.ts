@@ -14,7 +14,15 @@ import type { Opened } from '../secret.ts';
 import { checkTimestamp, formatTimestamp, TOLERANCE_MS } from '../timestamp.ts';
 import { HELD, refuse } from '../verdict.ts';
 import type { Part } from '../verdict.ts';
-import type { SourceDefaults, TypedBody, UnsignedRequest, Verdict, Verifier, VerifyRequest } from '../verifier.ts';
+import type {
+  SourceDefaults,
+  TypedBody,
+  UnsignedRequest,
+  Verdict,
+  Verifier,
+  VerifyRequest,
+  Witness,
+} from '../verifier.ts';
 
 /** Options of {@link hubspot}. */
 export interface HubspotOptions extends SecretOptions, ToleranceOptions, PublicUrlOptions {}
@@ -67,14 +75,14 @@ function openV3(urlOf: PublicUrl, keys: Keys, toleranceMs: number): Opened {
   const header = 'x-hubspot-signature-v3';
   const timestampHeader = 'x-hubspot-request-timestamp';
 
-  function verify(request: VerifyRequest, now: number): Verdict {
+  function verify(request: VerifyRequest, now: number, witness?: Witness): Verdict {
     const signature = soleHeader(request.headers, header);
     if (typeof signature !== 'string') return signature;
     const at = soleHeader(request.headers, timestampHeader);
     if (typeof at !== 'string') return at;
     const url = urlOf(request);
     if (typeof url !== 'string') return url;
-    const held = urlForms(url).some((form) => keys.prove([signature], signedV3(form, request, at)));
+    const held = urlForms(url).some((form) => keys.prove([signature], signedV3(form, request, at), witness));
     return held ? checkTimestamp(at, 'ms', { now, toleranceMs }) : refuse('signature_mismatch', header);
   }
 
@@ -100,10 +108,12 @@ function signedV3(url: string, request: UnsignedRequest, at: string): readonly P
   return [request.method.toUpperCase() + url, request.body, at];
 }
 
+const LEGACY = { algorithm: 'SHA-256 of the secret and', form: '64 characters of lower-case hex' } as const;
+
 function openLegacy(urlOf: PublicUrl | null, secrets: readonly string[]): Opened {
   const header = 'x-hubspot-signature';
 
-  function verify(request: VerifyRequest): Verdict {
+  function verify(request: VerifyRequest, _now: number, witness?: Witness): Verdict {
     const signature = soleHeader(request.headers, header);
     if (typeof signature !== 'string') return signature;
     const version = soleHeader(request.headers, `${header}-version`);
@@ -113,6 +123,7 @@ function openLegacy(urlOf: PublicUrl | null, secrets: readonly string[]): Opened
     if (typeof url !== 'string') return url;
     const before = version === 'v1' ? '' : request.method.toUpperCase() + url;
     const held = secrets.some((secret) => sameDigestText(digest(secret + before, request.body), signature));
+    witness?.({ ...LEGACY, keys: secrets.length, signatures: [signature], parts: [before, request.body], held });
     return held ? HELD : refuse('signature_mismatch', header);
   }
 

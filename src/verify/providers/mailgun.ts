@@ -11,7 +11,7 @@ import type { Provider, SecretOptions, ToleranceOptions } from '../provider.ts';
 import type { Opened } from '../secret.ts';
 import { checkTimestamp, formatTimestamp } from '../timestamp.ts';
 import { refuse } from '../verdict.ts';
-import type { ReadInput, TypedBody, UnsignedRequest, Verdict, Verifier, VerifyRequest } from '../verifier.ts';
+import type { ReadInput, TypedBody, UnsignedRequest, Verdict, Verifier, VerifyRequest, Witness } from '../verifier.ts';
 
 /** Options of {@link mailgun}. */
 export interface MailgunOptions extends SecretOptions, ToleranceOptions {}
@@ -36,7 +36,7 @@ export function mailgun<Body = unknown>(options: MailgunOptions = {}): Verifier 
 }
 
 function open(keys: Keys, toleranceMs: number): Opened {
-  function verify(request: VerifyRequest, now: number): Verdict {
+  function verify(request: VerifyRequest, now: number, witness?: Witness): Verdict {
     const fields = signatureFields(request);
     const timestamp = textOf(fields, 'timestamp');
     const token = textOf(fields, 'token');
@@ -44,14 +44,15 @@ function open(keys: Keys, toleranceMs: number): Opened {
     if (timestamp === null || token === null || signature === null) {
       return refuse('body_malformed', 'the body has no signature with timestamp, token and signature as text');
     }
-    if (!keys.prove([signature], [timestamp + token])) return refuse('signature_mismatch', 'signature in the body');
+    if (!keys.prove([signature], [timestamp, token], witness))
+      return refuse('signature_mismatch', 'signature in the body');
     return checkTimestamp(timestamp, 's', { now, toleranceMs });
   }
 
   function embed(request: UnsignedRequest, now: number): UnsignedRequest {
     const timestamp = formatTimestamp(now, 's');
     const token = digestOf(Buffer.concat([Buffer.from(String(now)), request.body])).slice(0, 50);
-    const signature = makeSignature(keys, [timestamp + token]);
+    const signature = makeSignature(keys, [timestamp, token]);
     if (isJson(request.headers)) {
       const body = { ...asObject(parseJson(request.body)), signature: { timestamp, token, signature } };
       return { ...request, body: Buffer.from(JSON.stringify(body)) };

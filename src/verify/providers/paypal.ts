@@ -1,4 +1,5 @@
 /** PayPal. */
+import { Buffer } from 'node:buffer';
 import { createPrivateKey } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { crc32 } from 'node:zlib';
@@ -12,8 +13,16 @@ import { rsaHolds, rsaSign } from '../rsa.ts';
 import type { Opened } from '../secret.ts';
 import { checkTimestamp, formatTimestamp } from '../timestamp.ts';
 import { refuse } from '../verdict.ts';
-import type { Refusal } from '../verdict.ts';
-import type { SecretSource, TypedBody, UnsignedRequest, Verdict, Verifier, VerifyRequest } from '../verifier.ts';
+import type { Part, Refusal } from '../verdict.ts';
+import type {
+  SecretSource,
+  TypedBody,
+  UnsignedRequest,
+  Verdict,
+  Verifier,
+  VerifyRequest,
+  Witness,
+} from '../verifier.ts';
 
 /** Options of {@link paypal}. */
 export interface PaypalOptions extends ToleranceOptions, CertificateOptions {
@@ -68,7 +77,7 @@ const HOST = /^api\.(?:sandbox\.)?paypal\.com$/;
 const PATH = /^\/v1\/notifications\/certs\/[\w-]+$/;
 
 function open({ webhookIds, certificates, toleranceMs, privateKey, certUrl }: Scheme): Opened {
-  function verify(request: VerifyRequest, now: number): Verdict | Promise<Verdict> {
+  function verify(request: VerifyRequest, now: number, witness?: Witness): Verdict | Promise<Verdict> {
     const given = readHeaders(request.headers);
     if ('ok' in given) return given;
     if (given.algorithm !== ALGORITHM) return refuse('header_malformed', `${NAMES.algorithm} is not ${ALGORITHM}`);
@@ -78,11 +87,11 @@ function open({ webhookIds, certificates, toleranceMs, privateKey, certUrl }: Sc
     const judge = (key: KeyObject | Refusal): Verdict => {
       if ('ok' in key) return key;
       const held = webhookIds.some((webhookId) =>
-        rsaHolds(key, {
-          hash: 'sha256',
-          signature: given.signature,
-          parts: [signedText(given, webhookId, request.body)],
-        }),
+        rsaHolds(
+          key,
+          { hash: 'sha256', signature: given.signature, parts: signedParts(given, webhookId, request.body) },
+          witness,
+        ),
       );
       if (!held) return refuse('signature_mismatch', NAMES.signature);
       return checkTimestamp(given.time, 'rfc3339', { now, toleranceMs });
@@ -93,7 +102,7 @@ function open({ webhookIds, certificates, toleranceMs, privateKey, certUrl }: Sc
 
   function sign(request: UnsignedRequest, now: number, key: KeyObject): HeaderList {
     const given = { id: `transmission-${now}`, time: formatTimestamp(now, 'rfc3339') };
-    const signature = rsaSign(key, 'sha256', [signedText(given, webhookIds[0] ?? '', request.body)]);
+    const signature = rsaSign(key, 'sha256', signedParts(given, webhookIds[0] ?? '', request.body));
     const values = { ...given, signature, certificate: certUrl, algorithm: ALGORITHM };
     return (Object.keys(NAMES) as (keyof typeof NAMES)[]).flatMap((name) => [NAMES[name], values[name]]);
   }
@@ -113,8 +122,9 @@ function readHeaders(headers: HeaderList): Given | Refusal {
   return given;
 }
 
-function signedText({ id, time }: { id: string; time: string }, webhookId: string, body: Uint8Array): string {
-  return `${id}|${time}|${webhookId}|${crc32(body)}`;
+/** The webhook id as bytes: it is configured, not received, and no explanation shows it. */
+function signedParts({ id, time }: { id: string; time: string }, webhookId: string, body: Uint8Array): readonly Part[] {
+  return [`${id}|${time}|`, Buffer.from(webhookId), `|${crc32(body)}`];
 }
 
 export const paypalProvider: Provider = {

@@ -9,7 +9,7 @@ import { providerVerifier } from '../provider.ts';
 import type { Provider, SecretOptions } from '../provider.ts';
 import type { Opened } from '../secret.ts';
 import { HELD, refuse } from '../verdict.ts';
-import type { ReadInput, TypedBody, Verdict, Verifier, VerifyRequest } from '../verifier.ts';
+import type { ReadInput, TypedBody, Verdict, Verifier, VerifyRequest, Witness } from '../verifier.ts';
 
 /**
  * ROOK: `X-ROOK-HASH`, an HMAC-SHA256, in hex, of `client_uuid`, `user_id` and the document's `datetime_string`, taken
@@ -29,28 +29,28 @@ export function rook<Body = unknown>(options: SecretOptions = {}): Verifier & Ty
 const PILLARS = ['sleep_health', 'physical_health', 'body_health'];
 
 function open(keys: Keys): Opened {
-  function verify(request: VerifyRequest): Verdict {
+  function verify(request: VerifyRequest, _now: number, witness?: Witness): Verdict {
     const hash = soleHeader(request.headers, 'x-rook-hash');
     if (typeof hash !== 'string') return hash;
-    const text = signedText(asObject(parseJson(request.body)));
+    const text = signedParts(asObject(parseJson(request.body)));
     if (text === null) return refuse('body_malformed', 'client_uuid, user_id or metadata.datetime_string is missing');
-    return keys.prove([hash], [text]) ? HELD : refuse('signature_mismatch', 'x-rook-hash');
+    return keys.prove([hash], text, witness) ? HELD : refuse('signature_mismatch', 'x-rook-hash');
   }
 
   return {
     verify,
     sign(request) {
-      const text = signedText(asObject(parseJson(request.body)));
-      return text === null ? [] : ['X-ROOK-HASH', makeSignature(keys, [text])];
+      const text = signedParts(asObject(parseJson(request.body)));
+      return text === null ? [] : ['X-ROOK-HASH', makeSignature(keys, text)];
     },
   };
 }
 
-function signedText(document: JsonObject): string | null {
+function signedParts(document: JsonObject): readonly string[] | null {
   const client = textOf(document, 'client_uuid');
   const user = textOf(document, 'user_id');
   const datetime = textOf(metadataOf(document), 'datetime_string');
-  return client === null || user === null || datetime === null ? null : client + user + datetime;
+  return client === null || user === null || datetime === null ? null : [client, user, datetime];
 }
 
 /** `metadata` of the document: a summary is an object, events are a list of which the first counts. */

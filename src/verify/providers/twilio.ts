@@ -16,7 +16,7 @@ import { parametersOf, withParameter } from '../query.ts';
 import type { Opened } from '../secret.ts';
 import { HELD, refuse } from '../verdict.ts';
 import type { Refusal } from '../verdict.ts';
-import type { ReadInput, TypedBody, UnsignedRequest, Verdict, Verifier, VerifyRequest } from '../verifier.ts';
+import type { ReadInput, TypedBody, UnsignedRequest, Verdict, Verifier, VerifyRequest, Witness } from '../verifier.ts';
 import { headerValue } from '../../core/event.ts';
 
 /** Options of {@link twilio} and {@link twilioJson}. */
@@ -61,14 +61,14 @@ const BODY_HASH = 'bodySHA256';
 function open(urlOf: PublicUrl, keys: Keys): Opened {
   const header = HEADER.toLowerCase();
 
-  function verify(request: VerifyRequest): Verdict {
+  function verify(request: VerifyRequest, _now: number, witness?: Witness): Verdict {
     const signature = soleHeader(request.headers, header);
     if (typeof signature !== 'string') return signature;
     const url = urlOf(request);
     if (typeof url !== 'string') return url;
     const parameters = coveredParameters(url, request);
     if (typeof parameters !== 'string') return parameters;
-    for (const candidate of urlForms(url)) if (keys.prove([signature], [candidate + parameters])) return HELD;
+    for (const candidate of urlForms(url)) if (keys.prove([signature], [candidate, parameters], witness)) return HELD;
     return refuse('signature_mismatch', header);
   }
 
@@ -78,7 +78,7 @@ function open(urlOf: PublicUrl, keys: Keys): Opened {
       const url = urlOf(request);
       const parameters = typeof url === 'string' ? coveredParameters(url, request) : url;
       if (typeof url !== 'string' || typeof parameters !== 'string') return [];
-      return [HEADER, makeSignature(keys, [url + parameters])];
+      return [HEADER, makeSignature(keys, [url, parameters])];
     },
     embed(request) {
       const bare = request.body.length === 0 || isForm(request.headers);
