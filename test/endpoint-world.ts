@@ -103,34 +103,41 @@ export interface Delivered {
   readonly gone: readonly string[];
 }
 
-export interface DeliverOptions {
-  readonly egress: Egress;
-  readonly target: Partial<EndpointTarget> & { readonly url: string };
+export interface SendOptions {
   readonly event?: StoredEvent;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
 }
 
-/** One attempt at one delivery. */
-export async function deliver({ egress, target, event, timeoutMs = 2000, signal }: DeliverOptions): Promise<Delivered> {
-  const gone: string[] = [];
+export interface DeliverOptions extends SendOptions {
+  readonly egress: Egress;
+  readonly target: Partial<EndpointTarget> & { readonly url: string };
+}
+
+/** Attempts by one runner: what it keeps for an endpoint stays from one to the next. */
+export function sender({ egress, target }: Pick<DeliverOptions, 'egress' | 'target'>) {
+  const whole: EndpointTarget = { id: 'ep_1', forward: false, signing: { kind: 'none' }, ...target };
+  let gone: string[] = [];
   const runner = endpointRunner({
-    target: () => ({ id: 'ep_1', forward: false, signing: { kind: 'none' }, ...target }),
+    target: () => whole,
     egress,
     clock: systemClock,
     gone: (destination, why) => gone.push(`${destination}: ${why}`),
     release: '0.0.0',
   });
-  const attempt = new TestAttempt([event ?? storedEvent({ a: 1 })]);
-  const { results, exchanges } = await runner.run({
-    claims: attempt.claims,
-    numbers: attempt.numbers,
-    timeoutMs,
-    signal: signal ?? attempt.signal,
-  });
-  const [result] = results;
-  if (result === undefined) throw new Error('no result');
-  return { result, exchange: exchanges?.[0] ?? null, gone };
+  return async ({ event = storedEvent({ a: 1 }), timeoutMs = 2000, signal }: SendOptions = {}): Promise<Delivered> => {
+    gone = [];
+    const { claims, numbers, signal: own } = new TestAttempt([event]);
+    const { results, exchanges } = await runner.run({ claims, numbers, timeoutMs, signal: signal ?? own });
+    const [result] = results;
+    if (result === undefined) throw new Error('no result');
+    return { result, exchange: exchanges?.[0] ?? null, gone };
+  };
+}
+
+/** One attempt at one delivery. */
+export function deliver({ egress, target, ...options }: DeliverOptions): Promise<Delivered> {
+  return sender({ egress, target })(options);
 }
 
 /** Open file descriptors of this process. */

@@ -1,5 +1,6 @@
-/** The rules of this repository that oxlint does not bring: the layers, and no `new Date()` in core. */
+/** The rules of this repository that oxlint does not bring: the layers, one way out, and no `new Date()` in core. */
 import { dirname, join, relative, sep } from 'node:path';
+import { refuseWayOut } from './egress.ts';
 import { type ImportKind, refuseImport, refusePackage } from './layers.ts';
 
 interface Node {
@@ -8,10 +9,16 @@ interface Node {
 interface Named extends Node {
   readonly name?: string;
 }
+interface Specifier extends Node {
+  readonly importKind?: string;
+  readonly imported?: Named & { readonly value?: unknown };
+  readonly local?: Named & { readonly value?: unknown };
+}
 interface ImportNode extends Node {
   readonly source: { readonly value?: unknown } | null;
   readonly importKind?: string;
   readonly exportKind?: string;
+  readonly specifiers?: readonly Specifier[];
 }
 interface CallNode extends Node {
   readonly callee: Named;
@@ -67,4 +74,38 @@ const noAmbientDate = {
   },
 };
 
-export default { meta: { name: 'holdfast' }, rules: { layers, 'no-ambient-date': noAmbientDate } };
+/** Connections to elsewhere are opened in one place: scripts/lint/egress.ts. */
+const egress = {
+  create(context: Context) {
+    const from = relative(src, context.filename).split(sep).join('/');
+    if (from.startsWith('..') || from.endsWith('.test.ts')) return {};
+
+    function check(node: ImportNode, names: readonly string[]): void {
+      if (typeof node.source?.value !== 'string') return;
+      const message = refuseWayOut(from, node.source.value, names);
+      if (message !== null) context.report({ node, message });
+    }
+
+    return {
+      ImportDeclaration: (node: ImportNode) => {
+        if (node.importKind !== 'type') check(node, (node.specifiers ?? []).flatMap(nameOf));
+      },
+      ExportNamedDeclaration: (node: ImportNode) => {
+        if (node.exportKind !== 'type') check(node, (node.specifiers ?? []).flatMap(nameOf));
+      },
+      ExportAllDeclaration: (node: ImportNode) => check(node, ['*']),
+      ImportExpression: (node: ImportNode) => check(node, ['*']),
+    };
+  },
+};
+
+/** What a specifier takes of a module; nothing where it takes a type. */
+function nameOf(specifier: Specifier): string[] {
+  if (specifier.importKind === 'type') return [];
+  if (specifier.type === 'ImportNamespaceSpecifier') return ['*'];
+  if (specifier.type === 'ImportDefaultSpecifier') return ['default'];
+  const { name, value } = specifier.imported ?? specifier.local ?? {};
+  return [name ?? String(value)];
+}
+
+export default { meta: { name: 'holdfast' }, rules: { layers, egress, 'no-ambient-date': noAmbientDate } };

@@ -84,8 +84,9 @@ export class Connection {
     return times;
   }
 
-  destroy(): void {
-    this.socket.destroy();
+  /** @param why what a request that is under way ends with */
+  destroy(why?: EgressError): void {
+    this.socket.destroy(why);
     this.client.destroy(STALE, ignore);
   }
 }
@@ -176,7 +177,7 @@ export class Connections {
     this.#waiting.clear();
     for (const controller of this.#dialling.values()) controller.abort(error);
     const gone = [...this.#alive].map(({ socket }) => new Promise((resolve) => socket.once('close', resolve)));
-    for (const connection of this.#alive) connection.destroy();
+    for (const connection of this.#alive) connection.destroy(error);
     await Promise.all(gone);
   }
 

@@ -25,7 +25,9 @@ export interface EgressOptions extends RuleOptions {
   readonly clock: Clock;
   /** A forward proxy. Default none; the environment is never asked. */
   readonly proxy?: ProxyOptions | undefined;
-  /** Default: the system's name servers; for names in `allow` the system's resolver with its hosts file. */
+  /** Name servers to ask, as addresses, with a port where it is not 53. Default: those of the system. */
+  readonly nameServers?: readonly string[] | undefined;
+  /** Instead of name servers. Default: they; for names in `allow` the system's resolver with its hosts file. */
   readonly resolve?: Resolve | undefined;
   /** Certificate authorities in PEM that are trusted instead of the built-in ones. Default: the built-in ones. */
   readonly ca?: string | readonly string[] | undefined;
@@ -138,7 +140,7 @@ class Guarded implements Egress {
     this.#settings = {
       rules: this.#rules,
       clock: options.clock,
-      resolve: options.resolve ?? serverResolver(),
+      resolve: options.resolve ?? serverResolver(options.nameServers),
       resolveAllowed: options.resolve ?? systemResolver,
       proxy: options.proxy === undefined ? null : parseProxy(options.proxy),
       dnsTimeoutMs: options.dnsTimeoutMs ?? DNS_TIMEOUT_MS,

@@ -3,6 +3,7 @@
  * for as long as a server keeps silent, and one slow zone could stall every destination, and the disk.
  */
 import { promises as dns } from 'node:dns';
+import { HoldfastError } from '../../errors.ts';
 
 /**
  * The addresses of a name, IPv4 and IPv6. Fails with an error whose `code` is `ENOTFOUND` or `ENODATA` where there are
@@ -15,9 +16,20 @@ const QUERY_TRIES = 2;
 /** More addresses of one name are not looked at: somebody wants to be tried many times. */
 const ADDRESSES_MAX = 32;
 
-/** Asks the name servers of the system. Sees no hosts file and no search list. */
-export function serverResolver(): Resolve {
+/**
+ * Asks name servers. Sees no hosts file and no search list.
+ *
+ * @param servers addresses, with a port where it is not 53; default: those of the system
+ * @throws HoldfastError `config_invalid` when one of them is not an address
+ */
+export function serverResolver(servers?: readonly string[]): Resolve {
   const resolver = new dns.Resolver({ timeout: QUERY_TIMEOUT_MS, tries: QUERY_TRIES });
+  try {
+    if (servers !== undefined) resolver.setServers(servers);
+  } catch (cause) {
+    const detail = 'egress.nameServers: expected addresses like 192.0.2.53, perhaps with a port.';
+    throw new HoldfastError('config_invalid', { detail, cause });
+  }
   return async (host) => {
     const [v4, v6] = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)]);
     const found = [...(v4.status === 'fulfilled' ? v4.value : []), ...(v6.status === 'fulfilled' ? v6.value : [])];

@@ -228,10 +228,16 @@ function exchangeOf({ ready, claim, body }: Sending, { headers, answer }: Sent):
       status === null
         ? null
         : { status, headers: answer.headers, body: answer.body.toString('base64'), bodyBytes: answer.bodyBytes },
-    times: answer.times,
+    times: rounded(answer.times),
     remoteAddress: answer.remoteAddress,
     code: isFailure ? 'status' : answer.code,
   };
+}
+
+/** To hundredths: the rest is noise, and each attempt keeps it. */
+function rounded({ dnsMs, connectMs, tlsMs, firstByteMs }: Exchange['times']): Exchange['times'] {
+  const round = (ms: number | null): number | null => (ms === null ? null : Math.round(ms * 100) / 100);
+  return { dnsMs: round(dnsMs), connectMs: round(connectMs), tlsMs: round(tlsMs), firstByteMs: round(firstByteMs) };
 }
 
 function exchangeNotSent(target: EndpointTarget, { code }: EgressError): Exchange {
