@@ -273,6 +273,20 @@ export const settings = {
     secret: true,
     about: 'URL of a forward proxy for everything that is sent; HTTP_PROXY and its like are not looked at.',
   },
+  alertBacklog: {
+    env: 'HOLDFAST_ALERT_BACKLOG',
+    type: 'integer',
+    default: '10000',
+    min: 1,
+    about: 'Open deliveries of a destination above which the event backlog.high is reported.',
+  },
+  alertLagMs: {
+    env: 'HOLDFAST_ALERT_LAG',
+    type: 'duration',
+    default: '5m',
+    min: 1,
+    about: 'Wait of the oldest ready delivery of a destination above which the event lag.high is reported.',
+  },
   logLevel: {
     env: 'HOLDFAST_LOG_LEVEL',
     type: 'text',

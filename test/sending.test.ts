@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { describe, test } from 'node:test';
-import { fixed, HoldfastError } from 'holdfast';
+import { fixed, HoldfastError, Reject } from 'holdfast';
 import { Webhook } from 'standardwebhooks';
 import { Inbox, Sender, until } from './sending-world.ts';
 
@@ -309,5 +309,51 @@ describe('an event for more endpoints than one commit should make deliveries for
     });
     const { body } = await sender.call<{ timeline: { text: string }[] }>(`GET /api/events/${first}`);
     assert.ok(body.timeline.length > 0);
+  });
+});
+
+describe('what Holdfast itself reports', () => {
+  test('comes as events that a handler takes, once, and is not stored while nobody does', async () => {
+    await using inbox = await Inbox.start((got) => (got.path.endsWith('gone') ? 410 : 400));
+    const seen: string[] = [];
+    const { promise: all, resolve: seenAll } = Promise.withResolvers<void>();
+    await using sender = await Sender.start(
+      {},
+      {
+        register: (gateway) => {
+          gateway.handle('ops', { from: 'holdfast' }, (event) => {
+            seen.push(event.type);
+            if (seen.length === 4) seenAll();
+            if (event.type === 'delivery.dead') throw new Reject('a report about a report is not made');
+          });
+        },
+      },
+    );
+    const gone = await sender.endpoint({ url: inbox.url.replace('hooks', 'gone') });
+    await sender.endpoint({ url: inbox.url, statusRules: { fail: ['400'] } });
+    await sender.gateway.emit('order.made', {}, { correlationId: 'c-9' });
+    await until(() => seen.length >= 3);
+    await sender.call(`PATCH /api/endpoints/${gone.id}`, { state: 'active' });
+    await sender.call(`PATCH /api/endpoints/${gone.id}`, { state: 'disabled' });
+    await all;
+    assert.deepEqual(seen.toSorted(), ['delivery.dead', 'delivery.dead', 'endpoint.disabled', 'endpoint.disabled']);
+    const { body } = await sender.call<{ rows: { type: string; correlationId: string }[] }>(
+      'GET /api/events?source=holdfast',
+    );
+    const dead = body.rows.filter(({ type }) => type === 'delivery.dead');
+    assert.deepEqual(
+      dead.map(({ correlationId }) => correlationId),
+      ['c-9', 'c-9'],
+    );
+
+    await using quiet = await Sender.start();
+    await quiet.endpoint({ url: inbox.url, statusRules: { fail: ['400'] } });
+    await quiet.gateway.emit('order.made', {});
+    await until(async () => {
+      const { body: listed } = await quiet.call<{ rows: unknown[] }>('GET /api/dead-letters');
+      return listed.rows.length === 1;
+    });
+    const stored = await quiet.call<{ rows: unknown[] }>('GET /api/events?source=holdfast');
+    assert.deepEqual(stored.body.rows, []);
   });
 });

@@ -33,8 +33,9 @@ import { Intake } from './intake.ts';
 import { Lane } from './lane.ts';
 import type { LaneHost } from './lane-host.ts';
 import { type Directory, Lanes } from './lanes.ts';
+import { operationalEvent, type Report } from './operational.ts';
 import type { Running } from './running.ts';
-import { type Ended, outcomeOf } from './settle.ts';
+import { deathOf, type Ended, outcomeOf } from './settle.ts';
 import { Slots } from './slots.ts';
 import { Suspects } from './suspects.ts';
 
@@ -226,6 +227,9 @@ export class Dispatcher implements LaneHost {
     for (let index = 0; index < deliveries.length; index++) {
       const delivery = deliveries[index];
       const lane = delivery === undefined ? undefined : this.lanes.get(delivery.destination);
+      const claim = claims[index] ?? null;
+      // Its endpoint was deleted while it was being committed: whoever deletes it ends this one too.
+      if (lane === undefined && claim !== null) this.release([claim], 0);
       if (delivery === undefined || lane === undefined) continue;
       const bytes = event.body?.length ?? 0;
       if (undone) lane.inflow.restore(delivery.handOff, bytes);
@@ -235,7 +239,7 @@ export class Dispatcher implements LaneHost {
         continue;
       }
       this.observer.queued(delivery.destination);
-      lane.arrived(delivery, claims[index] ?? null, bytes);
+      lane.arrived(delivery, claim, bytes);
       if (delivery.dueAt !== null) this.#feeder.wakeAt(delivery.dueAt);
       lane.pump();
     }
@@ -316,7 +320,19 @@ export class Dispatcher implements LaneHost {
       const failed: Result = { kind: 'failed', error: describeError(error), delayMs: null, status: null };
       return { claim, outcome: outcomeOf(destination, { ...ended, result: failed }), emits: [], answer: null };
     }
-    return { claim, outcome: outcomeOf(destination, ended), emits, answer };
+    const outcome = outcomeOf(destination, ended);
+    if (outcome.kind === 'dead') emits.push(...this.#reported(deathOf(destination.name, claim, outcome)));
+    return { claim, outcome, emits, answer };
+  }
+
+  /** Commits an event of Holdfast's own, if anybody takes it. */
+  report(report: Report): void {
+    const events = this.#reported(report);
+    if (events.length > 0) this.append({ events }).catch(() => undefined);
+  }
+
+  #reported(report: Report | null): NewEvent[] {
+    return report === null ? [] : this.intake.reported(operationalEvent(report, this.#options));
   }
 
   async #settled(lane: Lane, claim: Claim, settlement: Settlement): Promise<void> {

@@ -53,9 +53,14 @@ export class Intake {
     return [...this.#routing.lanesFor(event).map(({ destination }) => destination.name), ...endpoints];
   }
 
-  /** Whether anybody takes an event of this kind. */
-  wanted(event: StoredEvent): boolean {
-    return this.takers(event).length > 0;
+  /** An event that is appended only if anybody takes it. */
+  reported(event: StoredEvent): NewEvent[] {
+    if (this.takers(event).length === 0) return [];
+    try {
+      return [{ event, dedupeWindowMs: 0, deliveries: this.deliveries(event, null) }];
+    } catch {
+      return []; // The backlog of whoever takes it is full, and refuses.
+    }
   }
 
   /** Routed events that are not going to be committed after all. */

@@ -109,7 +109,7 @@ export class Lanes {
     if (destination === null) {
       lane.close();
       lane.disable(true);
-      if (lane.running === 0) this.#forget(name);
+      if (lane.idle) this.#forget(name);
       return;
     }
     lane.update(destination);

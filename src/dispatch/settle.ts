@@ -1,11 +1,13 @@
 /** From what a runner reports to what is committed: the retry policy, the dead letter, the record of the attempt. */
 import type { Random } from '../core/clock.ts';
 import type { AttemptOutcome, AttemptRecord } from '../core/delivery.ts';
+import { OPERATIONAL } from '../core/event.ts';
 import { nextDelayMs } from '../core/retry.ts';
 import type { Exchange } from '../core/exchange.ts';
 import type { Result } from '../deliver/runner.ts';
 import type { Claim, Outcome } from '../store/store.ts';
 import type { Destination } from './destination.ts';
+import type { Report } from './operational.ts';
 
 /** When and by whom the attempt was made. */
 export interface AttemptTimes {
@@ -56,6 +58,15 @@ export function outcomeOf(
     default:
       return result satisfies never;
   }
+}
+
+/** What is reported of a delivery that became a dead letter; `null` for those of reports themselves. */
+export function deathOf(destination: string, { deliveryId, event }: Claim, outcome: Outcome): Report | null {
+  if (outcome.kind !== 'dead' || event.source === OPERATIONAL) return null;
+  const { reason, note, attempt } = outcome;
+  const { id: eventId, source, type } = event;
+  const body = { destination, deliveryId, eventId, source, type, reason, note, status: attempt?.status ?? null };
+  return { type: 'delivery.dead', body, about: event };
 }
 
 function unavailableMs({ breaker }: Destination): number {

@@ -187,7 +187,9 @@ export class Endpoints {
     const { committer, directory, lanes, observer } = this.#options;
     try {
       for (let ended = false; !ended && !this.#stopped;) {
-        ended = (lanes.awake(id)?.running ?? 0) === 0;
+        // What was routed to it before it was deleted is committed by now.
+        await committer.idle();
+        ended = lanes.awake(id)?.idle ?? true;
         const action = { kind: 'bury', destination: id, reason: 'destination_deleted', limit: BURY_STEP } as const;
         for (let more = true; more && !this.#stopped;) {
           const answer = await committer.act(action);

@@ -22,13 +22,14 @@ import { TrustedProxies } from '../ingest/proxies.ts';
 import { verifyAgain } from '../ingest/again.ts';
 import type { EventAnswer, NewEvent, Store, StoreReport } from '../store/store.ts';
 import { adminPort } from './admin.ts';
+import { Alerts } from './alerts.ts';
 import { AuditLog } from './audit.ts';
 import { destinationOf, type Registration } from './destinations.ts';
 import { DiskWatch } from './disk.ts';
 import { endpointDestination, type EndpointRegistration } from './endpoints.ts';
 import { vaultKeys } from './keys.ts';
 import type { Observing } from './observing.ts';
-import { retentionOf } from './parts.ts';
+import { alertsOf, retentionOf } from './parts.ts';
 import { peaksOf, savePeaks } from './peaks.ts';
 import { RELEASE } from './release.ts';
 import { Sending } from './sending.ts';
@@ -63,6 +64,7 @@ export interface EngineParts {
 
 const LEASE_MS = 60_000;
 const SEEN_MS = 3_600_000;
+const ALERTS_MS = 15_000;
 
 /** What `/health` says this gateway does. */
 const FEATURES = {
@@ -90,6 +92,7 @@ export class Engine {
   readonly #tokens: Tokens;
   readonly #audit: AuditLog;
   readonly #disk: DiskWatch;
+  readonly #alerts: Alerts;
   readonly #blame: LoopBlame;
 
   /** @throws HoldfastError config_invalid */
@@ -102,6 +105,13 @@ export class Engine {
     this.token = token;
     this.#blame = new LoopBlame({ clock, observer: observing.observer });
     this.#sources = new Set([...config.sources.map(({ name }) => name), EMITTED, OPERATIONAL]);
+    this.#alerts = new Alerts({
+      clock,
+      ...alertsOf(config.settings),
+      counts: () => store.history.counts(),
+      freeBytes: () => this.#disk.freeBytes,
+      report: (report) => this.dispatcher.report(report),
+    });
     this.#sending = new Sending({
       settings: config.settings,
       registry: store.registry,
@@ -112,7 +122,6 @@ export class Engine {
       keys: opened.keys,
       dispatcher: () => this.dispatcher,
       holds: () => this.#holds,
-      disabled: () => undefined,
     });
     this.dispatcher = this.#makeDispatcher();
     const { committer, lanes } = this.dispatcher;
@@ -198,6 +207,7 @@ export class Engine {
     );
     this.#retention.start();
     await this.#replays.resume();
+    every(ALERTS_MS, () => void this.#alerts.look().catch(() => undefined));
     every(SEEN_MS, () => void this.#holds.seen().catch(() => undefined));
     const { driver: store, ackMeaning, unclean } = report;
     observer.note('info', 'started', { store, ackMeaning, unclean, destinations: dispatcher.lanes.size });
@@ -285,11 +295,18 @@ export class Engine {
       const detail = `sources.${name}.responder: no handler '${responder}' takes from '${name}'.`;
       throw new HoldfastError('config_invalid', { detail });
     }
+    const { breaker } = this.#alerts.observer;
     return new Dispatcher({
       store: this.#store.work,
       clock,
       ids,
-      observer,
+      observer: {
+        ...observer,
+        breaker: (...told) => {
+          observer.breaker(...told);
+          breaker(...told);
+        },
+      },
       random,
       destinations: [
         ...destinations,

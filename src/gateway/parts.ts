@@ -6,6 +6,7 @@ import type { RetentionOptions } from '../dispatch/retention.ts';
 import type { IngestLimits } from '../ingest/ports.ts';
 import { MemoryRejections, type RejectionBounds, type RejectionLog } from '../ingest/rejections.ts';
 import { SqliteRejections } from '../ingest/rejections-sqlite.ts';
+import type { AlertsOptions } from './alerts.ts';
 import { storePath } from './token.ts';
 
 /** What the log tells the time by, and tells of its troubles. */
@@ -50,6 +51,14 @@ export function limitsOf(settings: Settings): IngestLimits {
     addressConnectionsMax,
     bodyBytesPerSMin,
   };
+}
+
+/** Twice the reserve: long before new events are refused. */
+const DISK_ALERT_FACTOR = 2;
+
+export function alertsOf(settings: Settings): Pick<AlertsOptions, 'backlogMax' | 'lagMaxMs' | 'diskBytesMin'> {
+  const { alertBacklog: backlogMax, alertLagMs: lagMaxMs, diskReserveBytes } = settings;
+  return { backlogMax, lagMaxMs, diskBytesMin: diskReserveBytes * DISK_ALERT_FACTOR };
 }
 
 export function retentionOf(settings: Settings): Pick<RetentionOptions, 'clocks' | 'heldMaxMs'> {

@@ -1,16 +1,14 @@
 /** What sends: the way out of the process, the endpoints that are managed while it runs, and those of the config. */
 import type { EndpointsPort } from '../api/port.ts';
 import type { Clock } from '../core/clock.ts';
-import { OPERATIONAL } from '../core/event.ts';
 import type { IdMaker } from '../core/id.ts';
 import type { Observer } from '../core/observer.ts';
 import { createEgress, type Egress } from '../deliver/egress/egress.ts';
 import { endpointRunner } from '../deliver/endpoint/runner.ts';
-import { makeEmitted } from '../deliver/emitted.ts';
 import type { Runner } from '../deliver/runner.ts';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
-import { emittedEvent } from '../dispatch/emitted.ts';
 import type { Holds } from '../dispatch/holds.ts';
+import { operationalEvent } from '../dispatch/operational.ts';
 import type { EndpointView } from '../endpoints/definition.ts';
 import { EndpointDirectory } from '../endpoints/directory.ts';
 import { Endpoints } from '../endpoints/endpoints.ts';
@@ -31,8 +29,6 @@ export interface SendingOptions {
   /** What works with it; asked when there is work, not before. */
   readonly dispatcher: () => Dispatcher;
   readonly holds: () => Holds;
-  /** An endpoint takes nothing from now on. */
-  readonly disabled: (endpoint: EndpointView) => void;
 }
 
 /** Who disables an endpoint that says it is gone. */
@@ -75,7 +71,7 @@ export class Sending {
 
   /** Reads the endpoints; before anything is dispatched. */
   async start(): Promise<void> {
-    const { dispatcher, holds, disabled, ...same } = this.#options;
+    const { dispatcher, holds, ...same } = this.#options;
     const { committer, lanes } = dispatcher();
     await this.directory.start();
     this.#endpoints = new Endpoints({
@@ -86,7 +82,8 @@ export class Sending {
       committer,
       lanes,
       pausedBy: (id) => holds().pauseOf(id)?.by ?? null,
-      disabled,
+      disabled: ({ id, tenant, url, reason }) =>
+        dispatcher().report({ type: 'endpoint.disabled', body: { endpoint: id, tenant, url, reason }, about: null }),
     });
     await this.#endpoints.start();
   }
@@ -147,8 +144,8 @@ export class Sending {
   /** An event for just this endpoint. */
   async #test({ id, tenant }: EndpointView, by: string): Promise<string> {
     const { clock, ids, dispatcher } = this.#options;
-    const emitted = makeEmitted('endpoint.test', { endpoint: id, by }, tenant === null ? {} : { tenant });
-    const event = { ...emittedEvent(emitted, null, { ids, clock }), source: OPERATIONAL };
+    const report = { type: 'endpoint.test', body: { endpoint: id, by }, about: null } as const;
+    const event = { ...operationalEvent(report, { ids, clock }), tenant };
     const { intake } = dispatcher();
     const answer = await dispatcher().append({
       events: [{ event, dedupeWindowMs: 0, deliveries: intake.only(id, event) }],

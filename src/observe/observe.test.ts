@@ -292,6 +292,7 @@ describe('the live stream', () => {
       eventId: 'evt_1',
       source: 'shop',
       type: 'order.paid',
+      tenant: null,
       correlationId: 'c-1',
       destination: 'billing',
       number: 1,
