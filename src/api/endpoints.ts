@@ -128,7 +128,7 @@ const tenant = z
   .optional()
   .openapi({ description: 'null: events of every tenant.' });
 
-const view = z
+export const endpointShape = z
   .object({
     id: z.string(),
     url: z.string(),
@@ -166,17 +166,17 @@ const view = z
   })
   .openapi('Endpoint');
 
-const made = z
+export const endpointMadeShape = z
   .object({
-    endpoint: view,
+    endpoint: endpointShape,
     secret: z.string().nullable().openapi({ description: 'whsec_…, shown this once.' }),
     publicKey: z.string().nullable().openapi({ description: 'whpk_…, that receivers verify v1a with.' }),
   })
   .openapi('EndpointMade');
 
-function shown({ filter, createdAt, updatedAt, secrets, ...same }: EndpointView): z.output<typeof view> {
+function shown({ filter, createdAt, updatedAt, secrets, ...same }: EndpointView): z.output<typeof endpointShape> {
   return {
-    ...(same as Omit<z.output<typeof view>, 'filter' | 'createdAt' | 'updatedAt' | 'secrets'>),
+    ...(same as Omit<z.output<typeof endpointShape>, 'filter' | 'createdAt' | 'updatedAt' | 'secrets'>),
     filter,
     createdAt: isoTime(createdAt),
     updatedAt: isoTime(updatedAt),
@@ -188,7 +188,7 @@ function shown({ filter, createdAt, updatedAt, secrets, ...same }: EndpointView)
   };
 }
 
-function shownMade({ endpoint, ...keys }: EndpointMade): z.output<typeof made> {
+function shownMade({ endpoint, ...keys }: EndpointMade): z.output<typeof endpointMadeShape> {
   return { endpoint: shown(endpoint), ...keys };
 }
 
@@ -205,7 +205,7 @@ const list = jsonRoute({
     cursor: idOf('ep').optional(),
     limit: z.coerce.number().int().min(1).max(LIMIT_MAX).default(50),
   }),
-  answer: listOf(view),
+  answer: listOf(endpointShape),
   async handle({ query }, { port }) {
     const { rows, cursor } = await port.endpoints.list({
       tenant: query.tenant ?? null,
@@ -222,7 +222,7 @@ const one = jsonRoute({
   path: '/api/endpoints/{id}',
   summary: 'Shows an endpoint; nothing that is secret.',
   params,
-  answer: view,
+  answer: endpointShape,
   errors: ['not_found'],
   handle: async ({ params: { id } }, { port }) => shown(await port.endpoints.get(id)),
 });
@@ -241,7 +241,7 @@ const create = jsonRoute({
       .openapi({ description: 'To sign with one that the receiver has; default: made here.' }),
     ...settings,
   }),
-  answer: made,
+  answer: endpointMadeShape,
   errors: input,
   async handle({ body: { secret, ...rest } }, { port, changed }) {
     const answer = shownMade(await port.endpoints.create(asked(rest), secret ?? null));
@@ -267,7 +267,7 @@ const update = jsonRoute({
     version: z.number().int().optional().openapi({ description: 'Refused when it has another one by now.' }),
     ...settings,
   }),
-  answer: view,
+  answer: endpointShape,
   errors: [...input, 'not_found', 'conflict'],
   async handle({ params: { id }, body: { state, version, ...rest } }, { port, by, changed }) {
     const wanted = asked(rest);
@@ -312,7 +312,7 @@ const rotate = jsonRoute({
     secret: secretText.optional(),
   }),
   bodyOptional: true,
-  answer: made,
+  answer: endpointMadeShape,
   errors: ['not_found', 'invalid_input', 'store_unavailable'],
   async handle({ params: { id }, body: { overlapMs, secret } }, { port, changed }) {
     const before = shown(await port.endpoints.get(id));

@@ -36,11 +36,11 @@ export class Client {
 
   post<Answer>(path: string, body?: unknown): Promise<Answer> {
     if (body === undefined) return this.#json(path, { method: 'POST' });
-    return this.#json(path, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    });
+    return this.#json(path, withBody('POST', body));
+  }
+
+  patch<Answer>(path: string, body: unknown): Promise<Answer> {
+    return this.#json(path, withBody('PATCH', body));
   }
 
   delete<Answer>(path: string): Promise<Answer> {
@@ -155,4 +155,8 @@ function userName(): string {
   } catch {
     return 'unknown';
   }
+}
+
+function withBody(method: string, body: unknown): RequestInit {
+  return { method, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
 }

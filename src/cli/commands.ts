@@ -5,6 +5,7 @@ import { backup } from './commands/backup.ts';
 import { clear } from './commands/clear.ts';
 import { deadLetters } from './commands/dead-letters.ts';
 import { doctor } from './commands/doctor.ts';
+import { endpoints } from './commands/endpoints.ts';
 import { events } from './commands/events.ts';
 import { init } from './commands/init.ts';
 import { pause } from './commands/pause.ts';
@@ -34,6 +35,7 @@ export const commands: readonly Command[] = [
   pause,
   resume,
   clear,
+  endpoints,
   tokens,
   audit,
   backup,
