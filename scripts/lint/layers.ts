@@ -41,13 +41,21 @@ export const parts: readonly Part[] = [
       'verify/ed25519.ts',
       'verify/encoding.ts',
       'verify/keys.ts',
+      'verify/one-shot.ts',
+      'verify/prepared-hmac.ts',
       'verify/standard-keys.ts',
       'verify/verdict.ts',
     ],
     imports: ['verifier port', ...base],
     packages: ['node:buffer', 'node:crypto'],
   },
-  { name: 'verify', files: ['verify/'], imports: ['keys', 'verifier port', ...base] },
+  // It runs on any runtime that has the first two; node:https is loaded only where a certificate is fetched.
+  {
+    name: 'verify',
+    files: ['verify/'],
+    imports: ['keys', 'verifier port', ...base],
+    packages: ['node:buffer', 'node:crypto', 'node:https'],
+  },
   { name: 'store driver', files: ['store/'], imports: ['store port', ...base] },
   { name: 'queue driver', files: ['queue/'], imports: ['queue port', ...base] },
   {

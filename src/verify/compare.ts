@@ -4,7 +4,8 @@
  * public (it is the sender's own) and means "no".
  */
 import { Buffer } from 'node:buffer';
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
+import { hashBytes } from './one-shot.ts';
 
 /** Whether two digests are the same, in a time that does not depend on their content. */
 export function sameDigest(left: Uint8Array, right: Uint8Array): boolean {
@@ -62,5 +63,5 @@ export class TokenSet {
 }
 
 function digest(bytes: Uint8Array): Uint8Array {
-  return createHash('sha256').update(bytes).digest();
+  return hashBytes('sha256', bytes);
 }

@@ -25,27 +25,35 @@ export interface FieldScheme {
   readonly toleranceMs: number;
 }
 
-/** The fields of a header by name, each with its values in order. */
-export type Fields = ReadonlyMap<string, readonly string[]>;
+/** The fields of a header: name, value, name, value… A list as short as these is searched sooner than a map is made. */
+export type Fields = readonly string[];
 
 /** Fields of a header beyond this are not read. */
 const FIELDS_MAX = SIGNATURES_MAX * 2;
 
 /** Splits a header into fields; text without `=` is ignored. Refuses a list longer than any sender writes. */
 export function parseFields(value: string, separator: string): Fields | Refusal {
-  const items = value.split(separator, FIELDS_MAX + 1);
-  if (items.length > FIELDS_MAX) return refuse('header_malformed', 'the signature header has too many fields');
-  const fields = new Map<string, string[]>();
-  for (const item of items) {
-    const equals = item.indexOf('=');
-    if (equals < 1) continue;
-    const name = item.slice(0, equals).trim();
-    const text = item.slice(equals + 1).trim();
-    const values = fields.get(name);
-    if (values === undefined) fields.set(name, [text]);
-    else values.push(text);
+  const fields: string[] = [];
+  let start = 0;
+  for (let count = 0; start <= value.length; count++) {
+    if (count === FIELDS_MAX) return refuse('header_malformed', 'the signature header has too many fields');
+    const next = value.indexOf(separator, start);
+    const end = next < 0 ? value.length : next;
+    const equals = value.indexOf('=', start);
+    if (equals > start && equals < end)
+      fields.push(value.slice(start, equals).trim(), value.slice(equals + 1, end).trim());
+    start = end + separator.length;
   }
   return fields;
+}
+
+/** The values of a field, in order; none where it is missing. */
+export function fieldValues(fields: Fields, name: string): readonly string[] {
+  const values: string[] = [];
+  for (let index = 0; index + 1 < fields.length; index += 2) {
+    if (fields[index] === name) values.push(fields[index + 1] ?? '');
+  }
+  return values;
 }
 
 /** Verifies and signs requests of a {@link FieldScheme} with the given keys. */

@@ -5,7 +5,8 @@
 import type { Encoding } from './encoding.ts';
 import { openFieldScheme } from './fields.ts';
 import { hmacKeys } from './keys.ts';
-import type { HmacAlgorithm, SecretEncoding } from './keys.ts';
+import type { SecretEncoding } from './keys.ts';
+import type { HmacAlgorithm } from './prepared-hmac.ts';
 import { openHeaderScheme } from './mac.ts';
 import type { HeaderScheme } from './mac.ts';
 import { defineVerifier } from './secret.ts';

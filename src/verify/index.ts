@@ -13,7 +13,8 @@ export type { Encoding } from './encoding.ts';
 export { readRequest } from './fetch-request.ts';
 export { hmac, timestampedHmac } from './hmac.ts';
 export type { HmacOptions, HmacSettings, TimestampedHmacOptions } from './hmac.ts';
-export type { HmacAlgorithm, SecretEncoding } from './keys.ts';
+export type { SecretEncoding } from './keys.ts';
+export type { HmacAlgorithm } from './prepared-hmac.ts';
 export { findProvider, providers } from './catalog.ts';
 export type {
   Provider,

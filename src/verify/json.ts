@@ -3,7 +3,7 @@
  * than expected is no field: nothing is converted on the way to a comparison.
  */
 import { Buffer } from 'node:buffer';
-import { createHash } from 'node:crypto';
+import { hashOnce } from './one-shot.ts';
 
 /** A JSON object. */
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -35,7 +35,7 @@ export function textOf(object: JsonObject, name: string): string | null {
 
 /** SHA-256 in hex, for keys made of more than a key should hold. Text is taken as UTF-8. */
 export function digestOf(data: string | Uint8Array): string {
-  return createHash('sha256').update(data).digest('hex');
+  return hashOnce('sha256', data, 'hex');
 }
 
 /** JSON with the keys of every object in order, so that equal values give equal text. */

@@ -3,14 +3,16 @@
  * holds. Any key may have made any of the signatures given, so that secrets and senders can rotate.
  */
 import { Buffer } from 'node:buffer';
-import { createHmac, createSecretKey } from 'node:crypto';
-import type { KeyObject } from 'node:crypto';
 import { HoldfastError } from '../errors.ts';
 import { sameDigestText } from './compare.ts';
 import { decodeStrict } from './encoding.ts';
 import type { Encoding } from './encoding.ts';
+import { digestBytes, prepareHmac } from './prepared-hmac.ts';
+import type { HmacAlgorithm } from './prepared-hmac.ts';
 import type { Part } from './verdict.ts';
 import type { Witness } from './verifier.ts';
+
+export type { HmacAlgorithm } from './prepared-hmac.ts';
 
 /** Keys of one kind. */
 export interface Keys {
@@ -22,9 +24,6 @@ export interface Keys {
 
 /** A header that lists more signatures than this is refused: each may cost a public-key operation. */
 export const SIGNATURES_MAX = 16;
-
-/** Hash functions an HMAC can be made with. */
-export type HmacAlgorithm = 'sha1' | 'sha256' | 'sha384' | 'sha512';
 
 /** How the bytes of a key are written in a setting. */
 export type SecretEncoding = 'utf8' | 'hex' | 'base64';
@@ -51,44 +50,42 @@ export function hmacKeys(form: HmacForm, secrets: readonly string[]): Keys {
 /** Like {@link hmacKeys}, for keys that are already bytes. */
 export function hmacKeysOf(form: Pick<HmacForm, 'algorithm' | 'encoding'>, bytes: readonly Uint8Array[]): Keys {
   const { algorithm, encoding } = form;
-  const keys = bytes.map((key) => createSecretKey(key));
+  const macs = bytes.map((key) => prepareHmac(algorithm, key));
   const written = writtenForm(algorithm, encoding);
-  const matches = (made: ReturnType<typeof createHmac>, signatures: readonly string[]): boolean => {
-    const expected = made.digest(encoding);
-    return signatures.some((signature) => sameDigestText(expected, signature));
+  const holds = (signatures: readonly string[], parts: readonly Part[]): boolean => {
+    if (signatures.length === 0) return false;
+    for (const mac of macs) {
+      const expected = mac(parts, encoding);
+      for (const signature of signatures) if (sameDigestText(expected, signature)) return true;
+    }
+    return false;
   };
   return {
     prove(signatures, parts, witness) {
-      const held = signatures.length > 0 && keys.some((key) => matches(mac(algorithm, key, parts), signatures));
-      witness?.({
-        algorithm: `HMAC-${algorithm.toUpperCase()}`,
-        form: written,
-        keys: keys.length,
-        signatures,
-        parts,
-        held,
-      });
+      const held = holds(signatures, parts);
+      if (witness !== undefined) {
+        witness({
+          algorithm: `HMAC-${algorithm.toUpperCase()}`,
+          form: written,
+          keys: macs.length,
+          signatures,
+          parts,
+          held,
+        });
+      }
       return held;
     },
     sign(parts) {
-      const [key] = keys;
-      if (key === undefined) throw new HoldfastError('secret_missing', { detail: 'There is no secret to sign with.' });
-      return mac(algorithm, key, parts).digest(encoding);
+      const [mac] = macs;
+      if (mac === undefined) throw new HoldfastError('secret_missing', { detail: 'There is no secret to sign with.' });
+      return mac(parts, encoding);
     },
   };
 }
 
-function mac(algorithm: HmacAlgorithm, key: KeyObject, parts: readonly Part[]): ReturnType<typeof createHmac> {
-  const hmac = createHmac(algorithm, key);
-  for (const part of parts) hmac.update(part);
-  return hmac;
-}
-
-const DIGEST_BYTES: Readonly<Record<HmacAlgorithm, number>> = { sha1: 20, sha256: 32, sha384: 48, sha512: 64 };
-
 /** How a signature is written, in words: `64 characters of lower-case hex`. */
 function writtenForm(algorithm: HmacAlgorithm, encoding: Encoding): string {
-  const bytes = DIGEST_BYTES[algorithm];
+  const bytes = digestBytes(algorithm);
   return encoding === 'hex'
     ? `${bytes * 2} characters of lower-case hex`
     : `${Math.ceil(bytes / 3) * 4} characters of base64`;

@@ -1,7 +1,6 @@
 /** Coinbase: Commerce, and the Developer Platform (CDP), which sends through Hook0. */
 import type { HeaderList } from '../../core/event.ts';
-import { parseFields } from '../fields.ts';
-import type { Fields } from '../fields.ts';
+import { fieldValues, parseFields } from '../fields.ts';
 import { soleHeader } from '../headers.ts';
 import { hmacKeys } from '../keys.ts';
 import type { Keys } from '../keys.ts';
@@ -60,12 +59,13 @@ function open(keys: Keys, toleranceMs: number): Opened {
     if (typeof value !== 'string') return value;
     const fields = parseFields(value, ',');
     if ('ok' in fields) return fields;
-    const at = fields.get('t')?.[0];
-    const version = fields.has('v1') ? 'v1' : 'v0';
-    const signatures = fields.get(version);
-    if (at === undefined || signatures === undefined)
+    const [at] = fieldValues(fields, 't');
+    const newer = fieldValues(fields, 'v1');
+    const signatures = newer.length > 0 ? newer : fieldValues(fields, 'v0');
+    if (at === undefined || signatures.length === 0)
       return refuse('header_malformed', `${header} needs t= and v1= or v0=`);
-    const parts = version === 'v1' ? coveredParts(at, fields, request) : [`${at}.`, request.body];
+    const [list = ''] = fieldValues(fields, 'h');
+    const parts = newer.length > 0 ? coveredParts(at, list, request) : [`${at}.`, request.body];
     if ('ok' in parts) return parts;
     if (!keys.prove(signatures, parts, witness)) return refuse('signature_mismatch', header);
     return checkTimestamp(at, 's', { now, toleranceMs });
@@ -76,8 +76,7 @@ function open(keys: Keys, toleranceMs: number): Opened {
     const covered = ['x-event-id', 'x-event-type'].filter(
       (name) => typeof soleHeader(request.headers, name) === 'string',
     );
-    const fields: Fields = new Map([['h', [covered.join(' ')]]]);
-    const parts = coveredParts(at, fields, request);
+    const parts = coveredParts(at, covered.join(' '), request);
     return 'ok' in parts ? [] : [HEADER, `t=${at},h=${covered.join(' ')},v1=${makeSignature(keys, parts)}`];
   }
 
@@ -85,17 +84,16 @@ function open(keys: Keys, toleranceMs: number): Opened {
 }
 
 /** What `v1` signs: the time, the list of names, their values in that order, and the body, with dots between. */
-function coveredParts(at: string, fields: Fields, request: UnsignedRequest): readonly Part[] | Refusal {
-  const list = fields.get('h')?.[0] ?? '';
+function coveredParts(at: string, list: string, request: UnsignedRequest): readonly Part[] | Refusal {
   const names = list === '' ? [] : list.split(' ');
   if (names.length > COVERED_MAX) return refuse('header_malformed', `${HEADER} names too many headers`);
-  const values: string[] = [];
-  for (const name of names) {
+  let covered = `${at}.${list}.`;
+  for (const [index, name] of names.entries()) {
     const value = soleHeader(request.headers, name.toLowerCase());
     if (typeof value !== 'string') return value;
-    values.push(value);
+    covered += index === 0 ? value : `.${value}`;
   }
-  return [`${at}.${list}.${values.join('.')}.`, request.body];
+  return [`${covered}.`, request.body];
 }
 
 export const coinbaseCommerceProvider: Provider = {

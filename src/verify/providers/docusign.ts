@@ -1,6 +1,5 @@
 /** DocuSign Connect. */
 import type { HeaderList } from '../../core/event.ts';
-import { optionalHeader } from '../headers.ts';
 import { hmacKeys } from '../keys.ts';
 import type { Keys } from '../keys.ts';
 import { makeSignature } from '../mac.ts';
@@ -8,6 +7,7 @@ import { BODY_ONLY, providerVerifier } from '../provider.ts';
 import type { Provider, SecretOptions } from '../provider.ts';
 import type { Opened } from '../secret.ts';
 import { HELD, refuse } from '../verdict.ts';
+import type { Refusal } from '../verdict.ts';
 import type { TypedBody, UnsignedRequest, Verdict, Verifier, VerifyRequest, Witness } from '../verifier.ts';
 
 /**
@@ -27,17 +27,28 @@ export function docusign<Body = unknown>(options: SecretOptions = {}): Verifier 
 
 const PREFIX = 'x-docusign-signature-';
 /** An account has at most ten keys. */
-const SLOTS_MAX = 10;
+const SLOTS = ['1', '2', '3', '4', '5', '6', '7', '8', '9', '10'];
+
+/** The signatures of all slots, found in one pass; a slot that was sent twice is refused. */
+function readSlots(headers: HeaderList): readonly string[] | Refusal {
+  const slots: (string | undefined)[] = [];
+  for (let index = 0; index + 1 < headers.length; index += 2) {
+    const name = headers[index] ?? '';
+    if (name.length <= PREFIX.length || name.length > PREFIX.length + 2) continue;
+    const lowerName = name.toLowerCase();
+    const slot = lowerName.startsWith(PREFIX) ? SLOTS.indexOf(lowerName.slice(PREFIX.length)) : -1;
+    if (slot < 0) continue;
+    if (slots[slot] !== undefined) return refuse('header_malformed', `${lowerName} was sent more than once`);
+    slots[slot] = (headers[index + 1] ?? '').trim();
+  }
+  const signatures = slots.filter((value) => value !== undefined && value !== '') as string[];
+  return signatures.length === 0 ? refuse('header_missing', `${PREFIX}1 is missing`) : signatures;
+}
 
 function open(keys: Keys): Opened {
   function verify(request: VerifyRequest, _now: number, witness?: Witness): Verdict {
-    const signatures: string[] = [];
-    for (let slot = 1; slot <= SLOTS_MAX; slot++) {
-      const value = optionalHeader(request.headers, PREFIX + String(slot));
-      if (typeof value === 'object') return value;
-      if (value !== undefined) signatures.push(value);
-    }
-    if (signatures.length === 0) return refuse('header_missing', `${PREFIX}1 is missing`);
+    const signatures = readSlots(request.headers);
+    if ('ok' in signatures) return signatures;
     return keys.prove(signatures, [request.body], witness) ? HELD : refuse('signature_mismatch', `${PREFIX}1`);
   }
 

@@ -100,6 +100,7 @@ function openV3(urlOf: PublicUrl, keys: Keys, toleranceMs: number): Opened {
 
 /** As documented, and as HubSpot's own libraries sign it: word for word. Mostly they are one. */
 function urlForms(url: string): readonly string[] {
+  if (!url.includes('%')) return [url];
   const decoded = url.replace(DECODED, (code) => String.fromCharCode(Number.parseInt(code.slice(1), 16)));
   return decoded === url ? [url] : [decoded, url];
 }

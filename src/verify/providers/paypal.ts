@@ -2,7 +2,6 @@
 import { Buffer } from 'node:buffer';
 import { createPrivateKey } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { crc32 } from 'node:zlib';
 import type { HeaderList } from '../../core/event.ts';
 import { certificateCache, isPublishedAt } from '../certificates.ts';
 import type { CertificateCache, CertificateOptions } from '../certificates.ts';
@@ -10,6 +9,7 @@ import { soleHeader } from '../headers.ts';
 import { HOUR_MS, providerVerifier, toleranceOf, WEEK_MS } from '../provider.ts';
 import type { Provider, ToleranceOptions } from '../provider.ts';
 import { rsaHolds, rsaSign } from '../rsa.ts';
+import { crc32 } from '../crc32.ts';
 import type { Opened } from '../secret.ts';
 import { checkTimestamp, formatTimestamp } from '../timestamp.ts';
 import { refuse } from '../verdict.ts';

@@ -1,7 +1,5 @@
 /** Twilio: form requests (messages, calls, status) and JSON requests. */
 import { Buffer } from 'node:buffer';
-import { createHash } from 'node:crypto';
-import { parse, stringify } from 'node:querystring';
 import { sameDigestText } from '../compare.ts';
 import { soleHeader } from '../headers.ts';
 import { hmacKeys } from '../keys.ts';
@@ -12,7 +10,8 @@ import { providerVerifier, WEEK_MS } from '../provider.ts';
 import type { Provider, PublicUrlOptions, SecretOptions } from '../provider.ts';
 import { publicUrl } from '../public-url.ts';
 import type { PublicUrl } from '../public-url.ts';
-import { parametersOf, withParameter } from '../query.ts';
+import { formPairs, legacyQuery, parameterOf, withParameter } from '../query.ts';
+import { hashOnce } from '../one-shot.ts';
 import type { Opened } from '../secret.ts';
 import { HELD, refuse } from '../verdict.ts';
 import type { Refusal } from '../verdict.ts';
@@ -68,7 +67,8 @@ function open(urlOf: PublicUrl, keys: Keys): Opened {
     if (typeof url !== 'string') return url;
     const parameters = coveredParameters(url, request);
     if (typeof parameters !== 'string') return parameters;
-    for (const candidate of urlForms(url)) if (keys.prove([signature], [candidate, parameters], witness)) return HELD;
+    if (keys.prove([signature], [url, parameters], witness)) return HELD;
+    for (const candidate of otherForms(url)) if (keys.prove([signature], [candidate, parameters], witness)) return HELD;
     return refuse('signature_mismatch', header);
   }
 
@@ -92,7 +92,7 @@ function open(urlOf: PublicUrl, keys: Keys): Opened {
  * covers is refused: the signature would hold whatever it says.
  */
 function coveredParameters(url: string, request: UnsignedRequest): string | Refusal {
-  const hash = parametersOf(url).get(BODY_HASH);
+  const hash = parameterOf(url, BODY_HASH);
   if (hash !== null) {
     return sameDigestText(sha256(request.body), hash) ? '' : refuse('body_hash_mismatch', `${BODY_HASH} of the URL`);
   }
@@ -104,29 +104,29 @@ function coveredParameters(url: string, request: UnsignedRequest): string | Refu
 
 /** Each key with its values, keys in order of code units; of a repeated key each value once, in order. */
 function signedForm(text: string): string {
-  const values = new Map<string, Set<string>>();
-  for (const [name, value] of new URLSearchParams(text)) {
-    const known = values.get(name);
-    if (known === undefined) values.set(name, new Set([value]));
-    else known.add(value);
-  }
+  const pairs = formPairs(text).toSorted(inOrder);
   let signed = '';
-  for (const name of [...values.keys()].toSorted(byCodeUnit)) {
-    for (const value of [...(values.get(name) ?? [])].toSorted(byCodeUnit)) signed += name + value;
+  let before: readonly string[] = [];
+  for (const pair of pairs) {
+    const [name, value] = pair;
+    if (name !== before[0] || value !== before[1]) signed += name + value;
+    before = pair;
   }
   return signed;
 }
 
-function byCodeUnit(left: string, right: string): number {
-  return left < right ? -1 : 1;
+/** By name, then by value, in code units. */
+function inOrder(left: readonly [string, string], right: readonly [string, string]): number {
+  if (left[0] !== right[0]) return left[0] < right[0] ? -1 : 1;
+  if (left[1] === right[1]) return 0;
+  return left[1] < right[1] ? -1 : 1;
 }
 
 /**
- * The spellings of a URL that Twilio has signed over the years, as its library tries them: as it is, without and with a
- * port, and with the query escaped in an older way. Made one by one: mostly the first is right.
+ * The other spellings of a URL that Twilio has signed over the years, as its library tries them: without and with a
+ * port, and with the query escaped in an older way. Made one by one: mostly none is needed.
  */
-function* urlForms(url: string): Generator<string> {
-  yield url;
+function* otherForms(url: string): Generator<string> {
   yield withoutPort(url);
   yield withPort(url);
   const normal = URL.canParse(url) ? new URL(url).toString() : url;
@@ -150,11 +150,11 @@ function withPort(url: string): string {
 
 function withLegacyQuery(url: string): string {
   const mark = url.indexOf('?');
-  return mark < 0 || mark === url.length - 1 ? url : `${url.slice(0, mark)}?${stringify(parse(url.slice(mark + 1)))}`;
+  return mark < 0 || mark === url.length - 1 ? url : `${url.slice(0, mark)}?${legacyQuery(url.slice(mark + 1))}`;
 }
 
 function sha256(body: Uint8Array): string {
-  return createHash('sha256').update(body).digest('hex');
+  return hashOnce('sha256', body, 'hex');
 }
 
 /** What happened: the status of the message or of the call. */
