@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the programs that some tests and the benchmark run: wrk, redis-server, strace, e2fsprogs, python3. Needs root on Debian or Ubuntu.
+# Installs the programs that some tests and the benchmark run: wrk, redis-server, strace, e2fsprogs, python3, postgresql. Needs root on Debian or Ubuntu.
 # Exits 1 and names what is missing where it cannot.
 set -euo pipefail
 
@@ -9,6 +9,8 @@ missing() {
   for program in "${!package[@]}"; do
     command -v "$program" >/dev/null || echo "${package[$program]}"
   done | sort
+  # Its server is not on the PATH: Debian keeps one a version.
+  compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || echo postgresql
 }
 
 wanted=$(missing)
@@ -16,6 +18,11 @@ wanted=$(missing)
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   export DEBIAN_FRONTEND=noninteractive
+  # PostgreSQL makes a cluster of its own when it is installed, and starts it, unless it is told not to.
+  if [[ $wanted == *postgresql* ]] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+    mkdir -p /etc/postgresql-common
+    echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+  fi
   # A new package list first: an old one names files that are gone. Run level 1 keeps apt from starting a server.
   # shellcheck disable=SC2086 -- one word a package
   { apt-get update -qq && RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $wanted; } >/dev/null ||

@@ -134,7 +134,12 @@ export function redactedSettings(values: Settings): Readonly<Record<string, unkn
   return Object.fromEntries(
     Object.entries<Setting>(settings).map(([name, setting]) => {
       const value = values[name as SettingName];
-      return [name, setting.secret === true && value !== null ? '[set]' : value];
+      return [name, setting.secret === true && value !== null ? '[set]' : withoutPassword(value)];
     }),
   );
+}
+
+/** A URL without what only its server may see. */
+function withoutPassword(value: unknown): unknown {
+  return typeof value === 'string' ? value.replace(/^([a-z+]+:\/\/[^/@]*?):[^/]*@/, '$1:[set]@') : value;
 }

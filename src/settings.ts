@@ -21,7 +21,8 @@ export const settings = {
     env: 'HOLDFAST_STORE',
     type: 'text',
     default: 'sqlite:./data/holdfast.db',
-    about: 'Where events are committed: sqlite:PATH, or memory: (nothing survives the process).',
+    about:
+      'Where events are committed: sqlite:PATH, postgres://USER:PASSWORD@HOST/DATABASE (shared by any number of gateways; needs the package pg), or memory: (nothing survives the process).',
   },
   durability: {
     env: 'HOLDFAST_DURABILITY',

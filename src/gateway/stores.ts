@@ -1,4 +1,5 @@
 /** The one place that picks a store. Drivers load when they are picked, so that their clients are optional. */
+import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import type { Settings } from '../settings.ts';
 import type { Clock } from '../core/clock.ts';
@@ -24,8 +25,11 @@ export async function makeStore(
     const { memoryStore } = await import('../store/memory.ts');
     return memoryStore(parts);
   }
+  if (scheme === 'postgres' || scheme === 'postgresql') return makePostgresStore(store, durability, parts);
   if (scheme !== 'sqlite' || path === '') {
-    throw new HoldfastError('config_invalid', { detail: `store: expected sqlite:PATH or memory:, got '${scheme}:…'.` });
+    throw new HoldfastError('config_invalid', {
+      detail: `store: expected sqlite:PATH, postgres://… or memory:, got '${scheme}:…'.`,
+    });
   }
   const synchronous = [...SYNCHRONOUS].find(([name]) => name === durability)?.[1];
   if (synchronous === undefined) {
@@ -35,6 +39,27 @@ export async function makeStore(
   }
   const { sqliteStore } = await import('../store/sqlite/index.ts');
   return sqliteStore({ path: resolve(directory, path), synchronous, ...parts });
+}
+
+/** @throws HoldfastError config_invalid when `pg` is not installed */
+async function makePostgresStore(
+  url: string,
+  durability: string,
+  { clock, ids }: { readonly clock: Clock; readonly ids: IdMaker },
+): Promise<Store> {
+  const weaker = durability !== 'full';
+  const { postgresStore } = await import('../store/postgres/index.ts').catch((cause: unknown) => {
+    if ((cause as { readonly code?: unknown } | null)?.code !== 'ERR_MODULE_NOT_FOUND') throw cause;
+    const detail = `store: ${url.slice(0, url.indexOf(':'))}://… needs the package pg: npm install pg`;
+    throw new HoldfastError('config_invalid', { detail, cause });
+  });
+  return postgresStore({
+    url,
+    clock,
+    process: `${hostname()}:${process.pid}:${ids.make('prc')}`,
+    synchronousCommit: weaker ? 'off' : 'on',
+    allowWeakerDurability: weaker,
+  });
 }
 
 /**

@@ -1,0 +1,106 @@
+/**
+ * Which events of a commit repeat an earlier one. All commits insert into the newest epoch, in the order of digests: where
+ * two of them bring the same key at once the second waits for the first at the unique index, and nobody waits in a circle.
+ * Older epochs are only read.
+ */
+
+/** What an epoch has to remember, to the hour above, so that its row changes once an hour and not with every commit. */
+const note = `
+CREATE FUNCTION note_windows(p_epoch integer, p_until bigint, p_window bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE dedupe_epoch SET until_max = greatest(until_max, (p_until / 3600000 + 1) * 3600000),
+    window_max = greatest(window_max, p_window)
+  WHERE epoch = p_epoch AND (until_max < p_until OR window_max < p_window);
+END $$;`;
+
+/** The events of a commit that are deduplicated and not refused, with their digests cut from the bytes. */
+const keyed = `
+CREATE FUNCTION keyed_events(p_events json, p_bytes bytea, p_refused integer[])
+RETURNS TABLE (i integer, id text, bucket integer, digest bytea, body bytea, received_at bigint, until bigint)
+LANGUAGE sql STABLE AS $$
+  SELECT x.i, x.id, x.b, substring(p_bytes FROM x.g + 1 FOR 32), substring(p_bytes FROM x.g + 33 FOR 32), x.r, x.r + x.e
+  FROM json_to_recordset(p_events) AS x(i integer, id text, b integer, g integer, r bigint, e bigint, f integer)
+  WHERE x.g IS NOT NULL AND (x.f IS NULL OR x.f <> ALL (p_refused))
+$$;`;
+
+/**
+ * Answers the repeats: index, id and bucket of the first, whether the body differs. First the first of each digest, in
+ * one statement; what that leaves open (repeats, and digests that come twice) one by one.
+ */
+const find = `
+CREATE FUNCTION find_repeats(p_events json, p_bytes bytea, p_refused integer[],
+  OUT o_index integer[], OUT o_first text[], OUT o_bucket integer[], OUT o_differs boolean[]) LANGUAGE plpgsql AS $$
+DECLARE
+  v_epoch integer := (SELECT max(epoch) FROM dedupe_epoch);
+  v_count bigint;
+  v_taken text[];
+  v_until bigint;
+  v_window bigint;
+  v_event record;
+  v_known record;
+BEGIN
+  o_index := '{}';
+  SELECT count(*), max(k.until), max(k.until - k.received_at) INTO v_count, v_until, v_window
+    FROM keyed_events(p_events, p_bytes, p_refused) k;
+  IF v_count = 0 THEN RETURN; END IF;
+  PERFORM note_windows(v_epoch, v_until, v_window);
+
+  WITH first AS MATERIALIZED (
+    SELECT DISTINCT ON (k.digest) k.* FROM keyed_events(p_events, p_bytes, p_refused) k ORDER BY k.digest, k.i
+  ), taken AS (
+    INSERT INTO dedupe AS known (epoch, digest, received_at, until, event_id, bucket, body)
+    SELECT v_epoch, first.digest, first.received_at, first.until, first.id, first.bucket, first.body
+    FROM first
+    WHERE NOT EXISTS (
+      SELECT FROM dedupe old WHERE old.digest = first.digest AND old.epoch < v_epoch AND first.received_at < old.until)
+    ORDER BY first.digest
+    ON CONFLICT (digest, epoch) DO UPDATE
+      SET received_at = excluded.received_at, until = excluded.until, event_id = excluded.event_id,
+        bucket = excluded.bucket, body = excluded.body
+      WHERE known.until <= excluded.received_at
+    RETURNING event_id
+  )
+  SELECT array_agg(event_id) INTO v_taken FROM taken;
+  IF coalesce(array_length(v_taken, 1), 0) = v_count THEN RETURN; END IF;
+
+  FOR v_event IN
+    SELECT k.* FROM keyed_events(p_events, p_bytes, p_refused) k WHERE k.id <> ALL (coalesce(v_taken, '{}')) ORDER BY k.i
+  LOOP
+    SELECT known.until, known.event_id, known.bucket, known.body INTO v_known FROM dedupe known
+      WHERE known.digest = v_event.digest ORDER BY known.epoch DESC LIMIT 1;
+    IF FOUND AND v_event.received_at < v_known.until THEN
+      o_index := o_index || v_event.i;
+      o_first := o_first || v_known.event_id;
+      o_bucket := o_bucket || v_known.bucket;
+      o_differs := o_differs || (v_event.body <> v_known.body);
+    ELSE
+      INSERT INTO dedupe (epoch, digest, received_at, until, event_id, bucket, body)
+      VALUES (v_epoch, v_event.digest, v_event.received_at, v_event.until, v_event.id, v_event.bucket, v_event.body)
+      ON CONFLICT (digest, epoch) DO UPDATE
+        SET received_at = excluded.received_at, until = excluded.until, event_id = excluded.event_id,
+          bucket = excluded.bucket, body = excluded.body;
+    END IF;
+  END LOOP;
+END $$;`;
+
+/** Counts the repeats with the first ones, in order; keeps the newest ten. */
+const count = `
+CREATE FUNCTION count_repeats(p_events json, p_index integer[], p_first text[], p_bucket integer[], p_differs boolean[])
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  v_repeat record;
+BEGIN
+  PERFORM FROM event WHERE id = ANY (p_first) AND bucket = ANY (p_bucket || 0) ORDER BY seq FOR NO KEY UPDATE;
+  FOR v_repeat IN
+    SELECT p_first[array_position(p_index, x.i)] AS first, p_bucket[array_position(p_index, x.i)] AS bucket,
+      jsonb_build_object('receivedAt', x.r, 'differs', p_differs[array_position(p_index, x.i)], 'correlationId', x.c) AS one
+    FROM json_to_recordset(p_events) AS x(i integer, r bigint, c text)
+    WHERE x.i = ANY (p_index) ORDER BY x.i
+  LOOP
+    UPDATE event SET duplicates = duplicates + 1,
+      newest = jsonb_path_query_array(jsonb_build_array(v_repeat.one) || coalesce(newest, '[]'), '$[0 to 9]')
+    WHERE id = v_repeat.first AND bucket IN (v_repeat.bucket, 0);
+  END LOOP;
+END $$;`;
+
+export const dedupeFunctions = [note, keyed, find, count].join('\n');

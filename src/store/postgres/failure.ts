@@ -1,0 +1,46 @@
+/** What an error of PostgreSQL or of the connection means for the caller, told by codes and never by text. */
+import { HoldfastError } from '../../errors.ts';
+import { StoreError } from '../store.ts';
+
+/** What an error of `pg` may carry. */
+interface Coded {
+  readonly code?: unknown;
+  readonly severity?: unknown;
+  readonly constraint?: unknown;
+}
+
+const CHECK_VIOLATION = '23514';
+const UNIQUE_VIOLATION = '23505';
+
+/** Whether the server itself said that the transaction failed, with the connection still good: it left nothing behind. */
+export function isRolledBack(error: unknown): boolean {
+  return (error as Coded | null)?.severity === 'ERROR';
+}
+
+/** The five characters of an SQLSTATE, or the code of a socket error; '' when there is none. */
+function codeOf(error: unknown): string {
+  const { code } = (error ?? {}) as Coded;
+  return typeof code === 'string' ? code : '';
+}
+
+/** Whether a row had no partition: the first event of a new day. */
+export function lacksPartition(error: unknown): boolean {
+  return codeOf(error) === CHECK_VIOLATION;
+}
+
+/** Whether an event has the id of one that is there. */
+export function repeatsEventId(error: unknown): boolean {
+  const { constraint } = (error ?? {}) as Coded;
+  return codeOf(error) === UNIQUE_VIOLATION && typeof constraint === 'string' && /^event_.*id/.test(constraint);
+}
+
+/**
+ * What the caller is told. `sent`: a commit may have reached the server. A shared store is never `fatal`: the server
+ * recovers by itself (it ends all connections when it cannot trust its disk), and this process need not end for it.
+ */
+export function toStoreError(error: unknown, sent: boolean): Error {
+  if (error instanceof StoreError || error instanceof HoldfastError) return error;
+  const code = codeOf(error);
+  const text = `PostgreSQL${code === '' ? '' : ` ${code}`}: ${error instanceof Error ? error.message : String(error)}`;
+  return new StoreError(sent && !isRolledBack(error) ? 'unknown' : 'unavailable', text, error);
+}

@@ -1,0 +1,185 @@
+/**
+ * The store on PostgreSQL: shared by any number of gateways. What happens in one transaction happens in one call of a
+ * function at the server, so that a commit is one round trip and one flush.
+ *
+ * Where to read what: `tables.ts` what is kept and why so; `commit-function.ts` a commit, with `dedupe-`, `append-`,
+ * `settle-`, `replay-`, `action-` and `document-function.ts` its parts; `order-function.ts` order keys;
+ * `claim-function.ts` claims and wake-ups; `purge-function.ts` retention. The other files are this side of the line.
+ */
+import type { Clock } from '../../core/clock.ts';
+import { HoldfastError } from '../../errors.ts';
+import {
+  type CommitAnswers,
+  type CommitBatch,
+  type DocumentWrite,
+  type RegistryStore,
+  StoreError,
+  type StoreReport,
+} from '../store.ts';
+import { claim, renew, wakeUps } from './claims.ts';
+import { commit, type Committing } from './commit.ts';
+import { Connections, type SynchronousCommit } from './connection.ts';
+import { durabilityOf } from './durability.ts';
+import { postgresHistory } from './history.ts';
+import { FORMAT, migrate, quoted } from './migrate.ts';
+import { Purge, SWEPT_BYTES_MAX } from './purge.ts';
+import { getDocument, listDocuments, putDocument, Watchers } from './registry.ts';
+import { storedText } from './text.ts';
+import type { HistoryStore, Store, WorkStore } from '../store.ts';
+
+/** Options of {@link postgresStore}. */
+export interface PostgresOptions {
+  /** `postgres://user:password@host:5432/database`, with what `pg` understands behind `?`. */
+  readonly url: string;
+  /** Timers: how often is looked for what other processes wrote. */
+  readonly clock: Clock;
+  /** The schema that everything is in. Default `holdfast`. Letters, digits and `_`; at most 40. */
+  readonly schema?: string;
+  /** Name of this process, different from that of every other: whose claims are whose. */
+  readonly process: string;
+  /** Most connections of this process. Default 8. */
+  readonly connectionsMax?: number;
+  /** What a commit waits for. Default `on`: the flush, and synchronous standbys where the server has some. */
+  readonly synchronousCommit?: SynchronousCommit;
+  /** Takes a server that a power cut can make forget. Default: it is refused with `store_not_durable`. */
+  readonly allowWeakerDurability?: boolean;
+  /** After this the server ends a statement. Default 10 s. */
+  readonly statementMs?: number;
+  /** Bytes of a day above which it goes whole and is not swept row by row. Default 64 MiB. */
+  readonly sweptBytesMax?: number;
+}
+
+/** A {@link Store} on PostgreSQL. */
+export interface PostgresStore extends Store {
+  /** For tests: resolves when nothing is under way. */
+  quiet(): Promise<void>;
+}
+
+/** @throws HoldfastError config_invalid when an option does not fit */
+export function postgresStore(options: PostgresOptions): PostgresStore {
+  return new Postgres(options);
+}
+
+interface Opened {
+  readonly to: Committing;
+  readonly purge: Purge;
+  readonly report: StoreReport;
+  /** The number of the newest commit. */
+  number: number;
+}
+
+class Postgres implements PostgresStore {
+  readonly work: WorkStore;
+  readonly history: HistoryStore;
+  readonly registry: RegistryStore;
+  readonly #options: PostgresOptions;
+  readonly #name: string;
+  readonly #watchers: Watchers;
+  #opened: Opened | null = null;
+  #opening: Promise<StoreReport> | null = null;
+
+  constructor(options: PostgresOptions) {
+    this.#options = options;
+    this.#name = options.schema ?? 'holdfast';
+    if (!/^[a-z_][a-z0-9_]{0,39}$/.test(this.#name)) {
+      throw new HoldfastError('config_invalid', {
+        detail: `schema: expected up to 40 lower-case letters, digits and _, got '${this.#name}'.`,
+      });
+    }
+    this.#watchers = new Watchers(options.clock, () => this.#use().to);
+    this.history = postgresHistory(() => this.#use().to);
+    this.work = {
+      open: () => this.#open(),
+      commit: (batch) => this.#commit(batch),
+      claim: async (request) => claim(this.#use().to, request),
+      renew: async (claims, leaseMs) => renew(this.#use().to, claims, leaseMs),
+      wakeUps: async (destinations, now) => wakeUps(this.#use().to, destinations, now),
+      purge: async (request) => this.#use().purge.step(request),
+      close: () => this.#close(),
+    };
+    this.registry = this.#makeRegistry();
+  }
+
+  async quiet(): Promise<void> {
+    await this.#watchers.quiet();
+    await this.#opened?.to.connections.quiet();
+  }
+
+  #open(): Promise<StoreReport> {
+    if (this.#opened !== null) return Promise.resolve(this.#opened.report);
+    this.#opening ??= this.#connect().finally(() => {
+      this.#opening = null;
+    });
+    return this.#opening;
+  }
+
+  async #connect(): Promise<StoreReport> {
+    const { url, connectionsMax = 8, statementMs = 10_000, synchronousCommit = 'on' } = this.#options;
+    const { allowWeakerDurability = false, sweptBytesMax = SWEPT_BYTES_MAX } = this.#options;
+    const connections = new Connections({ url, connectionsMax, statementMs, synchronousCommit });
+    try {
+      const report = await durabilityOf(connections, { synchronousCommit, allowWeakerDurability }, FORMAT);
+      await migrate(connections, this.#name);
+      const schema = quoted(this.#name);
+      const { owner, number } = await enrol(connections, schema, this.#options.process);
+      const to: Committing = { connections, schema, name: this.#name, owner };
+      this.#opened = { to, purge: new Purge(to, { sweptBytesMax }), report, number };
+      return report;
+    } catch (error) {
+      await connections.close();
+      throw error;
+    }
+  }
+
+  async #commit(batch: CommitBatch): Promise<CommitAnswers> {
+    const opened = this.#use();
+    const answers = await commit(opened.to, batch, ++opened.number);
+    if (batch.documents.length > 0) this.#watchers.tell(new Set(batch.documents.map(({ kind }) => kind)));
+    return answers;
+  }
+
+  async #close(): Promise<void> {
+    const opened = this.#opened;
+    if (opened === null) return;
+    this.#opened = null;
+    await this.#watchers.stop();
+    const { connections, schema, owner } = opened.to;
+    try {
+      await connections.run([{ text: `SELECT ${schema}.end_claims_1($1)`, values: [owner] }]);
+    } catch {
+      // The server is not there: its leases end the claims.
+    }
+    await connections.close();
+  }
+
+  #use(): Opened {
+    if (this.#opened === null) throw new StoreError('unavailable', 'The store is not open: open it first.');
+    return this.#opened;
+  }
+
+  #makeRegistry(): RegistryStore {
+    return {
+      get: async (kind, key) => getDocument(this.#use().to, kind, key),
+      list: async (kind) => listDocuments(this.#use().to, kind),
+      put: async (write: DocumentWrite) => {
+        const answer = await putDocument(this.#use().to, write);
+        this.#watchers.tell(new Set([write.kind]));
+        return answer;
+      },
+      watch: (kind, changed) => this.#watchers.watch(kind, changed),
+    };
+  }
+}
+
+/** The number of this process, and that of the newest commit that is remembered for it. */
+async function enrol(
+  connections: Connections,
+  schema: string,
+  process: string,
+): Promise<{ readonly owner: number; readonly number: number }> {
+  const text = `WITH known AS (
+      INSERT INTO ${schema}.process AS p (name) VALUES ($1) ON CONFLICT (name) DO UPDATE SET name = p.name RETURNING id)
+    SELECT id, coalesce((SELECT max(number) FROM ${schema}.token WHERE owner = known.id), 0) AS number FROM known`;
+  const [row] = await connections.run([{ text, values: [storedText(process)] }]);
+  return { owner: Number(row?.['id']), number: Number(row?.['number']) };
+}

@@ -1,0 +1,228 @@
+/** Retention: what has come of age goes. */
+import { BUCKETED } from './tables.ts';
+
+const bucketed = BUCKETED.map((table) => `'${table}'`).join(', ');
+
+/**
+ * What has become of events, in the order of positions: whether they are due to go, or only their bodies. The clocks are
+ * in milliseconds, null keeps for ever. `p_buckets`: which days to look at.
+ */
+const aged = `
+CREATE FUNCTION aged_events(p_now bigint, p_clocks json, p_buckets integer[], p_after bigint, p_limit integer)
+RETURNS TABLE (seq bigint, bucket integer, last_seq bigint, source text, goes boolean, body_goes boolean, dead bigint)
+LANGUAGE sql STABLE AS $$
+  SELECT e.seq, e.bucket, e.last_seq, e.source,
+    coalesce(p_now - e.since >= e.kept_ms, false),
+    e.has_body AND e.usual AND coalesce(p_now - e.since >= (p_clocks ->> 'bodies')::bigint, false), e.dead
+  FROM (
+    SELECT x.seq, x.bucket, x.last_seq, x.source, x.body IS NOT NULL AS has_body, live.dead,
+      greatest(x.received_at, live.since, past.since) AS since,
+      live.open = 0 AND live.dead = 0 AND NOT is_unmatched.it AS usual,
+      CASE WHEN live.open > 0 THEN NULL
+        WHEN live.dead > 0 THEN (p_clocks ->> 'deadLetters')::bigint
+        WHEN is_unmatched.it THEN (p_clocks ->> 'unmatched')::bigint
+        ELSE (p_clocks ->> 'events')::bigint END AS kept_ms
+    FROM (SELECT * FROM event v WHERE v.bucket = ANY (p_buckets) AND v.seq > p_after ORDER BY v.seq LIMIT p_limit) x,
+      LATERAL (
+        SELECT count(*) FILTER (WHERE NOT d.dead) AS open, count(*) FILTER (WHERE d.dead) AS dead, count(*) AS total,
+          max(d.ended_at) AS since
+        FROM delivery d WHERE d.seq IN (SELECT deliveries_of(x.seq, x.last_seq))) live,
+      LATERAL (
+        SELECT count(*) AS total, max(coalesce(p.resolved_at, p.ended_at)) AS since
+        FROM (
+          SELECT n.resolved_at, n.ended_at FROM ended n
+          WHERE n.bucket = x.bucket AND n.seq BETWEEN x.seq AND x.last_seq AND n.event_seq = x.seq
+          UNION ALL
+          SELECT n.resolved_at, n.ended_at FROM ended n
+          WHERE n.bucket = x.bucket AND n.event_seq = x.seq AND n.replay_id IS NOT NULL) p) past,
+      LATERAL (SELECT live.total + past.total = 0 AND x.duplicate_of IS NULL AS it) is_unmatched) e
+$$;`;
+
+/** Which days a sweep looks at: those old enough that something in them may go, unless so much is in them that the day is left to go whole. */
+const days = `
+CREATE FUNCTION days_1() RETURNS TABLE (bucket integer, bytes bigint)
+LANGUAGE sql STABLE SET search_path FROM CURRENT SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+  SELECT substring(c.relname FROM 7)::integer, pg_total_relation_size(c.oid)
+  FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'event'::regclass ORDER BY 1
+$$;`;
+
+/** One step of a sweep. Answers how far it came; null: to the end. */
+const sweep = `
+CREATE FUNCTION sweep_1(p_clocks json, p_buckets integer[], p_after bigint, p_limit integer,
+  OUT o_after bigint, OUT o_events bigint, OUT o_bodies bigint, OUT o_dead bigint)
+LANGUAGE plpgsql SET search_path FROM CURRENT SET jit = off SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+  v_now bigint := now_ms();
+  v_found bigint[];
+  v_goes bigint[];
+  v_dead bigint[];
+  v_bodies bigint[];
+  v_buckets integer[];
+  v_destinations text[];
+  v_keys text[];
+BEGIN
+  PERFORM enter_gate();
+  SELECT array_agg(a.seq ORDER BY a.seq), array_agg(a.seq) FILTER (WHERE a.goes) INTO v_found, v_goes
+    FROM aged_events(v_now, p_clocks, p_buckets, p_after, p_limit) a;
+  IF coalesce(array_length(v_found, 1), 0) >= p_limit THEN o_after := v_found[array_length(v_found, 1)]; END IF;
+  o_events := 0; o_bodies := 0; o_dead := 0;
+  IF v_found IS NULL THEN RETURN; END IF;
+  IF v_goes IS NOT NULL AND p_clocks ->> 'deadLetters' IS NOT NULL THEN
+    PERFORM lock_keys(ARRAY(SELECT d.key FROM delivery d WHERE d.event_seq = ANY (v_goes) AND d.holds
+      AND d.seq IN (SELECT deliveries_of(e.seq, e.last_seq) FROM event e WHERE e.seq = ANY (v_goes) AND e.bucket = ANY (p_buckets))));
+  END IF;
+  -- Whoever makes a replay shares a lock on the event: what is locked now and still goes has none.
+  v_found := ARRAY(SELECT e.seq FROM event e WHERE e.seq = ANY (v_found) AND e.bucket = ANY (p_buckets) FOR UPDATE SKIP LOCKED);
+  SELECT array_agg(a.seq) FILTER (WHERE a.goes), array_agg(a.seq) FILTER (WHERE a.body_goes AND NOT a.goes),
+    array_agg(DISTINCT a.bucket) FILTER (WHERE a.goes OR a.body_goes), coalesce(sum(a.dead) FILTER (WHERE a.goes), 0)
+  INTO v_goes, v_bodies, v_buckets, o_dead
+  FROM aged_events(v_now, p_clocks, p_buckets, p_after, p_limit) a WHERE a.seq = ANY (v_found);
+
+  UPDATE event SET body = NULL WHERE seq = ANY (v_bodies) AND bucket = ANY (v_buckets);
+  GET DIAGNOSTICS o_bodies = ROW_COUNT;
+  IF v_goes IS NULL THEN RETURN; END IF;
+  WITH gone AS (
+    DELETE FROM delivery d
+    WHERE d.seq IN (SELECT deliveries_of(e.seq, e.last_seq) FROM event e WHERE e.seq = ANY (v_goes) AND e.bucket = ANY (v_buckets))
+    RETURNING d.seq, d.destination, d.key, d.holds
+  )
+  SELECT array_agg(seq), array_agg(destination) FILTER (WHERE holds), array_agg(key) FILTER (WHERE holds)
+  INTO v_dead, v_destinations, v_keys FROM gone;
+  WITH gone AS (
+    DELETE FROM ended n
+    USING event e
+    WHERE e.seq = ANY (v_goes) AND e.bucket = ANY (v_buckets) AND n.bucket = e.bucket AND n.event_seq = e.seq
+      AND (n.seq BETWEEN e.seq AND e.last_seq OR n.replay_id IS NOT NULL)
+    RETURNING n.seq
+  )
+  SELECT v_dead || array_agg(seq) INTO v_dead FROM gone;
+  DELETE FROM attempt WHERE delivery = ANY (v_dead) AND bucket = ANY (v_buckets);
+  DELETE FROM answer WHERE event_seq = ANY (v_goes) AND bucket = ANY (v_buckets);
+  WITH gone AS (
+    DELETE FROM event WHERE seq = ANY (v_goes) AND bucket = ANY (v_buckets) RETURNING source
+  ), counted AS (
+    INSERT INTO source_total (source, kept) SELECT source, -count(*) FROM gone GROUP BY source
+  )
+  SELECT count(*) INTO o_events FROM gone;
+  IF v_keys IS NOT NULL THEN PERFORM unblock(v_destinations, v_keys); END IF;
+END $$;`;
+
+/** Open, unclaimed deliveries of a held destination that were committed before a time. */
+const held = `
+CREATE FUNCTION bury_held_1(p_destination text, p_before bigint, p_limit bigint) RETURNS integer
+LANGUAGE plpgsql SET search_path FROM CURRENT SET jit = off SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+DECLARE
+  v_now bigint;
+  v_buried record;
+BEGIN
+  PERFORM enter_gate();
+  PERFORM lock_all_keys();
+  v_now := now_ms();
+  SELECT * INTO v_buried FROM bury_unclaimed(v_now, ARRAY(
+    SELECT d.seq FROM delivery d
+    WHERE d.seq IN (SELECT oldest_unclaimed(v_now, p_destination, p_limit)) AND d.committed_at < p_before), 'held_too_long');
+  IF v_buried.o_keys IS NOT NULL THEN PERFORM unblock(v_buried.o_destinations, v_buried.o_keys); END IF;
+  RETURN v_buried.o_count;
+END $$;`;
+
+/** Moves what outlives its day to where nothing is dropped. Answers how far it came, and how many it moved. */
+const keep = `
+CREATE FUNCTION keep_1(p_clocks json, p_bucket integer, p_after bigint, p_limit integer,
+  OUT o_after bigint, OUT o_moved bigint)
+LANGUAGE plpgsql SET search_path FROM CURRENT SET jit = off SET plan_cache_mode = force_generic_plan SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+  v_now bigint := now_ms();
+  v_found bigint[];
+  v_stays bigint[];
+  v_seqs bigint[];
+BEGIN
+  PERFORM enter_gate();
+  SELECT array_agg(a.seq ORDER BY a.seq), array_agg(a.seq) FILTER (WHERE NOT a.goes) INTO v_found, v_stays
+    FROM aged_events(v_now, p_clocks, ARRAY[p_bucket], p_after, p_limit) a;
+  IF coalesce(array_length(v_found, 1), 0) >= p_limit THEN o_after := v_found[array_length(v_found, 1)]; END IF;
+  o_moved := coalesce(array_length(v_stays, 1), 0);
+  IF v_stays IS NULL THEN RETURN; END IF;
+  WITH moved AS (
+    UPDATE delivery d SET bucket = 0
+    WHERE d.seq IN (SELECT deliveries_of(e.seq, e.last_seq) FROM event e WHERE e.seq = ANY (v_stays) AND e.bucket = p_bucket)
+    RETURNING d.seq
+  )
+  SELECT array_agg(seq) INTO v_seqs FROM moved;
+  WITH moved AS (
+    UPDATE ended n SET bucket = 0 FROM event e
+    WHERE e.seq = ANY (v_stays) AND e.bucket = p_bucket AND n.bucket = p_bucket AND n.event_seq = e.seq
+      AND (n.seq BETWEEN e.seq AND e.last_seq OR n.replay_id IS NOT NULL)
+    RETURNING n.seq
+  )
+  SELECT v_seqs || array_agg(seq) INTO v_seqs FROM moved;
+  UPDATE attempt SET bucket = 0 WHERE delivery = ANY (v_seqs) AND bucket = p_bucket;
+  UPDATE answer SET bucket = 0 WHERE event_seq = ANY (v_stays) AND bucket = p_bucket;
+  UPDATE event SET bucket = 0 WHERE seq = ANY (v_stays) AND bucket = p_bucket;
+END $$;`;
+
+/**
+ * Drops a day of which nothing is left to keep, alone at the gate. Answers how many events went; null: not now, somebody
+ * writes or there is something to keep after all.
+ */
+const drop = `
+CREATE FUNCTION drop_bucket_1(p_bucket integer, p_horizon bigint) RETURNS bigint
+LANGUAGE plpgsql SET search_path FROM CURRENT SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  v_events bigint;
+  v_table text;
+BEGIN
+  IF NOT try_gate_alone() THEN RETURN NULL; END IF;
+  IF EXISTS (SELECT FROM delivery WHERE bucket = p_bucket)
+    OR EXISTS (SELECT FROM ended WHERE bucket = p_bucket AND coalesce(resolved_at, ended_at) > p_horizon)
+    OR EXISTS (SELECT FROM event WHERE bucket = p_bucket AND received_at > p_horizon)
+  THEN RETURN NULL; END IF;
+  WITH gone AS (SELECT source, count(*) AS events FROM event WHERE bucket = p_bucket GROUP BY source),
+    counted AS (INSERT INTO source_total (source, kept) SELECT source, -events FROM gone)
+  SELECT coalesce(sum(events), 0) INTO v_events FROM gone;
+  FOREACH v_table IN ARRAY ARRAY[${bucketed}] LOOP
+    EXECUTE format('DROP TABLE IF EXISTS %I', v_table || '_' || p_bucket);
+  END LOOP;
+  RETURN v_events;
+END $$;`;
+
+/** Adds up the rows that totals are made of, and sees to the epochs of dedupe keys. Answers how many keys were forgotten. */
+const housekeeping = `
+CREATE FUNCTION fold_totals_1() RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+  WITH gone AS (
+    DELETE FROM destination_total
+    WHERE ctid = ANY (ARRAY(SELECT ctid FROM destination_total LIMIT 50000 FOR UPDATE SKIP LOCKED)) RETURNING *
+  )
+  INSERT INTO destination_total (destination, received, succeeded, skipped, failed, dead)
+  SELECT destination, sum(received), sum(succeeded), sum(skipped), sum(failed), sum(dead) FROM gone GROUP BY destination;
+  WITH gone AS (
+    DELETE FROM source_total
+    WHERE ctid = ANY (ARRAY(SELECT ctid FROM source_total LIMIT 50000 FOR UPDATE SKIP LOCKED)) RETURNING *
+  )
+  INSERT INTO source_total (source, accepted, duplicates, differing, kept)
+  SELECT source, sum(accepted), sum(duplicates), sum(differing), sum(kept) FROM gone GROUP BY source;
+END $$;
+CREATE FUNCTION turn_epochs_1() RETURNS bigint LANGUAGE plpgsql SET search_path FROM CURRENT SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  v_now bigint := now_ms();
+  v_newest record;
+  v_old record;
+  v_count bigint;
+  v_forgotten bigint := 0;
+BEGIN
+  SELECT * INTO v_newest FROM dedupe_epoch ORDER BY epoch DESC LIMIT 1;
+  -- An eighth of the longest window: so a look-up asks about nine indexes, however long the window is.
+  IF v_now - v_newest.opened_at < greatest(v_newest.window_max / 8, 3600000) OR v_newest.until_max = 0
+    OR NOT try_gate_alone() THEN RETURN 0; END IF;
+  PERFORM make_epoch(v_now);
+  FOR v_old IN SELECT epoch FROM dedupe_epoch WHERE epoch <= v_newest.epoch AND until_max <= v_now LOOP
+    EXECUTE format('SELECT count(*) FROM %I', 'dedupe_' || v_old.epoch) INTO v_count;
+    EXECUTE format('DROP TABLE %I', 'dedupe_' || v_old.epoch);
+    DELETE FROM dedupe_epoch WHERE epoch = v_old.epoch;
+    v_forgotten := v_forgotten + v_count;
+  END LOOP;
+  RETURN v_forgotten;
+END $$;`;
+
+export const purgeFunctions = [aged, days, sweep, held, keep, drop, housekeeping].join('\n');

@@ -1,0 +1,147 @@
+/**
+ * Retention, step by step. Held deliveries first; then a sweep over the days that are old enough, in the order of
+ * positions, as far as a step may go; at its end the rest: days that are over go whole, totals are added up, epochs of
+ * dedupe keys turn. A day with much in it is not swept: it goes whole, when all of it may go.
+ */
+import type { PurgeAnswer, PurgeRequest, Retention } from '../store.ts';
+import type { Committing } from './commit.ts';
+import type { Row, Statement } from './connection.ts';
+import { numberIn, numberOrNull } from './rows.ts';
+import { BUCKET_MS } from './tables.ts';
+import { storedText } from './text.ts';
+
+/** A day with more bytes than this is left to go whole. */
+export const SWEPT_BYTES_MAX = 64 * 1024 * 1024;
+
+/** Events that are looked at in one call, and of a day that goes whole. */
+const STEP_EVENTS_MAX = 1000;
+/** A step through what is large may take longer than a commit. */
+const STEP_MS = 60_000;
+
+type Sums = { -readonly [Name in Exclude<keyof PurgeAnswer, 'more'>]: number };
+
+export interface PurgeOptions {
+  /** See {@link SWEPT_BYTES_MAX}. */
+  readonly sweptBytesMax: number;
+}
+
+/** Where a sweep is; one per store. */
+export class Purge {
+  readonly #to: Committing;
+  readonly #options: PurgeOptions;
+  #buckets: readonly number[] = [];
+  #after: number | null = null;
+
+  constructor(to: Committing, options: PurgeOptions) {
+    this.#to = to;
+    this.#options = options;
+  }
+
+  async step(request: PurgeRequest): Promise<PurgeAnswer> {
+    const sums: Sums = { bodies: 0, events: 0, deadLetters: 0, dedupeKeys: 0, held: 0 };
+    const limit = Math.max(1, Math.floor(request.limit));
+    for (const { destination, before } of request.heldBefore) {
+      sums.held += await this.#buryHeld(destination, before, limit - sums.held);
+      if (sums.held >= limit) return { ...sums, more: true };
+    }
+    if (this.#after === null) await this.#begin(request.retention);
+    if (this.#after !== null && !(await this.#sweep(request.retention, limit, sums))) return { ...sums, more: true };
+    this.#after = null;
+    await this.#dropDays(request.retention, sums);
+    sums.dedupeKeys += await this.#housekeep();
+    return { ...sums, more: false };
+  }
+
+  async #buryHeld(destination: string, before: number, limit: number): Promise<number> {
+    if (limit <= 0) return 0;
+    const values = [storedText(destination), Math.ceil(before), limit];
+    return numberIn(await this.#call('bury_held_1($1, $2, $3) AS buried', values), 'buried');
+  }
+
+  /** Which days to look at. */
+  async #begin(retention: Retention): Promise<void> {
+    const soonest = Math.min(...clocksOf(retention).map((clock) => clock ?? Number.POSITIVE_INFINITY));
+    if (soonest === Number.POSITIVE_INFINITY) return;
+    const { now, days } = await this.#days();
+    // A day later than the horizon: the time in an id need not be the time of receipt.
+    const last = Math.floor((now - soonest) / BUCKET_MS) + 1;
+    const within = days.filter(
+      ({ bucket, bytes }) => bucket <= last && (bucket === 0 || bytes <= this.#options.sweptBytesMax),
+    );
+    this.#buckets = within.map(({ bucket }) => bucket);
+    this.#after = 0;
+  }
+
+  /** Whether it came to the end. */
+  async #sweep(retention: Retention, limit: number, sums: Sums): Promise<boolean> {
+    const values = [clocksText(retention), this.#buckets, this.#after, Math.min(limit, STEP_EVENTS_MAX)];
+    const row = await this.#call('* FROM SCHEMA.sweep_1($1, $2, $3, $4)', values);
+    sums.events += numberIn(row, 'o_events');
+    sums.bodies += numberIn(row, 'o_bodies');
+    sums.deadLetters += numberIn(row, 'o_dead');
+    this.#after = numberOrNull(row, 'o_after');
+    return this.#after === null;
+  }
+
+  /** Days of which everything may go. What outlives them is moved first. */
+  async #dropDays(retention: Retention, sums: Sums): Promise<void> {
+    if (retention.eventsMs === null) return;
+    const { now, days } = await this.#days();
+    const horizon = now - retention.eventsMs;
+    for (const { bucket } of days) {
+      if (bucket === 0 || (bucket + 1) * BUCKET_MS > horizon) continue;
+      await this.#keepWhatStays(retention, bucket);
+      const row = await this.#call('drop_bucket_1($1, $2) AS events', [bucket, horizon]);
+      sums.events += numberOrNull(row, 'events') ?? 0;
+    }
+  }
+
+  async #keepWhatStays(retention: Retention, bucket: number): Promise<void> {
+    for (let after: number | null = 0; after !== null;) {
+      const values = [clocksText(retention), bucket, after, STEP_EVENTS_MAX];
+      after = numberOrNull(await this.#call('* FROM SCHEMA.keep_1($1, $2, $3, $4)', values), 'o_after');
+    }
+  }
+
+  /** Answers how many dedupe keys were forgotten. */
+  async #housekeep(): Promise<number> {
+    const { now } = await this.#days();
+    const tomorrow = Math.floor(now / BUCKET_MS) + 1;
+    await this.#run([
+      { text: `SET LOCAL search_path = ${this.#to.schema}, pg_temp` },
+      { text: `SELECT make_bucket($1)`, values: [tomorrow] },
+    ]);
+    await this.#call('fold_totals_1()', []);
+    return numberIn(await this.#call('turn_epochs_1() AS forgotten', []), 'forgotten');
+  }
+
+  async #days(): Promise<{ readonly now: number; readonly days: readonly { bucket: number; bytes: number }[] }> {
+    const { connections, schema } = this.#to;
+    const [rows, [clock]] = await Promise.all([
+      connections.read(`SELECT bucket, bytes FROM ${schema}.days_1()`),
+      connections.read(`SELECT ${schema}.now_ms() AS now`),
+    ]);
+    const days = rows.map((row) => ({ bucket: numberIn(row, 'bucket'), bytes: numberIn(row, 'bytes') }));
+    return { now: Number(clock?.['now']), days };
+  }
+
+  async #call(call: string, values: readonly unknown[]): Promise<Row> {
+    const { schema } = this.#to;
+    const what = call.startsWith('*') ? call.replace('SCHEMA', schema) : `${schema}.${call}`;
+    const [row] = await this.#run([{ text: `SELECT ${what}`, values }]);
+    return row ?? {};
+  }
+
+  #run(statements: readonly Statement[]): Promise<readonly Row[]> {
+    return this.#to.connections.run(statements, { statementMs: STEP_MS });
+  }
+}
+
+function clocksOf({ bodiesMs, eventsMs, unmatchedMs, deadLettersMs }: Retention): readonly (number | null)[] {
+  return [bodiesMs, eventsMs, unmatchedMs, deadLettersMs];
+}
+
+function clocksText(retention: Retention): string {
+  const [bodies, events, unmatched, deadLetters] = clocksOf(retention).map((clock) => clock && Math.ceil(clock));
+  return JSON.stringify({ bodies, events, unmatched, deadLetters });
+}
