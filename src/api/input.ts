@@ -106,7 +106,18 @@ function parse(schema: z.ZodType | undefined, value: unknown, where: string): un
   if (schema === undefined) return {};
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw new InputError(parsed.error.issues.slice(0, 20).map((issue) => shownIssue(issue, schema, where)));
+  throw new InputError(parsed.error.issues.flatMap(ofBestOption).slice(0, 20).map((issue) => shownIssue(issue, schema, where)));
+}
+
+/** Where one of several shapes was asked for, what is wrong with the one that comes nearest says more than that none fits. */
+function ofBestOption(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_union') return [issue];
+  const depth = (issues: readonly z.core.$ZodIssue[]): number => Math.min(...issues.map(({ path }) => path.length));
+  const nearest = issue.errors
+    .filter((issues) => !issues.some((one) => one.code === 'invalid_type' && one.path.length === 0))
+    .toSorted((a, b) => depth(b) - depth(a) || a.length - b.length)[0];
+  if (nearest === undefined) return [issue];
+  return nearest.flatMap((one) => ofBestOption({ ...one, path: [...issue.path, ...one.path] }));
 }
 
 function shownIssue(issue: z.core.$ZodIssue, schema: z.ZodType, where: string): InputIssue {
