@@ -1,5 +1,6 @@
 /** Alive and ready, for load balancers and people; metrics for Prometheus. */
 import { z } from '@hono/zod-openapi';
+import { isId } from '../core/id.ts';
 import type { StoreReport } from '../store/store.ts';
 import { queuesStatus } from './queues.ts';
 import { jsonRoute, rawRoute, type Route, Status } from './route.ts';
@@ -35,7 +36,10 @@ const health = jsonRoute({
     const report = port.report();
     const queues = queuesStatus(port);
     const status = queues === 'operational' ? 'ok' : queues;
-    const destinations = Object.fromEntries(port.destinations().map((live) => [live.name, live.state]));
+    const destinations = Object.fromEntries(
+      // Endpoints of the API, of which there may be thousands, are shown at /api/endpoints.
+      port.destinations().flatMap(({ name, state }) => (isId('ep', name) ? [] : [[name, state]])),
+    );
     return {
       status,
       services: { queues, store: ready ? 'operational' : 'unavailable' },

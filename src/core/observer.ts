@@ -26,6 +26,8 @@ export interface Observer {
   /** A delivery became a dead letter. */
   died(destination: string, event: StoredEvent | null, reason: DeadReason, note: string | null): void;
   breaker(destination: string, state: 'closed' | 'open' | 'half-open', reason: string): void;
+  /** The lane of an endpoint was let go, having had nothing to do for a while: figures of it may go too. */
+  rested(destination: string): void;
   /** The event loop stood still; `destination`: whose code ran meanwhile, if that is known. */
   loopBlocked(ms: number, destination: string | null): void;
   /** Start, stop, pauses, replays, purges: what a person wants to read in the log. */
@@ -46,6 +48,7 @@ export const silentObserver: Observer = {
   attemptEnded: nothing,
   died: nothing,
   breaker: nothing,
+  rested: nothing,
   loopBlocked: nothing,
   note: nothing,
 };

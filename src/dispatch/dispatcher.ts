@@ -96,9 +96,10 @@ export class Dispatcher implements LaneHost {
     this.slots = new Slots(options.runningMax);
     this.budget = new HandOffBudget(options.handOffBytesMax);
     this.#worker = `${hostname()}:${process.pid}/${options.release}`;
-    const { clock, directory, destinations, paused } = options;
+    const { clock, directory, destinations, paused, observer } = options;
     const make = (destination: Destination): Lane => new Lane(destination, this);
-    this.lanes = new Lanes({ fixed: destinations, directory, clock, make, paused });
+    const rested = (name: string): void => observer.rested(name);
+    this.lanes = new Lanes({ fixed: destinations, directory, clock, make, paused, rested });
     this.intake = new Intake({ lanes: this.lanes, directory, started: () => this.#started });
     this.committer = new Committer({
       store: options.store,

@@ -35,6 +35,8 @@ export interface LanesOptions {
   readonly make: (destination: Destination) => Lane;
   /** Whether a person paused it. */
   readonly paused: (name: string) => boolean;
+  /** A lane was let go. */
+  readonly rested: (name: string) => void;
 }
 
 const SLEEP_MS = 60_000;
@@ -67,6 +69,11 @@ export class Lanes {
   /** The lane of a destination, if there is one now. */
   awake(name: string): Lane | undefined {
     return this.#awake.get(name);
+  }
+
+  /** A destination of this process as it is now, whether or not it has a lane. */
+  find(name: string): Destination | null {
+    return this.#awake.get(name)?.destination ?? this.#options.directory.find(name);
   }
 
   /** Whether this process has the destination. */
@@ -145,5 +152,6 @@ export class Lanes {
     this.#awake.get(name)?.close();
     this.#awake.delete(name);
     this.#idleSince.delete(name);
+    this.#options.rested(name);
   }
 }

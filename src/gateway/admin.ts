@@ -1,5 +1,6 @@
 /** What the admin API asks, answered from the parts of a gateway. */
 import type { AdminPort, DestinationLive, DestinationState, EndpointsPort, SourceInfo } from '../api/port.ts';
+import type { Destination } from '../dispatch/destination.ts';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import { FAN_OUT } from '../dispatch/fan-out.ts';
 import type { Holds } from '../dispatch/holds.ts';
@@ -55,10 +56,11 @@ export function adminPort(parts: AdminParts): AdminPort {
     counts: () => countsOf(parts),
     sources: () => parts.sources.map(sourceInfo),
     overall: () => parts.stats.overall(),
-    destinations: () => [...dispatcher.lanes.values()].filter(isShown).map((lane) => liveOf(parts, lane)),
+    destinations: () => [...dispatcher.lanes.values()].filter(isShown).map((lane) => liveOf(parts, lane.destination)),
     destination: (name) => {
-      const lane = dispatcher.lanes.get(name);
-      return lane === undefined ? null : liveOf(parts, lane);
+      // To look at an endpoint is no reason to wake its lane.
+      const destination = dispatcher.lanes.find(name);
+      return destination === null ? null : liveOf(parts, destination);
     },
     pause: (destination, by) => holds.pause(destination, by),
     resume: (destination, by) => holds.resume(destination, by),
@@ -139,8 +141,11 @@ function isShown({ destination, open }: Lane): boolean {
   return destination.name !== FAN_OUT || open > 0;
 }
 
-function liveOf({ holds, stats, gate, disabledReason }: AdminParts, lane: Lane): DestinationLive {
-  const { destination } = lane;
+function liveOf(
+  { dispatcher, holds, stats, gate, disabledReason }: AdminParts,
+  destination: Destination,
+): DestinationLive {
+  const lane = dispatcher.lanes.awake(destination.name);
   const pause = holds.pauseOf(destination.name);
   const state = stateOf(gate(), pause !== null, disabledReason(destination.name) !== null);
   return {
@@ -152,9 +157,9 @@ function liveOf({ holds, stats, gate, disabledReason }: AdminParts, lane: Lane):
     types: destination.types,
     priority: destination.priority,
     ordered: destination.ordered,
-    breaker: lane.pace.circuit.state,
-    running: lane.running,
-    runningMax: lane.concurrency,
+    breaker: lane?.pace.circuit.state ?? (destination.breaker === null ? 'none' : 'closed'),
+    running: lane?.running ?? 0,
+    runningMax: lane?.concurrency ?? destination.concurrency.max,
     ...stats.of(destination.name),
     pausedBy: pause?.by ?? null,
     pausedAt: pause?.at ?? null,

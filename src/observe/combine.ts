@@ -28,6 +28,7 @@ export function combineObservers(...observers: readonly PartialObserver[]): Obse
     attemptEnded: combine(observers, 'attemptEnded', failed),
     died: combine(observers, 'died', failed),
     breaker: combine(observers, 'breaker', failed),
+    rested: combine(observers, 'rested', failed),
     loopBlocked: combine(observers, 'loopBlocked', failed),
     note: combine(observers, 'note', failed),
   };

@@ -12,6 +12,7 @@ import { REDACTED, type StoredEvent } from '../core/event.ts';
 import { formatDuration } from '../core/duration.ts';
 import { HoldfastError } from '../errors.ts';
 import type { PartialObserver } from './combine.ts';
+import { destinationLabel, isManaged } from './destination-label.ts';
 import { prettyStream } from './pretty.ts';
 
 export type LogLevel = Level | 'silent';
@@ -77,7 +78,12 @@ export class Log {
       },
       breaker: (destination, state, reason) => {
         const level = state === 'open' ? 'warn' : 'info';
-        logger[level]({ destination, state, reason: cut(reason) }, `circuit breaker ${state}`);
+        const left = isManaged(destination) ? this.#limiter.take(`breaker ${state}`) : 0;
+        if (left === null) return;
+        logger[level](
+          { destination, state, reason: cut(reason), ...(left === 0 ? {} : { unsaid: left }) },
+          `circuit breaker ${state}`,
+        );
       },
       loopBlocked: (ms, destination) => {
         const fields = { destination, ms: Math.round(ms) };
@@ -127,7 +133,7 @@ export class Log {
       reason,
       note: note === null ? null : cut(note),
     };
-    this.#limited(`died ${destination} ${reason}`, fields, `dead letter: ${deadReasons[reason]}`);
+    this.#limited(`died ${destinationLabel(destination)} ${reason}`, fields, `dead letter: ${deadReasons[reason]}`);
   }
 
   #limited(key: string, fields: Readonly<Record<string, unknown>>, message: string): void {

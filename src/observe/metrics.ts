@@ -6,20 +6,24 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { type Metric, Registry } from 'prom-client';
 import type { DestinationCounts, StoreCounts } from '../store/store.ts';
 import type { PartialObserver } from './combine.ts';
+import { destinationLabel, isManaged } from './destination-label.ts';
 import { type Buckets, BucketsByLabel, Tally } from './tally.ts';
 
 /** What a scrape reads besides what was observed. */
 export interface MetricsSources {
   /** Depth and age of the queues. A failure leaves those metrics out and answers the others. */
   counts(): Promise<StoreCounts>;
-  destinations(): readonly {
-    readonly name: string;
-    readonly breaker: 'closed' | 'open' | 'half-open' | 'none';
-    readonly running: number;
-    readonly runningMax: number;
-  }[];
+  destinations(): readonly Live[];
   /** Milliseconds since 1970. */
   now(): number;
+}
+
+/** What a scrape reads of a destination in this process. */
+interface Live {
+  readonly name: string;
+  readonly breaker: 'closed' | 'open' | 'half-open' | 'none';
+  readonly running: number;
+  readonly runningMax: number;
 }
 
 type MetricKind = 'counter' | 'gauge' | 'histogram';
@@ -49,6 +53,11 @@ export const metricTable = {
     'Age of the oldest delivery that is ready and not processed.',
   ],
   webhook_breaker_state: ['gauge', 'destination', 'Circuit breaker: 0 closed, 1 half-open, 2 open.'],
+  webhook_endpoints_busy: [
+    'gauge',
+    'breaker',
+    'Endpoints of the API that have work or had some just now, by the state of their circuit breaker.',
+  ],
   webhook_workers: ['gauge', 'destination,state', 'Attempts running, and the most that may.'],
   webhook_commit_rows: ['histogram', '', 'Rows in a commit.'],
   webhook_commit_duration_seconds: ['histogram', '', 'Duration of a commit.'],
@@ -82,6 +91,7 @@ export class Metrics {
   readonly #sources: MetricsSources;
   readonly #registry = new Registry();
   #counts: StoreCounts | null = null;
+  #live: readonly Live[] = [];
   #loop: ReturnType<typeof monitorEventLoopDelay> | null = null;
 
   readonly #tallies = {
@@ -127,6 +137,7 @@ export class Metrics {
   /** The text of a scrape (https://prometheus.io/docs/instrumenting/exposition_formats/). */
   async text(): Promise<string> {
     this.#counts = await this.#sources.counts().catch(() => null);
+    this.#live = this.#sources.destinations();
     return this.#registry.metrics();
   }
 
@@ -155,21 +166,23 @@ export class Metrics {
       this.#tallies.commitFailures.at(failure).count++;
     },
     attemptStarted: (destination, size) => {
-      this.#batchSize.at(destination).add(size);
+      this.#batchSize.at(destinationLabel(destination)).add(size);
     },
     // oxlint-disable-next-line max-params -- the port's own; a rest parameter makes an array, a fifth of an event's cost
     attemptEnded: (destination, event, { outcome, durationMs }, lagMs) => {
-      this.#tallies.attempts.at(destination).at(outcome).count++;
-      this.#attemptS.at(destination).add(durationMs / 1000);
-      this.#lagS.at(destination).add(lagMs / 1000);
+      const label = destinationLabel(destination);
+      this.#tallies.attempts.at(label).at(outcome).count++;
+      this.#attemptS.at(label).add(durationMs / 1000);
+      this.#lagS.at(label).add(lagMs / 1000);
       if (outcome !== 'succeeded' && outcome !== 'skipped') return;
-      this.#tallies.processed.at(event.source).at(destination).at(outcome).count++;
+      this.#tallies.processed.at(event.source).at(label).at(outcome).count++;
     },
     died: (destination, event, reason) => {
-      this.#tallies.dead.at(destination).at(reason).count++;
+      const label = destinationLabel(destination);
+      this.#tallies.dead.at(label).at(reason).count++;
       this.#tallies.processed
         .at(event?.source ?? '')
-        .at(destination)
+        .at(label)
         .at('dead').count++;
     },
     loopBlocked: (ms, destination) => {
@@ -201,10 +214,15 @@ export class Metrics {
       webhook_delivery_lag_seconds: buckets('webhook_delivery_lag_seconds', this.#lagS),
       webhook_batch_size: buckets('webhook_batch_size', this.#batchSize),
       webhook_dead_letters_total: tally('webhook_dead_letters_total', tallies.dead),
-      webhook_queue_depth: () => this.#queues().flatMap(depthSamples),
-      webhook_processing_lag_seconds: () => this.#queues().map((queue) => lagSample(queue, this.#sources.now())),
-      webhook_breaker_state: () => this.#sources.destinations().flatMap(breakerSamples),
-      webhook_workers: () => this.#sources.destinations().flatMap(workerSamples),
+      webhook_queue_depth: () => folded(this.#queues().flatMap(depthSamples), added),
+      webhook_processing_lag_seconds: () =>
+        folded(
+          this.#queues().map((queue) => lagSample(queue, this.#sources.now())),
+          Math.max,
+        ),
+      webhook_breaker_state: () => this.#live.flatMap(breakerSamples),
+      webhook_endpoints_busy: () => busySamples(this.#live),
+      webhook_workers: () => folded(this.#live.flatMap(workerSamples), added),
       webhook_commit_rows: buckets('webhook_commit_rows', this.#commitRows),
       webhook_commit_duration_seconds: buckets('webhook_commit_duration_seconds', this.#commitS),
       webhook_commit_failures_total: tally('webhook_commit_failures_total', tallies.commitFailures),
@@ -285,28 +303,54 @@ function* histogramSamples(name: string, labels: Sample['labels'], buckets: Buck
 function depthSamples(queue: DestinationCounts): Sample[] {
   const { destination, blocked, due, ready, claimed, dead } = queue;
   return Object.entries({ blocked, due, ready, claimed, dead }).map(([state, value]) => ({
-    labels: { destination, state },
+    labels: { destination: destinationLabel(destination), state },
     value,
   }));
 }
 
 function lagSample({ destination, oldestReadyAt }: DestinationCounts, now: number): Sample {
-  return { labels: { destination }, value: oldestReadyAt === null ? 0 : Math.max(0, now - oldestReadyAt) / 1000 };
+  return {
+    labels: { destination: destinationLabel(destination) },
+    value: oldestReadyAt === null ? 0 : Math.max(0, now - oldestReadyAt) / 1000,
+  };
 }
-
-type Live = ReturnType<MetricsSources['destinations']>[number];
 
 const BREAKER_VALUES = { closed: 0, 'half-open': 1, open: 2 } as const;
 
 function breakerSamples({ name, breaker }: Live): Sample[] {
-  return breaker === 'none' ? [] : [{ labels: { destination: name }, value: BREAKER_VALUES[breaker] }];
+  return breaker === 'none' || isManaged(name)
+    ? []
+    : [{ labels: { destination: name }, value: BREAKER_VALUES[breaker] }];
+}
+
+function busySamples(live: readonly Live[]): Sample[] {
+  const count = { closed: 0, 'half-open': 0, open: 0, none: 0 };
+  for (const { name, breaker } of live) if (isManaged(name)) count[breaker]++;
+  const { none: _, ...shown } = count;
+  return Object.entries(shown).map(([breaker, value]) => ({ labels: { breaker }, value }));
 }
 
 function workerSamples({ name, running, runningMax }: Live): Sample[] {
+  const destination = destinationLabel(name);
   return [
-    { labels: { destination: name, state: 'running' }, value: running },
-    { labels: { destination: name, state: 'total' }, value: runningMax },
+    { labels: { destination, state: 'running' }, value: running },
+    { labels: { destination, state: 'total' }, value: runningMax },
   ];
+}
+
+/** One sample for each set of labels: those of all endpoints have the same. */
+function folded(samples: readonly Sample[], fold: (a: number, b: number) => number): Iterable<Sample> {
+  const byLabels = new Map<string, Sample>();
+  for (const sample of samples) {
+    const key = Object.values(sample.labels).join('\0');
+    const before = byLabels.get(key);
+    byLabels.set(key, before === undefined ? sample : { ...sample, value: fold(before.value, sample.value) });
+  }
+  return byLabels.values();
+}
+
+function added(a: number, b: number): number {
+  return a + b;
 }
 
 function cpuSamples(): Sample[] {

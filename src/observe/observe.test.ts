@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { AttemptOutcome, AttemptRecord } from '../core/delivery.ts';
 import type { StoredEvent } from '../core/event.ts';
+import { formatId } from '../core/id.ts';
 import { type Observer, silentObserver } from '../core/observer.ts';
 import { HoldfastError } from '../errors.ts';
 import { TEST_START, TestClock } from '../testing/clock.ts';
@@ -9,7 +10,7 @@ import { combineObservers } from './combine.ts';
 import { Log, redactFields } from './log.ts';
 import { Metrics, metricTable } from './metrics.ts';
 import { prettyLine } from './pretty.ts';
-import { LogHistogram, MinuteRate, Stats } from './stats.ts';
+import { LogHistogram, MANAGED_MAX, MinuteRate, Stats } from './stats.ts';
 import { StreamHub, type StreamOccurrence } from './stream.ts';
 import { LABEL_VALUES_MAX, OTHER, Tally } from './tally.ts';
 import { tracingObserver } from './tracing.ts';
@@ -45,6 +46,13 @@ const attempt = (outcome: AttemptOutcome = 'succeeded', durationMs = 10): Attemp
   exchange: null,
 });
 
+/** The id of an endpoint that is managed through the API. */
+const endpoint = (number: number): string =>
+  formatId(
+    'ep',
+    Uint8Array.from({ length: 16 }, (_, at) => (at < 4 ? number >>> (8 * (3 - at)) : 7)),
+  );
+
 /** Every method once. */
 function tellAll(observer: Observer): void {
   observer.received('shop');
@@ -60,6 +68,7 @@ function tellAll(observer: Observer): void {
   observer.attemptEnded('billing', event(), attempt('failed'), 20);
   observer.died('billing', event(), 'exhausted', null);
   observer.breaker('billing', 'open', 'five failures');
+  observer.rested('billing');
   observer.loopBlocked(250, 'billing');
   observer.note('info', 'started', { port: 8420, adminToken: 'canary-token' });
 }
@@ -169,6 +178,30 @@ describe('stats', () => {
     later.sawOpen([['billing', 1]]);
     assert.deepEqual([later.of('billing').peakOpen, later.of('crm').peakOpen, later.overall().peakOpen], [9, 7, 12]);
   });
+
+  test('an endpoint of the API has figures while it has work, and none once its lane rests', () => {
+    const stats = new Stats(new TestClock());
+    const observer = combineObservers(stats.observer);
+    stats.sawOpen([[endpoint(0), 5]]);
+    assert.equal(stats.of(endpoint(0)).peakOpen, 0);
+    observer.queued(endpoint(0));
+    observer.attemptEnded(endpoint(0), event(), attempt(), 0);
+    stats.sawOpen([[endpoint(0), 5]]);
+    const { peakOpen, receivedPerS, processingMsAverage } = stats.of(endpoint(0));
+    assert.deepEqual([peakOpen, receivedPerS, processingMsAverage], [5, 1, 10]);
+    assert.deepEqual(stats.peaks(), { '': 5 });
+    observer.rested(endpoint(0));
+    assert.deepEqual([stats.of(endpoint(0)).peakOpen, stats.of(endpoint(0)).processingMsAverage], [0, null]);
+    assert.equal(stats.overall().receivedPerS, 1);
+  });
+
+  test('of more endpoints than are remembered the first are forgotten, handlers never', () => {
+    const stats = new Stats(new TestClock());
+    stats.observer.queued?.('billing');
+    for (let made = 0; made <= MANAGED_MAX; made++) stats.observer.queued?.(endpoint(made));
+    const counted = [endpoint(0), endpoint(1), 'billing'].map((name) => stats.of(name).receivedPerS);
+    assert.deepEqual(counted, [0, 1, 1]);
+  });
 });
 
 describe('metrics', () => {
@@ -235,6 +268,52 @@ describe('metrics', () => {
     const lines = (await metrics.text()).split('\n').filter((line) => line.startsWith('webhook_queued_total{'));
     assert.equal(lines.length, LABEL_VALUES_MAX + 1);
     assert.ok(lines.includes(`webhook_queued_total{source="shop",type="${OTHER}"} ${LABEL_VALUES_MAX * 4}`));
+  });
+
+  test('thousands of endpoints of the API are one value of a label, and add up', async () => {
+    const many = 3000;
+    const owed = { blocked: 0, due: 1, ready: 2, claimed: 0, dead: 0, totals };
+    const metrics = make({
+      counts: async () => ({
+        destinations: Array.from({ length: many }, (_, number) => ({
+          destination: endpoint(number),
+          ...owed,
+          oldestReadyAt: TEST_START - number * 1000,
+        })),
+        sources: [],
+        events: 0,
+        bytesOnDisk: 0,
+      }),
+      destinations: () => [
+        { name: endpoint(1), breaker: 'open', running: 1, runningMax: 10 },
+        { name: endpoint(2), breaker: 'closed', running: 2, runningMax: 10 },
+        { name: endpoint(3), breaker: 'open', running: 3, runningMax: 10 },
+      ],
+    });
+    const observer = combineObservers(metrics.observer);
+    for (let number = 0; number < many; number++) {
+      observer.attemptStarted(endpoint(number), 1);
+      observer.attemptEnded(endpoint(number), event(), attempt(), 20);
+      observer.died(endpoint(number), event(), 'exhausted', null);
+    }
+    const text = await metrics.text();
+    assert.doesNotMatch(text, /ep_/);
+    assert.doesNotMatch(text, /destination="other"/);
+    for (const line of [
+      `webhook_attempts_total{destination="endpoints",outcome="succeeded"} ${many}`,
+      `webhook_dead_letters_total{destination="endpoints",reason="exhausted"} ${many}`,
+      `webhook_processed_total{source="shop",destination="endpoints",outcome="dead"} ${many}`,
+      `webhook_delivery_lag_seconds_count{destination="endpoints"} ${many}`,
+      `webhook_queue_depth{destination="endpoints",state="ready"} ${2 * many}`,
+      `webhook_processing_lag_seconds{destination="endpoints"} ${many - 1}`,
+      'webhook_workers{destination="endpoints",state="running"} 6',
+      'webhook_endpoints_busy{breaker="open"} 2',
+      'webhook_endpoints_busy{breaker="closed"} 1',
+    ]) {
+      assert.ok(text.includes(`${line}\n`), `${line} is missing`);
+    }
+    const lines = text.split('\n').filter((line) => line.includes('endpoints"'));
+    assert.equal(new Set(lines.map((line) => line.slice(0, line.lastIndexOf(' ')))).size, lines.length);
   });
 
   test('a label value cannot forge a line', async () => {
@@ -372,6 +451,21 @@ describe('the log', () => {
   test('holds no body, header, query or secret at any level', () => {
     const lines = JSON.stringify(logged('debug', (observer) => tellAll(observer)));
     assert.doesNotMatch(lines, /canary/);
+  });
+
+  test('of thousands of endpoints that fail it says a few lines a minute, and how many it left out', () => {
+    const lines = logged('info', (observer, clock) => {
+      for (let number = 0; number < 2000; number++) {
+        observer.breaker(endpoint(number), 'open', 'failures in a row');
+        observer.died(endpoint(number), event(), 'exhausted', null);
+      }
+      clock.advance(60_000);
+      observer.breaker(endpoint(0), 'open', 'failures in a row');
+    });
+    const opened = lines.filter(({ msg }) => msg === 'circuit breaker open');
+    assert.deepEqual([opened.length, opened.at(-1)?.['unsaid']], [6, 1995]);
+    assert.equal(opened[0]?.['destination'], endpoint(0));
+    assert.equal(lines.length - opened.length, 5);
   });
 
   test('says once per type what matched no destination', () => {

@@ -5,10 +5,14 @@
 import type { AttemptRecord } from '../core/delivery.ts';
 import type { Clock } from '../core/clock.ts';
 import type { PartialObserver } from './combine.ts';
+import { isManaged } from './destination-label.ts';
 
 /** The live figures of one destination, or of all together. */
 export interface LiveFigures {
-  /** Most open deliveries seen; over restarts, when {@link Stats.restorePeaks} was given what was kept. */
+  /**
+   * Most open deliveries seen; over restarts, when {@link Stats.restorePeaks} was given what was kept. Of an endpoint that
+   * is managed through the API: since it last had nothing to do.
+   */
   readonly peakOpen: number;
   /** Deliveries committed, per second over the last minute. */
   readonly receivedPerS: number;
@@ -22,16 +26,25 @@ export interface LiveFigures {
   readonly processingMsP95: number | null;
 }
 
-/** Keeps {@link LiveFigures} in constant memory: about 4 KB a destination. */
+/** Endpoints of the API whose figures are kept at once; beyond it those that came first are forgotten. */
+export const MANAGED_MAX = 10_000;
+
+/**
+ * Keeps {@link LiveFigures} in constant memory: about 4 KB a destination. An endpoint that is managed through the API has
+ * figures from its first delivery until its lane rests: thousands that are quiet cost nothing.
+ */
 export class Stats {
   readonly #clock: Clock;
   readonly #destinations = new Map<string, Figures>();
+  /** Of endpoints that are managed through the API. */
+  readonly #managed = new Map<string, Figures>();
   readonly #overall: Figures;
 
   /** What the gateway's observer has to include for anything but peaks to be counted. */
   readonly observer: PartialObserver = {
     queued: (destination) => this.#received(destination),
     attemptEnded: (destination, _event, attempt) => this.#ended(destination, attempt),
+    rested: (destination) => void this.#managed.delete(destination),
   };
 
   /** @param clock Gives the seconds of the rates. */
@@ -44,8 +57,8 @@ export class Stats {
   sawOpen(open: Iterable<readonly [destination: string, open: number]>): void {
     let sum = 0;
     for (const [destination, count] of open) {
-      const figures = this.#figures(destination);
-      figures.peakOpen = Math.max(figures.peakOpen, count);
+      const figures = isManaged(destination) ? this.#managed.get(destination) : this.#figures(destination);
+      if (figures !== undefined) figures.peakOpen = Math.max(figures.peakOpen, count);
       sum += count;
     }
     this.#overall.peakOpen = Math.max(this.#overall.peakOpen, sum);
@@ -53,7 +66,7 @@ export class Stats {
 
   /** Figures of one destination; all zero when it is not known. */
   of(destination: string): LiveFigures {
-    const figures = this.#destinations.get(destination);
+    const figures = this.#destinations.get(destination) ?? this.#managed.get(destination);
     return (figures ?? new Figures(this.#clock.monotonic())).read(this.#clock.monotonic());
   }
 
@@ -62,7 +75,7 @@ export class Stats {
     return this.#overall.read(this.#clock.monotonic());
   }
 
-  /** Peaks to keep over a restart: by destination, and of all together under `''`. */
+  /** Peaks to keep over a restart: by destination, those of endpoints of the API left out; of all together under `''`. */
   peaks(): Readonly<Record<string, number>> {
     const peaks: Record<string, number> = { '': this.#overall.peakOpen };
     for (const [name, { peakOpen }] of this.#destinations) peaks[name] = peakOpen;
@@ -72,6 +85,7 @@ export class Stats {
   /** Takes in what {@link peaks} gave before the restart. */
   restorePeaks(peaks: Readonly<Record<string, number>>): void {
     for (const [name, peak] of Object.entries(peaks)) {
+      if (isManaged(name)) continue;
       const figures = name === '' ? this.#overall : this.#figures(name);
       figures.peakOpen = Math.max(figures.peakOpen, peak);
     }
@@ -91,11 +105,15 @@ export class Stats {
   }
 
   #figures(destination: string): Figures {
-    let figures = this.#destinations.get(destination);
-    if (figures === undefined) {
-      figures = new Figures(this.#clock.monotonic());
-      this.#destinations.set(destination, figures);
-    }
+    return this.#destinations.get(destination) ?? this.#managed.get(destination) ?? this.#make(destination);
+  }
+
+  #make(destination: string): Figures {
+    const kept = isManaged(destination) ? this.#managed : this.#destinations;
+    const figures = new Figures(this.#clock.monotonic());
+    kept.set(destination, figures);
+    const [oldest] = this.#managed.keys();
+    if (this.#managed.size > MANAGED_MAX && oldest !== undefined) this.#managed.delete(oldest);
     return figures;
   }
 

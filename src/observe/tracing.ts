@@ -8,6 +8,7 @@ import type { Context, SpanOptions } from '@opentelemetry/api';
 import type { Clock } from '../core/clock.ts';
 import type { StoredEvent } from '../core/event.ts';
 import type { PartialObserver } from './combine.ts';
+import { destinationLabel } from './destination-label.ts';
 
 /** The package, once it is loaded. */
 type Loaded = typeof Api;
@@ -47,7 +48,7 @@ export async function tracingObserver(
         'holdfast.outcome': attempt.outcome,
       };
       span(
-        `holdfast attempt ${destination}`,
+        `holdfast attempt ${destinationLabel(destination)}`,
         { attributes, startTime: attempt.startedAt },
         {
           parent: parentOf(api, event),
