@@ -106,7 +106,12 @@ function parse(schema: z.ZodType | undefined, value: unknown, where: string): un
   if (schema === undefined) return {};
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw new InputError(parsed.error.issues.flatMap(ofBestOption).slice(0, 20).map((issue) => shownIssue(issue, schema, where)));
+  throw new InputError(
+    parsed.error.issues
+      .flatMap(ofBestOption)
+      .slice(0, 20)
+      .map((issue) => shownIssue(issue, schema, where)),
+  );
 }
 
 /** Where one of several shapes was asked for, what is wrong with the one that comes nearest says more than that none fits. */

@@ -348,14 +348,9 @@ export class Dispatcher implements LaneHost {
   }
 
   #ended(lane: Lane, claim: Claim, { outcome }: Settlement): void {
-    if (outcome.attempt !== null) {
-      this.observer.attemptEnded(
-        lane.destination.name,
-        claim.event,
-        outcome.attempt,
-        this.clock.now() - claim.committedAt,
-      );
-    }
+    const lagMs = this.clock.now() - claim.committedAt;
+    if (outcome.attempt !== null)
+      this.observer.attemptEnded(lane.destination.name, claim.event, outcome.attempt, lagMs);
     if (outcome.kind === 'retry') return;
     lane.open--;
     if (outcome.kind === 'dead') this.observer.died(lane.destination.name, claim.event, outcome.reason, outcome.note);
