@@ -10,6 +10,8 @@ import { TestClock } from '../testing/clock.ts';
 import { type AdminApi, allRoutes, createAdminApi } from './admin.ts';
 import { type Caller, type Scope, scopes } from './caller.ts';
 import { MemoryPort, TOKEN } from './fixtures/memory-port.ts';
+import type { EndpointView } from '../endpoints/definition.ts';
+import type { AdminPort } from './port.ts';
 import { adminListener } from './listener.ts';
 
 /** Scopes that are enough for each route, beside admin; with `tenant`, also of a token bound to a tenant. */
@@ -217,6 +219,22 @@ describe('the audit log', () => {
   });
 });
 
+/** A port that has one endpoint, and does to it what it is asked. */
+function endpointOf(id: string, tenant: string): AdminPort['endpoints'] {
+  const kept = { id, tenant, filter: null, secrets: [], createdAt: 0, updatedAt: 0 } as unknown as EndpointView;
+  const made = { endpoint: kept, secret: null, publicKey: null };
+  return {
+    list: async () => ({ rows: [kept], cursor: null }),
+    get: async () => kept,
+    create: async () => made,
+    update: async () => kept,
+    setState: async () => kept,
+    rotate: async () => made,
+    remove: async () => undefined,
+    test: async () => NO_EVENT,
+  };
+}
+
 describe('a token bound to a tenant', () => {
   let mine: string;
   let others: string;
@@ -247,21 +265,27 @@ describe('a token bound to a tenant', () => {
     assert.equal(await found(`deliveries?eventId=${mine}`), 1);
   });
 
-  test('finds nothing of another: not found, as if it were not there', async () => {
+  test('finds nothing of another by any route: not found, as if it were not there', async () => {
     const { rows } = await port.history.deliveries({ eventId: others }, { limit: 1 });
-    const delivery = rows[0]?.id ?? '';
-    for (const target of [
-      `GET /api/events/${others}`,
-      `GET /api/events/${others}/body`,
-      `GET /api/deliveries/${delivery}`,
-      `GET /api/deliveries/${delivery}/attempts`,
-      `DELETE /api/events/${others}`,
-    ]) {
-      const { status, code } = await call(target, acme);
+    /** What globex has, by the beginning of the routes that take its id. */
+    const endpoint = `ep_${'1'.repeat(26)}`;
+    Object.assign(port, { endpoints: endpointOf(endpoint, 'globex') });
+    const foreign: Readonly<Record<string, string>> = {
+      '/api/endpoints/': endpoint,
+      '/api/events/': others,
+      '/api/deliveries/': rows[0]?.id ?? '',
+    };
+    const every = Object.keys(scopes).filter((scope) => scope !== 'admin') as Scope[];
+    for (const { method, path } of allRoutes(() => api.document()).filter((route) => route.tenants === true)) {
+      if (!path.includes('{')) continue;
+      const [, id] = Object.entries(foreign).find(([start]) => path.startsWith(start)) ?? [];
+      assert.ok(id !== undefined, `${path}: add something of another tenant to this test`);
+      const target = `${method.toUpperCase()} ${path.replace(/\{\w+\}/, id)}`;
+      const { status, code } = await call(target, tokenFor(every, 'acme'), method === 'get' ? undefined : {});
       assert.deepEqual([status, code], [404, 'not_found'], target);
+      assert.notEqual((await call(target, TOKEN)).status, 404, `${target}: it is there for others`);
     }
     assert.equal((await call(`GET /api/events/${mine}`, acme)).status, 200);
-    assert.equal((await call(`GET /api/events/${others}`, TOKEN)).status, 200, 'it is there for others');
   });
 
   test('is not told who paused the destination of its delivery', async () => {

@@ -8,6 +8,7 @@ import { doctor } from './commands/doctor.ts';
 import { endpoints } from './commands/endpoints.ts';
 import { events } from './commands/events.ts';
 import { init } from './commands/init.ts';
+import { listen } from './commands/listen.ts';
 import { pause } from './commands/pause.ts';
 import { rejections } from './commands/rejections.ts';
 import { replay } from './commands/replay.ts';
@@ -29,6 +30,7 @@ export const commands: readonly Command[] = [
   status,
   events,
   show,
+  listen,
   rejections,
   deadLetters,
   replay,

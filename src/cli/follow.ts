@@ -36,7 +36,7 @@ export async function follow(invocation: Following, address: Address | null): Pr
     }
     if (frame.missed > 0) out.note(`${frame.missed} occurrences were missed: they came too fast.`);
   };
-  const socket = await connect(address, options.source);
+  const socket = await openStream(address, { source: options.source });
   out.note(out.paintNote('dim', 'Following; Ctrl-C ends.'));
   const signal = invocation.interruptible();
   return new Promise((resolve) => {
@@ -51,10 +51,17 @@ export async function follow(invocation: Following, address: Address | null): Pr
   });
 }
 
-function connect(address: Address | null, source: string | undefined): Promise<WebSocket> {
+/**
+ * A connection to the live stream, open.
+ * @throws HoldfastError gateway_unreachable, unauthorized, forbidden
+ */
+export function openStream(
+  address: Address | null,
+  query: Readonly<Record<string, string | undefined>>,
+): Promise<WebSocket> {
   if (address === null) throw new HoldfastError('gateway_unreachable');
   const url = new URL(`${address.adminUrl.replace(/^http/, 'ws')}/api/stream`);
-  if (source !== undefined) url.searchParams.set('source', source);
+  for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, value);
   const headers = address.token === null ? {} : { authorization: `Bearer ${address.token}` };
   const socket = new WebSocket(url, ['holdfast.stream'], { headers, handshakeTimeout: 10_000 });
   return new Promise((resolve, reject) => {
@@ -62,9 +69,9 @@ function connect(address: Address | null, source: string | undefined): Promise<W
     socket.once('unexpected-response', (_request, response) => {
       socket.terminate();
       const { statusCode } = response;
-      const refused = statusCode === 401 || statusCode === 403;
+      const code = statusCode === 401 ? 'unauthorized' : statusCode === 403 ? 'forbidden' : 'gateway_unreachable';
       reject(
-        new HoldfastError(refused ? 'unauthorized' : 'gateway_unreachable', {
+        new HoldfastError(code, {
           detail: `${url.host} answered ${statusCode}.`,
         }),
       );
