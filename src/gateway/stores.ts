@@ -73,14 +73,14 @@ export interface HeldStore {
 export async function holdStore(path: string): Promise<HeldStore> {
   const { takeOwnership } = await import('../store/sqlite/ownership.ts');
   const { finishSwap, swap } = await import('../store/sqlite/swap.ts');
-  const { release } = takeOwnership(path);
+  const ownership = takeOwnership(path);
   try {
     finishSwap(path);
   } catch (error) {
-    release();
+    ownership.release();
     throw error;
   }
-  return { replace: (files) => swap(path, files), release };
+  return { replace: (files) => swap(path, files), release: () => ownership.release() };
 }
 
 /**
