@@ -7,6 +7,7 @@ import { copyFile, chmod, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { backup, DatabaseSync } from 'node:sqlite';
 import { HoldfastError } from '../errors.ts';
+import { holdStore } from '../gateway/stores.ts';
 
 /** Pages copied between two looks at how far it is. */
 const PAGES_PER_STEP = 1024;
@@ -84,32 +85,32 @@ export interface Restoring {
 }
 
 /**
- * Puts a copy of a backup in the place of a store that nobody has open. What was there is moved aside, never deleted.
- * Crash: the old files are in their place or beside it under the name that is answered, whole in both cases.
+ * Puts a copy of a backup in the place of a store that nobody has open, nor can open meanwhile. What was there is moved
+ * aside, never deleted. Crash: the next start finds the old store or the new one, whole.
  * @returns where the old file is now; `null` when there was none
+ * @throws HoldfastError store_owned, and what `check` throws
  */
 export async function restoreStore({ from, to, check, now }: Restoring): Promise<string | null> {
-  const staged = `${to}.restoring`;
-  await removeWithSides(staged);
-  await copyFile(from, staged);
-  await chmod(staged, OWNER_ONLY);
+  const held = await holdStore(to);
   try {
-    await check(staged);
-  } catch (error) {
+    const staged = `${to}.restoring`;
     await removeWithSides(staged);
-    throw error;
+    await copyFile(from, staged);
+    await chmod(staged, OWNER_ONLY);
+    try {
+      await check(staged);
+    } catch (error) {
+      await removeWithSides(staged);
+      throw error;
+    }
+    await removeSides(staged);
+    const aside = `${to}.before-${new Date(now).toISOString().replaceAll(/[:.]/g, '-')}`;
+    const isThere = existsSync(to);
+    held.replace({ staged, aside });
+    return isThere ? aside : null;
+  } finally {
+    held.release();
   }
-  await removeSides(staged);
-  await syncFile(staged);
-  const aside = existsSync(to) ? `${to}.before-${new Date(now).toISOString().replaceAll(/[:.]/g, '-')}` : null;
-  if (aside !== null) {
-    // The log first: a database without its log is older, but a log beside another database would damage that one.
-    for (const side of SIDES) if (existsSync(to + side)) await rename(to + side, aside + side);
-    await rename(to, aside);
-  }
-  await rename(staged, to);
-  await syncFile(dirname(to));
-  return aside;
 }
 
 async function removeWithSides(file: string): Promise<void> {

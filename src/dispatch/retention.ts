@@ -16,8 +16,11 @@ export interface RetentionOptions {
 }
 
 const ROUND_MS = 60_000;
-const STEP_ROWS = 500;
-const STEP_PAUSE_MS = 20;
+/** A step takes as long as it should; this only bounds what it touches. */
+const STEP_ROWS = 2_000;
+/** Rest between two steps: in proportion to how long the last one took, so that most of the time is not retention's. */
+const REST = 3;
+const REST_MS = { min: 5, max: 100 } as const;
 
 export class Retention {
   readonly #options: RetentionOptions;
@@ -48,6 +51,7 @@ export class Retention {
     const counted = (await history.counts()).destinations.map(({ destination }) => destination);
     const heldBefore = holds.heldSinceBefore(before, counted).map((destination) => ({ destination, before }));
     for (let more = true; more && !this.#stopped;) {
+      const start = clock.monotonic();
       const step = await store.purge({ now: clock.now(), retention: clocks, heldBefore, limit: STEP_ROWS });
       total.bodies += step.bodies;
       total.events += step.events;
@@ -55,7 +59,8 @@ export class Retention {
       total.dedupeKeys += step.dedupeKeys;
       total.held += step.held;
       more = step.more;
-      if (more) await new Promise<void>((resolve) => clock.schedule(STEP_PAUSE_MS, resolve));
+      const restMs = Math.min(REST_MS.max, Math.max(REST_MS.min, (clock.monotonic() - start) * REST));
+      if (more) await new Promise<void>((resolve) => clock.schedule(restMs, resolve));
     }
     return total;
   }

@@ -62,6 +62,27 @@ async function makePostgresStore(
   });
 }
 
+/** The embedded store at a path, while nobody can open it. */
+export interface HeldStore {
+  /** Puts the database `staged` in its place, and what was there in `aside`. A crash leaves the one or the other, whole. */
+  replace(files: { readonly staged: string; readonly aside: string }): void;
+  release(): void;
+}
+
+/** Keeps everybody from opening an embedded store. @throws HoldfastError store_owned when a process has it open */
+export async function holdStore(path: string): Promise<HeldStore> {
+  const { takeOwnership } = await import('../store/sqlite/ownership.ts');
+  const { finishSwap, swap } = await import('../store/sqlite/swap.ts');
+  const ownership = takeOwnership(path);
+  try {
+    finishSwap(path);
+  } catch (error) {
+    ownership.release();
+    throw error;
+  }
+  return { replace: (files) => swap(path, files), release: () => ownership.release() };
+}
+
 /**
  * Exports what is intact of a damaged embedded store, which no gateway may own meanwhile.
  * @throws HoldfastError store_corrupt when the file is no database at all

@@ -25,7 +25,7 @@ export const restore = defineCommand({
     const { storePath: to } = setup;
     if (to === null) throw new HoldfastError('invalid_input', { detail: 'The store is in memory.' });
     if (!existsSync(from)) throw new HoldfastError('not_found', { detail: from });
-    await refuseOwned(setup, to);
+    refuseOwned(to);
     await confirm(invocation, `Put ${from} in the place of ${to}?`);
     const aside = await restoreStore({ from, to, check: (copy) => tryOpen(setup, copy), now: Date.now() });
     if (options.json) out.json({ store: to, from, before: aside });
@@ -34,17 +34,10 @@ export const restore = defineCommand({
   },
 });
 
-/** @throws HoldfastError store_owned when a process has the store open */
-async function refuseOwned(setup: Setup, path: string): Promise<void> {
+/** Before anything is asked. What nobody runs may be opened until the swap begins, and is told then. */
+function refuseOwned(path: string): void {
   const running = runningGateway(path);
   if (running !== null) throw new HoldfastError('store_owned', { detail: `${path}: the gateway ${running.pid}.` });
-  if (!existsSync(path)) return;
-  try {
-    await tryOpen(setup, path);
-  } catch (error) {
-    // A store that cannot be opened for another reason is what a restore is for.
-    if (error instanceof HoldfastError && error.code === 'store_owned') throw error;
-  }
 }
 
 /** Opens a file as the gateway would, and closes it. */

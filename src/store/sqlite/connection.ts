@@ -35,7 +35,7 @@ export function createFile(path: string): void {
 }
 
 /** A new file's name is in its directory, and that has to reach the disk too. Windows has no such call. */
-function syncDirectory(path: string): void {
+export function syncDirectory(path: string): void {
   if (process.platform === 'win32') return;
   const directory = openSync(path, 'r');
   try {

@@ -13,6 +13,7 @@ import { Reader } from './reader.ts';
 import { recover } from './recover.ts';
 import { FORMAT } from './schema.ts';
 import { State } from './state.ts';
+import { finishSwap } from './swap.ts';
 import { Turn } from './turn.ts';
 import { type Failpoint, Txn } from './txn.ts';
 import { InlineWriter, ThreadWriter, type Writer } from './writer.ts';
@@ -62,10 +63,11 @@ export class Engine {
 
   /** @throws HoldfastError store_owned, store_corrupt, store_format, store_not_durable, sqlite_too_old */
   static async open(options: SqliteOptions): Promise<Engine> {
-    createFile(options.path);
     const ownership = takeOwnership(options.path);
     const opened: { close(): void | Promise<void> }[] = [];
     try {
+      finishSwap(options.path);
+      createFile(options.path);
       return await Engine.#open(options, ownership, opened);
     } catch (error) {
       for (const part of opened) await part.close();

@@ -36,8 +36,8 @@ export class State {
   receivedLast = Number.NEGATIVE_INFINITY;
   /** Whether any event has a stored answer: most stores never have, and then none is looked for. */
   hasAnswers = false;
-  /** Where retention is in `kept`; -1 at the start. */
-  readonly sweep = { keptAfter: -1 };
+  /** When retention began to go through what there is (`null` between two times), and how many chunks a step takes. */
+  readonly sweep: { startedAt: number | null; chunks: number } = { startedAt: null, chunks: 4 };
   readonly #lanes = new Map<number, Lane>();
 
   constructor(options: StateOptions) {
