@@ -13,6 +13,7 @@ import { optionUsage, usageOf, variables } from '../src/cli/help.ts';
 import { type Setting, settings } from '../src/settings.ts';
 import { type ErrorEntry, errorCodes } from '../src/errors.ts';
 import { storeConformance } from '../src/testing/conformance/index.ts';
+import { providerPages } from './provider-docs.ts';
 import { conformanceMatrix, type MatrixCell } from '../src/testing/conformance/matrix.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -174,6 +175,7 @@ expected.set('docs/reference/configuration.md', configurationPage());
 expected.set('docs/reference/errors.md', errorsPage());
 expected.set('docs/reference/cli.md', cliPage());
 expected.set('docs/reference/conformance.md', conformancePage());
+for (const [page, text] of providerPages()) expected.set(page, text);
 
 const different = [...expected].filter(([page, text]) => read(page) !== text);
 for (const [page, text] of different) {

@@ -1,14 +1,11 @@
-/**
- * Prints docs/providers from the table in src/verify: one page a provider, one template, and their index.
- * With --write it corrects the pages; without, it fails where they differ.
- */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+/** The pages of docs/providers, from the table in src/verify: one page a provider, one template, and their index. */
+import { payloads } from '../src/cli/simulate/payloads/index.ts';
+import { signsWithPair } from '../src/verify/trial.ts';
 import { providers } from '../src/verify/index.ts';
 import type { Provider, Reader } from '../src/verify/index.ts';
 
 const folder = 'docs/providers';
-const note = '<!-- Printed from src/verify by `node scripts/provider-docs.ts --write`; do not edit. -->';
+const note = '<!-- Printed from src/verify by `npm run docs`; do not edit. -->';
 
 const code = (text: string): string => `\`${text}\``;
 
@@ -26,6 +23,7 @@ function page(provider: Provider): string {
     ['```ts', ...example(provider), '```'].join('\n'),
     table(['', ''], rows(provider)),
     `## Set-up\n\n${words.setUp}`,
+    tryIt(provider),
     `## What is verified\n\n${words.verified}`,
     `## What the signature does not protect\n\n${notProtected}`,
     `## Retries\n\n${words.retries}`,
@@ -36,8 +34,11 @@ function page(provider: Provider): string {
   return `${sections.filter((section) => section !== '').join('\n\n')}\n`;
 }
 
+/** What a source of the provider is called in the example. */
+const nameOf = (key: string): string => key.replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+
 function example({ key, factory, signsUrl }: Provider): string[] {
-  const name = key.replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+  const name = nameOf(key);
   const options: Readonly<Record<string, string>> = {
     hmac: "{ header: 'x-signature', secrets: secret('ORDERS_SECRET') }",
     timestampedHmac: "{ header: 'x-signature', secrets: secret('ORDERS_SECRET') }",
@@ -52,6 +53,32 @@ function example({ key, factory, signsUrl }: Provider): string[] {
     '',
     `export default defineConfig({ sources: { ${name}: ${factory}(${given}) } });`,
   ];
+}
+
+/** How a request of it is sent, and one that was captured explained. */
+function tryIt({ key }: Provider): string {
+  const { types = {}, together } = payloads[key] ?? {};
+  const names = Object.keys(types);
+  const [first = ''] = names;
+  const name = nameOf(key);
+  const pair = signsWithPair(key);
+  const commands = [
+    `holdfast simulate ${name} ${/^[\w./:-]+$/.test(first) ? first : `'${first}'`}${pair ? ` --key-file ${key}.key.json` : ''}`,
+    ...(together === undefined ? [] : [`holdfast simulate ${name} --together`]),
+    `holdfast verify ${name} --request captured.http`,
+  ];
+  const sentences = [
+    `\`simulate\` sends ${names.length === 1 ? 'the type' : 'the types'} ${names.map(code).join(', ')}, with headers and bodies as the provider sends them, and others in the shape of the nearest.`,
+    together === undefined
+      ? ''
+      : `With \`--together\` it sends the ${together.length} that come at once about one user.`,
+    pair
+      ? 'Nobody else has the provider’s private key: it signs with a pair of its own, kept in the file, and says where the public half goes. That is for test gateways only.'
+      : '',
+    '`verify` says of a captured request why it verifies or does not.',
+  ];
+  const text = sentences.filter((sentence) => sentence !== '').join(' ');
+  return ['## Try it', ['```sh', ...commands, '```'].join('\n'), text].join('\n\n');
 }
 
 function rows(provider: Provider): string[][] {
@@ -150,29 +177,3 @@ so that no retry is refused as too old; deduplication recognises what is sent ag
     table(['provider', 'difference to its documentation or library'], differing),
   ].join('\n\n')}\n`;
 }
-
-/** Corrects the pages, or names those that differ. */
-function main(write: boolean): void {
-  const root = join(import.meta.dirname, '..');
-  const pages = providerPages();
-  mkdirSync(join(root, folder), { recursive: true });
-  for (const name of readdirSync(join(root, folder))) {
-    const path = `${folder}/${name}`;
-    if (pages.has(path)) continue;
-    if (write) rmSync(join(root, path));
-    else differ(`${path} is of no provider`);
-  }
-  for (const [path, text] of pages) {
-    const file = join(root, path);
-    if (existsSync(file) && readFileSync(file, 'utf8') === text) continue;
-    if (write) writeFileSync(file, text);
-    else differ(`${path} differs from the code: run \`node scripts/provider-docs.ts --write\``);
-  }
-}
-
-function differ(problem: string): void {
-  console.error(problem);
-  process.exitCode = 1;
-}
-
-if (import.meta.main) main(process.argv.includes('--write'));

@@ -13,11 +13,7 @@ test('docs/providers holds exactly the pages of the table', () => {
   const names = readdirSync(join(root, 'docs/providers')).map((name) => `docs/providers/${name}`);
   assert.deepEqual(names.toSorted(), [...pages.keys()].toSorted());
   for (const [path, text] of pages) {
-    assert.equal(
-      readFileSync(join(root, path), 'utf8'),
-      text,
-      `${path}: run \`node scripts/provider-docs.ts --write\``,
-    );
+    assert.equal(readFileSync(join(root, path), 'utf8'), text, `${path}: run \`npm run docs\``);
   }
 });
 
