@@ -1,9 +1,14 @@
 #!/usr/bin/env bash
 # Installs the programs that some tests and the benchmark run: wrk, redis-server, strace, e2fsprogs, python3, postgresql. Needs root on Debian or Ubuntu.
+# What stands in for Amazon SQS comes from PyPI, into the user's cache folder.
 # Exits 1 and names what is missing where it cannot.
 set -euo pipefail
 
 declare -A package=([wrk]=wrk [redis-server]=redis-server [strace]=strace [mkfs.ext4]=e2fsprogs [python3]=python3)
+package[nats-server]=nats-server
+
+# As in scripts/services/sqs.ts.
+moto="${XDG_CACHE_HOME:-$HOME/.cache}/holdfast/moto-5.2.1"
 
 missing() {
   for program in "${!package[@]}"; do
@@ -11,12 +16,24 @@ missing() {
   done | sort
   # Its server is not on the PATH: Debian keeps one a version.
   compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || echo postgresql
+  python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
+}
+
+# The last file says that it is whole.
+install_moto() {
+  [ -e "$moto/whole" ] && return
+  rm -rf "$moto"
+  mkdir -p "$(dirname "$moto")"
+  { python3 -m venv "$moto" && "$moto/bin/pip" install --quiet --disable-pip-version-check \
+    'moto[sqs]==5.2.1' 'flask==3.1.2' 'flask-cors==6.0.1' && touch "$moto/whole"; } >&2 && return
+  echo "install-tools: MISSING moto_server, which stands in for Amazon SQS: python3 with venv, and PyPI, are needed" >&2
+  return 1
 }
 
 wanted=$(missing)
-[ -z "$wanted" ] && exit 0
-
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+if [ -z "$wanted" ]; then
+  :
+elif [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   export DEBIAN_FRONTEND=noninteractive
   # PostgreSQL makes a cluster of its own when it is installed, and starts it, unless it is told not to.
   if [[ $wanted == *postgresql* ]] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
@@ -31,7 +48,9 @@ else
   echo "install-tools: not root, or no apt-get" >&2
 fi
 
+failed=0
+install_moto || failed=1
 wanted=$(missing)
-[ -z "$wanted" ] && exit 0
+[ -z "$wanted" ] && exit "$failed"
 echo "install-tools: MISSING $(echo $wanted); install with: sudo apt-get install $(echo $wanted)" >&2
 exit 1

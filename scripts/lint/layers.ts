@@ -30,7 +30,7 @@ export const parts: readonly Part[] = [
   { name: 'store port', files: ['store/store.ts', 'store/batch.ts', 'store/records.ts'], imports: base },
   {
     name: 'queue port',
-    files: ['queue/queue.ts', 'queue/hints.ts', 'queue/intake.ts', 'queue/client.ts'],
+    files: ['queue/queue.ts', 'queue/hints.ts', 'queue/bell.ts', 'queue/intake.ts', 'queue/client.ts'],
     imports: base,
   },
   // What signs is what verifies, turned round: the sender of webhooks and the verifiers share keys and encodings.

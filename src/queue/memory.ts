@@ -2,7 +2,8 @@
  * The queue in memory: the executable specification, for tests and for several gateways in one process. What is pushed
  * is gone when the process ends, which is what a broker that was wiped looks like.
  */
-import type { Clock, Timer } from '../core/clock.ts';
+import type { Clock } from '../core/clock.ts';
+import { Bell } from './bell.ts';
 import { decodeIds, encodeIds } from './hints.ts';
 import {
   type ChannelDepth,
@@ -132,11 +133,13 @@ class MemoryQueue implements Queue {
   readonly #clock: Clock;
   readonly #broker: MemoryBroker;
   readonly #visibilityMs: number;
-  readonly #closing = new AbortController();
+  readonly #bell: Bell;
+  #closed = false;
   #turn = 0;
 
   constructor(options: MemoryQueueOptions) {
     this.#clock = options.clock;
+    this.#bell = new Bell(options.clock);
     this.#broker = options.broker ?? new MemoryBroker();
     this.#visibilityMs = options.visibilityMs ?? VISIBILITY_MS;
   }
@@ -154,16 +157,24 @@ class MemoryQueue implements Queue {
   }
 
   async pull(request: PullRequest): Promise<Pulled> {
+    const { channels, signal } = request;
     const until = this.#clock.monotonic() + request.waitMs;
+    const forget = this.#broker.onChange(() => this.#bell.ring());
     let skipped = 0;
-    for (;;) {
-      this.#answering();
-      const taken = this.#take(request);
-      skipped += taken.skipped;
-      const over = this.#clock.monotonic() >= until || request.signal?.aborted === true;
-      if (taken.hints.length > 0 || over) return { hints: taken.hints, skipped };
-      await this.#change(request, until);
-      if (this.#closing.signal.aborted) return { hints: [], skipped };
+    try {
+      for (;;) {
+        const since = this.#bell.rings;
+        this.#answering();
+        const taken = this.#take(request);
+        skipped += taken.skipped;
+        const over = this.#clock.monotonic() >= until || signal?.aborted === true;
+        if (taken.hints.length > 0 || over) return { hints: taken.hints, skipped };
+        const end = Math.min(until, this.#broker.nextEnd(channels));
+        await this.#bell.wait({ since, delayMs: end - this.#clock.monotonic(), signal });
+        if (this.#closed) return { hints: [], skipped };
+      }
+    } finally {
+      forget();
     }
   }
 
@@ -181,11 +192,12 @@ class MemoryQueue implements Queue {
   }
 
   async close(): Promise<void> {
-    this.#closing.abort();
+    this.#closed = true;
+    this.#bell.ring();
   }
 
   #answering(): void {
-    if (this.#closing.signal.aborted) throw new QueueError('The queue is closed.');
+    if (this.#closed) throw new QueueError('The queue is closed.');
     if (!this.#broker.up) throw new QueueError('The broker does not answer.');
   }
 
@@ -205,22 +217,5 @@ class MemoryQueue implements Queue {
       skipped++;
     }
     return { hints, skipped };
-  }
-
-  /** Resolves when the broker changed, a visibility or the wait is over, the pull is aborted or the queue closes. */
-  #change(request: PullRequest, until: number): Promise<void> {
-    const end = Math.min(until, this.#broker.nextEnd(request.channels));
-    return new Promise((resolve) => {
-      const signals = [this.#closing.signal, ...(request.signal === undefined ? [] : [request.signal])];
-      const done = (): void => {
-        timer.cancel();
-        forget();
-        for (const signal of signals) signal.removeEventListener('abort', done);
-        resolve();
-      };
-      const timer: Timer = this.#clock.schedule(end - this.#clock.monotonic(), done);
-      const forget = this.#broker.onChange(done);
-      for (const signal of signals) signal.addEventListener('abort', done);
-    });
   }
 }

@@ -16,7 +16,10 @@ export const HINT_IDS_MAX = 128;
 /** How long a pulled hint is nobody else's unless it is acknowledged, where nothing else is set, in ms. */
 export const VISIBILITY_MS = 30_000;
 
-/** The broker cannot take or give hints now: down, full, too slow, closed. The call may be made again later. */
+/**
+ * The broker cannot take or give hints now: down, full, too slow, closed, or changed by somebody so that it cannot carry
+ * them. The call may be made again later; the message says what the broker said.
+ */
 export class QueueError extends Error {
   override readonly name = 'QueueError';
   readonly failure = 'unavailable';
@@ -102,8 +105,8 @@ export interface Queue {
    */
   push(hints: readonly Hint[]): Promise<void>;
   /**
-   * Takes hints, waiting for the first. A hint is given to one process at a time; when it is not acknowledged within
-   * the visibility time (the process has crashed, its claim failed), it is given again, to any.
+   * Takes hints, waiting for the first. A hint is given to one process at a time (as far as the broker can: a claim in
+   * the store is what tells who may work); when it is not acknowledged within the visibility time (the process has crashed, its claim failed), it is given again, to any.
    * Crash: what was on its way is given again after the visibility time. Repeat: gives others. Empty after `waitMs`,
    * when aborted, and when closed meanwhile.
    * @throws QueueError where the broker does not answer, at the latest a few seconds after `waitMs`, and possibly at

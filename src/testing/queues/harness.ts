@@ -8,6 +8,8 @@ import type { Queue } from '../../queue/queue.ts';
 export interface QueueCapabilities {
   /** Hints that were pushed are still there after the broker was killed and started again. */
   readonly keepsHints: boolean;
+  /** A hint is given to one process at a time, always; a broker of many machines may give it to two now and then. */
+  readonly givesOnce: boolean;
 }
 
 /** The name of a capability that a case may require. */
@@ -29,7 +31,7 @@ export interface QueueHarness {
     readonly max: number;
     readonly visibilityMs: number;
   }): Promise<readonly string[]>;
-  /** Puts bytes where this channel's hints are kept, as a stranger with access to the broker might. */
+  /** Puts bytes where hints of this channel have been pushed, as a stranger with access to the broker might. */
   litter(channel: string, bytes: Uint8Array): Promise<void>;
   /** Removes everything that Holdfast has made in the broker. */
   wipe(): Promise<void>;

@@ -19,7 +19,7 @@ const clock: Clock = {
 export async function memoryQueueHarness(): Promise<QueueHarness> {
   const broker = new MemoryBroker();
   return {
-    capabilities: { keepsHints: true },
+    capabilities: { keepsHints: true, givesOnce: true },
     visibilityMs: VISIBILITY_MS,
     make: (visibilityMs) => memoryQueue({ clock, broker, visibilityMs }),
     dieHolding: async ({ channel, max, visibilityMs }) => {

@@ -18,29 +18,25 @@ const LOOK_MS = 25;
 /** A visibility time that does not end within a case. */
 const LONG_MS = 60_000;
 
+const ids = new IdMaker({ now: () => Date.now(), fill: (bytes) => crypto.getRandomValues(bytes) });
+
+/** New ids of deliveries. */
+export function makeIds(count: number): readonly string[] {
+  return Array.from({ length: count }, () => ids.make('dlv'));
+}
+
+/** New hints of one channel. */
+export function makeHints(channel: string, count: number, idsEach = 1): readonly Hint[] {
+  return Array.from({ length: count }, () => ({ channel, ids: makeIds(idsEach) }));
+}
+
 /** One case's view of its harness. Closes every queue that it opened. */
 export class QueueWorld {
   readonly harness: QueueHarness;
   readonly #opened: Queue[] = [];
-  readonly #ids: IdMaker;
 
   constructor(harness: QueueHarness) {
     this.harness = harness;
-    let drawn = 0;
-    const fill = (bytes: Uint8Array): void => {
-      for (let index = 0; index < bytes.length; index++) bytes[index] = (drawn += 7) % 251;
-    };
-    this.#ids = new IdMaker({ now: () => Date.now(), fill });
-  }
-
-  /** New ids of deliveries. */
-  ids(count: number): readonly string[] {
-    return Array.from({ length: count }, () => this.#ids.make('dlv'));
-  }
-
-  /** New hints of one channel. */
-  hints(channel: string, count: number, idsEach = 1): readonly Hint[] {
-    return Array.from({ length: count }, () => ({ channel, ids: this.ids(idsEach) }));
   }
 
   /** A queue of one more process; its visibility time does not end within the case, unless it is `short`. */
@@ -92,6 +88,17 @@ export async function pullUntil(queue: Queue, channels: readonly string[], count
     assert.ok(Date.now() < until, `${hints.length} of ${count} hints came`);
   }
   return { hints, skipped };
+}
+
+/** Pulls until each of these ids has come, however often. Acknowledges nothing. */
+export async function pullIds(queue: Queue, channels: readonly string[], ids: readonly string[]): Promise<void> {
+  const missing = new Set(ids);
+  const until = Date.now() + LIVE_MS_MAX;
+  while (missing.size > 0) {
+    const { hints } = await pullUntil(queue, channels, 1);
+    for (const id of idsOf(hints)) missing.delete(id);
+    assert.ok(Date.now() < until, `${missing.size} of ${ids.length} ids did not come`);
+  }
 }
 
 /** Looks until the depth of the channel is this. */
