@@ -1,7 +1,14 @@
 /** What one kind of server says about itself: `scripts/services.ts` has the list of them. */
 import { spawnSync } from 'node:child_process';
 import { createConnection } from 'node:net';
-import type { Service } from './service.ts';
+
+/** A server that runs. */
+export interface Running {
+  /** What a client connects to. */
+  readonly url: string;
+  /** Ends it and waits. */
+  stop(): Promise<void>;
+}
 
 /** A server that tests, benches and developers run, found on this machine or installed on it. */
 export interface ServiceKind {
@@ -12,8 +19,8 @@ export interface ServiceKind {
   readonly command: string;
   /** Whether it is there. */
   met(): boolean;
-  /** One that has not been started, on a free port, with its data in this folder. */
-  make(directory: string): Promise<Service>;
+  /** Starts one on a free port, with its data in this folder or one that goes when it stops. */
+  start(directory: string): Promise<Running>;
 }
 
 /** Whether a program is on the PATH. */

@@ -2,14 +2,14 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { answers, onPath, type ServiceKind } from './kind.ts';
-import { freePort, Service } from './service.ts';
+import { freePort, Service, started } from './service.ts';
 
 export const nats: ServiceKind = {
   name: 'nats',
   what: 'nats-server',
   command: 'sudo apt-get install nats-server',
   met: () => onPath('nats-server'),
-  make: (directory) => natsService(directory),
+  start: async (directory) => started(await natsService(directory)),
 };
 
 /** @param settings More arguments of nats-server. */

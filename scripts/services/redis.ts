@@ -1,13 +1,13 @@
 /** Redis, of Debian's package `redis-server`. */
 import { answers, onPath, type ServiceKind } from './kind.ts';
-import { freePort, Service } from './service.ts';
+import { freePort, Service, started } from './service.ts';
 
 export const redis: ServiceKind = {
   name: 'redis',
   what: 'redis-server',
   command: 'sudo apt-get install redis-server',
   met: () => onPath('redis-server'),
-  make: (directory) => redisService(directory),
+  start: async (directory) => started(await redisService(directory)),
 };
 
 /** @param settings More of redis.conf, after what keeps every write in a log that is flushed each second. */

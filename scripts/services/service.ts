@@ -96,6 +96,12 @@ export class Service {
   }
 }
 
+/** The service, once it is ready. */
+export async function started(service: Service): Promise<Service> {
+  await service.start();
+  return service;
+}
+
 /** A port nobody listens on now. */
 export async function freePort(): Promise<number> {
   const server = createServer();

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { answers, type ServiceKind } from './kind.ts';
-import { freePort, Service } from './service.ts';
+import { freePort, Service, started } from './service.ts';
 
 /** As in scripts/install-tools.sh. */
 const MOTO_VERSION = '5.2.1';
@@ -21,7 +21,7 @@ export const sqs: ServiceKind = {
   what: 'moto_server, which stands in for Amazon SQS',
   command: 'scripts/install-tools.sh',
   met: () => existsSync(installed('whole')),
-  make: () => sqsService(),
+  start: async () => started(await sqsService()),
 };
 
 export async function sqsService(): Promise<Service> {
