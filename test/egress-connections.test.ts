@@ -64,6 +64,19 @@ describe('connections', () => {
     assert.equal(receiver.heads.length, 20);
   });
 
+  test('that break once a request is on its way fail it: it may have been received, and is not sent twice', async () => {
+    let requests = 0;
+    await using receiver = await Receiver.start((socket) => {
+      if (++requests === 1) socket.write(OK);
+      else socket.resetAndDestroy();
+    });
+    await using egress = loopbackEgress();
+    assert.equal((await deliver({ egress, target: { url: receiver.url } })).result.kind, 'succeeded');
+    const { result, exchange } = await deliver({ egress, target: { url: receiver.url } });
+    assert.deepEqual([result.kind, exchange?.code, exchange?.times.connectMs], ['failed', 'connect_reset', null]);
+    assert.deepEqual([requests, receiver.connections], [2, 1]);
+  });
+
   test('that are older than five minutes are not used again, so that a name that has moved is noticed', async () => {
     await using receiver = await Receiver.start(answering(OK));
     const clock = new TestClock();

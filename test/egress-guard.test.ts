@@ -114,6 +114,8 @@ const refused: Readonly<Record<string, readonly string[]>> = {
     'http://[2002:a9fe:a9fe::1]/',
     'http://[2001:0:4136:e378:8000:63bf:80ff:fffe]/',
     'http://[::ffff:8.8.8.8]/',
+    'http://[::ffff:0:8.8.8.8]/',
+    'http://[2002:808:808::]/',
   ],
   'zone ids': ['http://[fe80::1%25eth0]/', 'http://[fe80::1%eth0]/', 'http://[::1%25lo]/'],
   'local names': [
@@ -148,6 +150,8 @@ const refused: Readonly<Record<string, readonly string[]>> = {
     'http://@example.com/',
     'http://example.com:80@10.0.0.1/',
     'http://example.com%40127.0.0.1/',
+    'http://%65xample.com/',
+    'http://example%2ecom/',
   ],
   'ports of other services': [
     'http://example.com:22/',

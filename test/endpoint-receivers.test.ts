@@ -1,12 +1,25 @@
 /** What an endpoint may do to a sender, over raw sockets: each has one result, and leaves nothing behind. */
 import assert from 'node:assert/strict';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Socket } from 'node:net';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { after, describe, test } from 'node:test';
+import type { Clock } from '../src/core/clock.ts';
 import type { EgressCode } from '../src/deliver/egress/codes.ts';
 import { checkTarget } from '../src/deliver/endpoint/check.ts';
 import type { EndpointTarget } from '../src/deliver/endpoint/target.ts';
-import { answering, type Behaviour, deliver, loopbackEgress, OK, openDescriptors, Receiver } from './endpoint-world.ts';
+import { storedEvent } from '../src/deliver/fixtures/attempt.ts';
+import { systemClock } from '../src/gateway/clock.ts';
+import {
+  answering,
+  bytesInUse,
+  type Behaviour,
+  deliver,
+  loopbackEgress,
+  OK,
+  openDescriptors,
+  Receiver,
+} from './endpoint-world.ts';
 
 interface Case {
   readonly does: string;
@@ -320,11 +333,61 @@ describe('what receivers leave behind', () => {
     };
     await round();
     const before = openDescriptors();
-    await round();
+    const bytes = bytesInUse();
+    for (let rounds = 0; rounds < 3; rounds++) await round();
+    const grown = bytesInUse() - bytes;
+    assert.ok(grown < 4 * 1024 * 1024, `${grown} bytes more after three rounds`);
     await egress.close();
     await turn();
     assert.ok(openDescriptors() <= before, `${openDescriptors()} descriptors, ${before} before`);
     assert.deepEqual(egress.counts, { sockets: 0, idle: 0, waiting: 0, origins: 0 });
+  });
+});
+
+describe('an answer', () => {
+  test('that comes before the request is written out counts, and its connection is not used again', async () => {
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined);
+      // Reads the head and no more, says that it has what it wants, and keeps the connection.
+      socket.once('readable', () => socket.write(OK));
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    await using egress = loopbackEgress();
+    const event = storedEvent('', { body: Buffer.alloc(32 * 1024 * 1024) });
+    const { result, exchange } = await deliver({ egress, target: { url: `http://127.0.0.1:${port}/` }, event });
+    assert.deepEqual([result.kind, exchange?.code], ['succeeded', null]);
+    assert.equal(egress.counts.sockets, 0);
+    server.close();
+  });
+
+  test('of success whose body never ends holds its place for five seconds, not for the whole time of the attempt', async () => {
+    await using receiver = await Receiver.start(answering('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nok'));
+    const asked: number[] = [];
+    const schedule: Clock['schedule'] = (delayMs, run) => {
+      asked.push(delayMs);
+      return systemClock.schedule(delayMs === 5000 ? 20 : delayMs, run);
+    };
+    await using egress = loopbackEgress({ clock: { ...systemClock, schedule } });
+    const { result, exchange } = await deliver({ egress, target: { url: receiver.url }, timeoutMs: 60_000 });
+    assert.deepEqual([result.kind, exchange?.code], ['succeeded', 'timeout']);
+    assert.ok(asked.includes(5000));
+  });
+
+  test('is not waited for when the attempt is aborted, for a timeout or a stop', async () => {
+    await using receiver = await Receiver.start(() => undefined);
+    await using egress = loopbackEgress();
+    for (const [reason, code] of [
+      [new DOMException('too long', 'TimeoutError'), 'timeout'],
+      [new DOMException('stopping', 'AbortError'), 'aborted'],
+    ] as const) {
+      const controller = new AbortController();
+      const sent = deliver({ egress, target: { url: receiver.url }, signal: controller.signal, timeoutMs: 60_000 });
+      for (let turns = 0; turns < 10_000 && receiver.heads.length === 0; turns++) await turn();
+      receiver.heads.length = 0;
+      controller.abort(reason);
+      assert.deepEqual([(await sent).result.kind, (await sent).exchange?.code], ['timeout', code]);
+    }
   });
 });
 

@@ -2,6 +2,8 @@
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { StoredEvent } from '../src/core/event.ts';
 import type { Exchange } from '../src/core/exchange.ts';
 import { createEgress, type Egress, type EgressOptions } from '../src/deliver/egress/egress.ts';
@@ -143,4 +145,12 @@ export function deliver({ egress, target, ...options }: DeliverOptions): Promise
 /** Open file descriptors of this process. */
 export function openDescriptors(): number {
   return readdirSync('/proc/self/fd').length;
+}
+
+/** Bytes that are in use, within and outside of the heap, once what is garbage has gone. */
+export function bytesInUse(): number {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
 }

@@ -147,11 +147,10 @@ class Call implements Waiter, Dispatcher.DispatchHandler {
     }
     this.#status = status;
     this.#headers = controller.rawHeaders as Buffer[];
-    const now = this.#clock.monotonic();
-    this.#times = { ...this.#times, firstByteMs: now - this.#sentAt };
-    const leftMs = this.#request.timeoutMs - (now - this.#startedAt);
-    this.#deadline?.cancel();
-    this.#deadline = this.#clock.schedule(Math.max(0, Math.min(leftMs, BODY_TIMEOUT_MS)), this.#expire);
+    const { dnsMs, connectMs, tlsMs } = this.#times;
+    this.#times = { dnsMs, connectMs, tlsMs, firstByteMs: this.#clock.monotonic() - this.#sentAt };
+    // Most bodies are there already when this turn ends, and need no timer.
+    queueMicrotask(this.#watchBody);
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -180,6 +179,13 @@ class Call implements Waiter, Dispatcher.DispatchHandler {
   }
 
   // ------------------------------------------------------------------------------------------------------- the end
+
+  readonly #watchBody = (): void => {
+    if (this.#resolve === null) return;
+    const leftMs = this.#request.timeoutMs - (this.#clock.monotonic() - this.#startedAt);
+    this.#deadline?.cancel();
+    this.#deadline = this.#clock.schedule(Math.max(0, Math.min(leftMs, BODY_TIMEOUT_MS)), this.#expire);
+  };
 
   readonly #expire = (): void => this.#fail(new EgressError('timeout'));
 

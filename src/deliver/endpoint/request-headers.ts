@@ -71,13 +71,11 @@ export function requestHeaders(parts: HeaderParts): BothHeaders {
   const { usual, beside } = parts.signers;
   const signer = usual.names.some((name) => present.has(name)) ? beside : usual;
   signer.sign({ id: event.id, now: parts.now, body: parts.body }, sent);
-  const add = (name: string, value: string | null): void => {
-    if (value !== null && value !== '' && !present.has(name) && isSendable(value)) sent.push(name, value);
-  };
-  add('x-correlation-id', event.correlationId);
-  add('traceparent', event.traceparent);
-  add('user-agent', own.userAgent);
-  add('accept-encoding', 'identity');
+  if (isMissing(present, 'x-correlation-id', event.correlationId)) sent.push('x-correlation-id', event.correlationId);
+  const { traceparent } = event;
+  if (traceparent !== null && isMissing(present, 'traceparent', traceparent)) sent.push('traceparent', traceparent);
+  if (!present.has('user-agent')) sent.push('user-agent', own.userAgent);
+  if (!present.has('accept-encoding')) sent.push('accept-encoding', 'identity');
 
   const shown = [...sent];
   for (let index = secretsFrom + 1; index < secretsTo; index += 2) shown[index] = REDACTED;
@@ -130,6 +128,6 @@ function headerText(text: string): string {
   return /^[!-~]+(?: [!-~]+)*$/.test(text) ? text : encodeURIComponent(text.toWellFormed());
 }
 
-function isSendable(value: string): boolean {
-  return /^[\t\x20-\x7e\x80-\xff]*$/.test(value);
+function isMissing(present: ReadonlySet<string>, name: string, value: string): boolean {
+  return value !== '' && !present.has(name) && /^[\t\x20-\x7e\x80-\xff]*$/.test(value);
 }

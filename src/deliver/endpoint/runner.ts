@@ -11,7 +11,7 @@ import { type Answer, type Egress, notSent } from '../egress/egress.ts';
 import { EventView } from '../handler-event.ts';
 import { describeError, TIMEOUT } from '../outcomes.ts';
 import type { Attempt, Attempted, Emitted, Result, Runner } from '../runner.ts';
-import { AccessTokens } from './oauth2.ts';
+import { AccessTokens, type TokenSource } from './oauth2.ts';
 import { type ReadyTarget, ReadyTargets } from './prepare.ts';
 import { type BothHeaders, requestHeaders } from './request-headers.ts';
 import { retryAfterMs } from './retry-after.ts';
@@ -88,7 +88,8 @@ class EndpointRunner implements Runner {
   async #attempt(claim: Claim, attempt: Attempt): Promise<Attempted> {
     const until = this.#clock.monotonic() + attempt.timeoutMs;
     const { event } = claim;
-    const target = await this.#options.target(claim);
+    const given = this.#options.target(claim);
+    const target = given instanceof Promise ? await given : given;
     if (event.body === null)
       return attempted({ kind: 'rejected', reason: 'the body of the event has been purged' }, null);
     let ready: ReadyTarget;
@@ -106,14 +107,13 @@ class EndpointRunner implements Runner {
       ({ body, changed } = sendableOf(transformed));
     }
     const sending = { ready, claim, attempt, body, changed, until };
-    const sent = await this.#sendAuthorized(sending);
+    const { authorization, tokens } = ready;
+    const sent = await (tokens === null ? this.#send(sending, authorization) : this.#sendWithToken(sending, tokens));
     return attempted(this.#resultOf(sending, sent.answer), exchangeOf(sending, sent));
   }
 
   /** With a token that is refused, once more with a new one. */
-  async #sendAuthorized(sending: Sending): Promise<Sent> {
-    const { authorization, tokens } = sending.ready;
-    if (tokens === null) return this.#send(sending, authorization);
+  async #sendWithToken(sending: Sending, tokens: TokenSource): Promise<Sent> {
     const token = await this.#tokenOf(sending, tokens.get());
     if (token instanceof EgressError) return this.#notSent(sending, token);
     const first = await this.#send(sending, `Bearer ${token}`);
@@ -236,8 +236,11 @@ function exchangeOf({ ready, claim, body }: Sending, { headers, answer }: Sent):
 
 /** To hundredths: the rest is noise, and each attempt keeps it. */
 function rounded({ dnsMs, connectMs, tlsMs, firstByteMs }: Exchange['times']): Exchange['times'] {
-  const round = (ms: number | null): number | null => (ms === null ? null : Math.round(ms * 100) / 100);
   return { dnsMs: round(dnsMs), connectMs: round(connectMs), tlsMs: round(tlsMs), firstByteMs: round(firstByteMs) };
+}
+
+function round(ms: number | null): number | null {
+  return ms === null ? null : Math.round(ms * 100) / 100;
 }
 
 function exchangeNotSent(target: EndpointTarget, { code }: EgressError): Exchange {
