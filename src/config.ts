@@ -9,7 +9,7 @@ import { type EmitsConfig, EventTypes } from './deliver/event-types.ts';
 import { HoldfastError } from './errors.ts';
 import { type Setting, type SettingName, type Settings, type SettingType, settings } from './settings.ts';
 import { resolveSource, type Environment, type Source, type SourceConfig } from './ingest/source.ts';
-import type { Verifier } from './verify/verifier.ts';
+import type { Outside, Verifier } from './verify/verifier.ts';
 
 /** What a config file holds: any setting by its name, the sources, and where the handlers are. Data, no code. */
 export type Config = { readonly [Name in SettingName]?: string | number | boolean | readonly string[] } & {
@@ -46,7 +46,11 @@ export const processEnvironment: Environment = (name) => process.env[name];
  * Fills in defaults; the environment wins over the config, so that one build runs everywhere.
  * @throws HoldfastError config_invalid, config_unknown_setting, secret_missing
  */
-export function resolveConfig(config: Config, environment: Environment = processEnvironment): ResolvedConfig {
+export function resolveConfig(
+  config: Config,
+  environment: Environment = processEnvironment,
+  outside?: Outside,
+): ResolvedConfig {
   const known = new Set<string>([...Object.keys(settings), 'sources', 'handlers', 'emits']);
   for (const name of Object.keys(config)) {
     if (!known.has(name)) throw unknownSetting(name, known);
@@ -62,7 +66,9 @@ export function resolveConfig(config: Config, environment: Environment = process
   // Verifiers that sign the public URL ask the environment for it: the setting answers, wherever it was written.
   const answers: Environment = (name) =>
     name === settings.publicUrl.env ? (resolved.publicUrl ?? undefined) : environment(name);
-  const sources = Object.entries(config.sources).map(([name, source]) => resolveSource(name, source, answers));
+  const sources = Object.entries(config.sources).map(([name, source]) =>
+    resolveSource(name, source, { environment: answers, outside }),
+  );
   checkPaths(sources);
   const emits = config.emits === undefined ? null : new EventTypes(config.emits);
   return { settings: resolved, sources, handlers: config.handlers ?? null, emits, environment };

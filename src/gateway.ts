@@ -94,7 +94,9 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
   /** @throws HoldfastError config_invalid, config_unknown_setting, secret_missing */
   constructor(config: Given, options: GatewayOptions = {}) {
     this.#options = options;
-    this.#config = resolveConfig(config, options.environment ?? processEnvironment);
+    this.#config = resolveConfig(config, options.environment ?? processEnvironment, {
+      fetchText: (url) => this.#running().fetchText(url),
+    });
     this.#clock = options.clock ?? systemClock;
     this.#ids = new IdMaker({ now: () => this.#clock.now(), fill: (bytes) => void randomFillSync(bytes) });
     this.#observing = observe({ settings: this.#config.settings, clock: this.#clock, extra: options.observer ?? {} });

@@ -72,7 +72,9 @@ export function ingestWorld({ sources, limits, ports, clock = new TestClock() }:
     ids: new IdMaker({ now: () => clock.now(), fill: (bytes) => void randomFillSync(bytes) }),
     observer,
     limits: { ...LIMITS, ...limits },
-    sources: Object.entries(sources).map(([name, config]) => resolveSource(name, config, () => undefined)),
+    sources: Object.entries(sources).map(([name, config]) =>
+      resolveSource(name, config, { environment: () => undefined }),
+    ),
     trustedProxies: [],
     rejections: new MemoryRejections({ countMax: 1000, bytesMax: 16_777_216, perS: 1000, clock }),
     gate: () => 'open',

@@ -357,3 +357,24 @@ describe('what Holdfast itself reports', () => {
     assert.deepEqual(stored.body.rows, []);
   });
 });
+
+describe('a Retry-After', () => {
+  test('is waited for, and the retry policy waits longer where it says so', async () => {
+    await using inbox = await Inbox.start((got) => ({
+      status: 503,
+      headers: { 'retry-after': got.path.endsWith('long') ? '3600' : '1' },
+    }));
+    await using sender = await Sender.start();
+    const retry = { kind: 'list', delaysMs: [600_000], jitter: 'none' };
+    const waits = await Promise.all(
+      ['hooks', 'long'].map(async (path) => {
+        const { id } = await sender.endpoint({ url: inbox.url.replace('hooks', path), retry, types: [path] });
+        await sender.gateway.emit(path, {});
+        await until(async () => (await sender.deliveries(id))[0]?.state === 'due');
+        const [delivery] = await sender.deliveries(id);
+        return Math.round((Date.parse(delivery?.dueAt ?? '') - Date.now()) / 60_000);
+      }),
+    );
+    assert.deepEqual(waits, [10, 60]);
+  });
+});

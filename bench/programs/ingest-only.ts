@@ -43,7 +43,7 @@ const acceptor = new Acceptor({
     resolveSource(
       'bench',
       { verify: hmac({ header: 'x-signature', secrets: secret }), type: 'body.event', dedupeKey: 'body.id' },
-      () => undefined,
+      { environment: () => undefined },
     ),
   ],
   trustedProxies: [],

@@ -43,7 +43,7 @@ const checkSources: Check = (setup, { environment }) => {
   const inSetup = setupEnvironment(setup, environment);
   return Object.entries(setup.config.sources).map(([name, config]): Finding => {
     try {
-      const { path, verifier, dedupeKey } = resolveSource(name, config, inSetup);
+      const { path, verifier, dedupeKey } = resolveSource(name, config, { environment: inSetup });
       const text = `${name}: POST ${path}, ${verifier.name}`;
       if (!verifier.proves) {
         return {

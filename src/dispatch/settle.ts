@@ -53,6 +53,7 @@ export function outcomeOf(
     case 'crashed':
       return retryOrBury(destination, attempt, {
         delayMs: result.kind === 'failed' ? result.delayMs : null,
+        atLeast: result.kind === 'failed' && result.status !== null,
         random,
       });
     default:
@@ -76,11 +77,14 @@ function unavailableMs({ breaker }: Destination): number {
 function retryOrBury(
   destination: Destination,
   attempt: AttemptRecord,
-  options: { delayMs: number | null; random: Random },
+  { delayMs, atLeast, random }: { delayMs: number | null; atLeast: boolean; random: Random },
 ): Outcome {
-  const planned = nextDelayMs(destination.retry, attempt.number, options.random);
+  const planned = nextDelayMs(destination.retry, attempt.number, random);
   if (planned === null) return dead(destination, attempt, { reason: 'exhausted', note: attempt.error });
-  return { kind: 'retry', delayMs: options.delayMs ?? planned, spends: true, attempt };
+  // A handler knows when to be tried again. An endpoint says how long to leave it alone: the policy may wait longer, so
+  // that a receiver which always says `Retry-After: 1` does not use up all attempts in a minute.
+  const chosen = atLeast ? Math.max(delayMs ?? 0, planned) : (delayMs ?? planned);
+  return { kind: 'retry', delayMs: chosen, spends: true, attempt };
 }
 
 function dead(

@@ -179,6 +179,11 @@ export class Engine {
     }
   }
 
+  /** What a verifier needs from outside. */
+  fetchText(url: string): Promise<string> {
+    return this.#sending.egress.fetchText(url);
+  }
+
   /** Whether there is less disk than the reserve. */
   get diskLow(): boolean {
     return this.#disk.low;

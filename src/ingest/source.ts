@@ -5,7 +5,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { type Duration, durationMs } from '../core/duration.ts';
 import { EMITTED, OPERATIONAL } from '../core/event.ts';
 import { HoldfastError } from '../errors.ts';
-import type { HttpAnswer, Reader, TypedBody, Verifier } from '../verify/verifier.ts';
+import type { HttpAnswer, Outside, Reader, TypedBody, Verifier } from '../verify/verifier.ts';
 
 /** A source in the config. Everything but `verify` has a default, the provider's own where the verifier knows it. */
 export interface SourceConfig<Body = unknown> {
@@ -78,14 +78,21 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 /** Reads the environment for `secret(…)`. */
 export type Environment = (name: string) => string | undefined;
 
+/** Where secrets are read, and how verifiers fetch. */
+export interface Around {
+  readonly environment: Environment;
+  /** Default: each verifier's own way. */
+  readonly outside?: Outside | undefined;
+}
+
 /**
  * Fills in a source's defaults and reads its secrets.
  * @throws HoldfastError config_invalid, secret_missing
  */
-export function resolveSource(name: string, config: SourceConfig | Verifier, environment: Environment): Source {
+export function resolveSource(name: string, config: SourceConfig | Verifier, around: Around): Source {
   const settings: SourceConfig = isVerifier(config) ? { verify: config } : config;
   check(name, settings);
-  const verifier = settings.verify.bind?.(environment) ?? settings.verify;
+  const verifier = settings.verify.bind?.(around.environment, around.outside) ?? settings.verify;
   const { defaults } = verifier;
   const split = settings.split === true ? 'body' : settings.split === false ? undefined : settings.split;
   return {

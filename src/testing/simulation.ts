@@ -50,7 +50,7 @@ export function simulation(key: string, options: SimulationOptions = {}): Simula
   if (provider === undefined) throw new HoldfastError('config_invalid', { detail: `There is no provider '${key}'.` });
   const publicUrl = options.publicUrl ?? 'http://127.0.0.1';
   const settings = { publicUrl, ...(options.settings ?? trialSettings(key, publicUrl)) };
-  const source = resolveSource(key, provider.make(settings), () => undefined);
+  const source = resolveSource(key, provider.make(settings), { environment: () => undefined });
   const together = options.together === true;
   const burst = together ? togetherCount(source) : 1;
   if (burst === null) {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { test } from 'node:test';
 import { certificateCache, isPublishedAt } from './certificates.ts';
+import { all, none } from './compose.ts';
 import { awsSns } from './providers/aws-sns.ts';
 import { paypal } from './providers/paypal.ts';
 import { rsaHolds } from './rsa.ts';
@@ -28,6 +29,9 @@ function fetcher(answer: (url: string) => Promise<string> = async () => pem) {
   };
 }
 
+/** Nothing goes out but by the option. */
+const NOWHERE = { fetchText: () => assert.fail('fetched') };
+
 async function reasonOf(found: ReturnType<ReturnType<typeof certificateCache>['get']>): Promise<string> {
   const key = await found;
   return 'ok' in key ? key.reason : 'key';
@@ -35,7 +39,7 @@ async function reasonOf(found: ReturnType<ReturnType<typeof certificateCache>['g
 
 test('a certificate is fetched once, by whoever asks while it is on its way too, and again after an hour', async () => {
   const { asked, fetchCertificate } = fetcher();
-  const cache = certificateCache({ fetchCertificate });
+  const cache = certificateCache({ fetchCertificate }, NOWHERE);
   const first = [cache.get(url(1), now), cache.get(url(1), now)];
   assert.deepEqual(await Promise.all(first.map(reasonOf)), ['key', 'key']);
   assert.equal(cache.get(url(1), now + 3_599_999) instanceof Promise, false);
@@ -48,7 +52,7 @@ test('one that cannot be fetched is not asked for again at once, and then is', a
   let answer = Promise.reject<string>(new Error('ECONNREFUSED'));
   answer.catch(() => undefined);
   const { asked, fetchCertificate } = fetcher(() => answer);
-  const cache = certificateCache({ fetchCertificate });
+  const cache = certificateCache({ fetchCertificate }, NOWHERE);
   assert.equal(await reasonOf(cache.get(url(1), now)), 'certificate_unavailable');
   assert.equal(await reasonOf(cache.get(url(1), now + 29_999)), 'certificate_unavailable');
   assert.equal(asked.length, 1);
@@ -59,13 +63,16 @@ test('one that cannot be fetched is not asked for again at once, and then is', a
 
 test('what answers without a certificate gives none', async () => {
   const { fetchCertificate } = fetcher(async () => '<html>');
-  assert.equal(await reasonOf(certificateCache({ fetchCertificate }).get(url(1), now)), 'certificate_unavailable');
+  assert.equal(
+    await reasonOf(certificateCache({ fetchCertificate }, NOWHERE).get(url(1), now)),
+    'certificate_unavailable',
+  );
 });
 
 test('fetches under way, failures and certificates kept are bounded', async () => {
   const waiting = Promise.withResolvers<string>();
   const slow = fetcher(() => waiting.promise);
-  const cache = certificateCache(slow);
+  const cache = certificateCache(slow, NOWHERE);
   const found = Array.from({ length: 20 }, (_, name) => cache.get(url(name), now));
   assert.equal(slow.asked.length, 8);
   waiting.resolve(pem);
@@ -74,7 +81,7 @@ test('fetches under way, failures and certificates kept are bounded', async () =
   assert.equal(reasons.filter((reason) => reason === 'certificate_unavailable').length, 12);
 
   const { asked, fetchCertificate } = fetcher();
-  const many = certificateCache({ fetchCertificate });
+  const many = certificateCache({ fetchCertificate }, NOWHERE);
   for (let name = 0; name < 40; name++) await many.get(url(name), now);
   assert.equal(many.get(url(39), now) instanceof Promise, false);
   assert.equal(many.get(url(0), now) instanceof Promise, true, 'the oldest is gone');
@@ -82,10 +89,13 @@ test('fetches under way, failures and certificates kept are bounded', async () =
 });
 
 test('certificates given by the user are the only ones', async () => {
-  const cache = certificateCache({ certificates: { [url(1)]: pem }, fetchCertificate: () => assert.fail('fetched') });
+  const cache = certificateCache(
+    { certificates: { [url(1)]: pem }, fetchCertificate: () => assert.fail('fetched') },
+    NOWHERE,
+  );
   assert.equal(await reasonOf(cache.get(url(1), now)), 'key');
   assert.equal(await reasonOf(cache.get(url(2), now)), 'certificate_refused');
-  assert.throws(() => certificateCache({ certificates: { [url(1)]: 'no pem' } }), { code: 'config_invalid' });
+  assert.throws(() => certificateCache({ certificates: { [url(1)]: 'no pem' } }, NOWHERE), { code: 'config_invalid' });
 });
 
 test('a URL must be https, on the host itself, without user or port', () => {
@@ -204,4 +214,35 @@ test('PayPal: no algorithm but its own is taken, and a key that is not RSA never
   const curve = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const signature = sign('sha256', Buffer.from('text'), curve.privateKey).toString('base64');
   assert.equal(rsaHolds(curve.publicKey, { hash: 'sha256', signature, parts: ['text'] }), false);
+});
+
+test('a verifier that fetches takes the way out that it is bound to, also when its secrets are known', async () => {
+  const asked: string[] = [];
+  const outside = {
+    fetchText: async (named: string) => {
+      asked.push(named);
+      throw new Error('not there');
+    },
+  };
+  for (const [sns, environment] of [
+    [awsSns({ topics }), () => undefined],
+    [awsSns(), () => topics],
+  ] as const) {
+    const bound = all(sns, none()).bind?.(environment, outside);
+    assert.ok(bound);
+    const message = {
+      Type: 'Notification',
+      MessageId: 'm',
+      Message: 'x',
+      Timestamp: '2026-01-01T00:00:00.000Z',
+      TopicArn: topics,
+      SignatureVersion: '2',
+      Signature: 'AAAA',
+      SigningCertURL: url(1),
+    };
+    const request = { method: 'POST', url: '/', headers: [], body: Buffer.from(JSON.stringify(message)) };
+    const verdict = await bound.verify(request, now);
+    assert.equal(verdict.ok, false);
+  }
+  assert.deepEqual(asked, [url(1), url(1)]);
 });

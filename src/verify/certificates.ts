@@ -5,9 +5,9 @@
 import { createPublicKey } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { HoldfastError } from '../errors.ts';
-import { fetchText } from './fetch.ts';
 import { refuse } from './verdict.ts';
 import type { Refusal } from './verdict.ts';
+import type { Outside } from './verifier.ts';
 
 /** How a provider's certificates are found. */
 export interface CertificateOptions {
@@ -39,10 +39,10 @@ interface Kept {
 }
 
 /** A cache of its own for one verifier. */
-export function certificateCache(options: CertificateOptions): CertificateCache {
+export function certificateCache(options: CertificateOptions, outside: Outside): CertificateCache {
   const { certificates } = options;
   if (certificates !== undefined) return pinned(certificates);
-  const fetchCertificate = options.fetchCertificate ?? ((url) => fetchText(url));
+  const fetchCertificate = options.fetchCertificate ?? ((url) => outside.fetchText(url));
   const kept = new Map<string, Kept>();
   const pending = new Map<string, Promise<KeyObject | Refusal>>();
   const failed = new Map<string, number>();

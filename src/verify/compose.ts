@@ -55,7 +55,7 @@ function guard(inner: Verifier, allowed: (request: VerifyRequest) => boolean): V
       },
     }),
     ...(inner.bind !== undefined && {
-      bind: (environment) => guard(inner.bind?.(environment) ?? inner, allowed),
+      bind: (environment, outside) => guard(inner.bind?.(environment, outside) ?? inner, allowed),
     }),
   };
 }
@@ -148,10 +148,10 @@ function combine(
     defaults,
     ...judge(members),
     ...(members.some((member) => member.bind !== undefined) && {
-      bind: (environment) =>
+      bind: (environment, outside) =>
         combine(
           name,
-          members.map((member) => member.bind?.(environment) ?? member),
+          members.map((member) => member.bind?.(environment, outside) ?? member),
           judge,
         ),
     }),

@@ -6,7 +6,7 @@ import { defineVerifier, optionalSecret, secret } from './secret.ts';
 import type { Opened } from './secret.ts';
 import type { CertificateOptions } from './certificates.ts';
 import type { Credentials } from './tokens.ts';
-import type { SecretSource, SourceDefaults, Verifier } from './verifier.ts';
+import type { Outside, SecretSource, SourceDefaults, Verifier } from './verifier.ts';
 
 /** What the user may set of a provider that signs with a shared secret. */
 export interface SecretOptions {
@@ -115,7 +115,9 @@ export interface ProviderParts<Setting extends keyof ProviderSettings> {
   /** The settings that hold secrets. */
   readonly settings: readonly Setting[];
   readonly given: Given<Setting>;
-  open(secrets: Readonly<Record<Setting | 'baseUrl', readonly string[]>>): Opened;
+  /** Whether it fetches what requests name. Default `false`. */
+  readonly fetches?: boolean;
+  open(secrets: Readonly<Record<Setting | 'baseUrl', readonly string[]>>, outside: Outside): Opened;
 }
 
 /** Makes the verifier of a provider. */
@@ -135,7 +137,8 @@ export function providerVerifier<Setting extends keyof ProviderSettings>(
       notProtected: provider.notProtected,
     },
     sources,
-    open: (secrets) => parts.open(secrets),
+    fetches: parts.fetches ?? false,
+    open: (secrets, outside) => parts.open(secrets, outside),
   });
 }
 

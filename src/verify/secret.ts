@@ -3,7 +3,8 @@
  * variable, and refuses to exist without one: an empty HMAC key would let anybody sign.
  */
 import { HoldfastError } from '../errors.ts';
-import type { SecretReference, SecretSource, Verdict, Verifier, VerifyRequest, Witness } from './verifier.ts';
+import { fetchText } from './fetch.ts';
+import type { Outside, SecretReference, SecretSource, Verdict, Verifier, VerifyRequest, Witness } from './verifier.ts';
 
 /** Reads an environment variable; `undefined` where it is not set. */
 export type Environment = (name: string) => string | undefined;
@@ -26,6 +27,8 @@ export function optionalSecret(env: string): SecretReference {
   return { kind: 'secret', env, optional: true };
 }
 
+const OUTSIDE: Outside = { fetchText: (url) => fetchText(url) };
+
 /** What of a verifier is known before its secrets are. */
 export type Outline = Pick<
   Verifier,
@@ -44,7 +47,9 @@ export interface SyncOpened extends Opened {
 export interface Definition<Setting extends string> {
   readonly outline: Outline;
   readonly sources: Readonly<Record<Setting, SecretSource | undefined>>;
-  open(secrets: Readonly<Record<Setting, readonly string[]>>): Opened;
+  /** Whether it fetches what requests name. Default `false`. */
+  readonly fetches?: boolean;
+  open(secrets: Readonly<Record<Setting, readonly string[]>>, outside: Outside): Opened;
 }
 
 /**
@@ -54,17 +59,17 @@ export interface Definition<Setting extends string> {
  * @throws HoldfastError `secret_missing` naming the setting, or the variable, that holds nothing
  */
 export function defineVerifier<Setting extends string>(definition: Definition<Setting>): Verifier {
-  const { outline, sources } = definition;
+  const { outline, sources, fetches = false } = definition;
   const settings = Object.keys(sources) as Setting[];
-  const openWith = (environment: Environment): Verifier => {
+  const openWith = (environment: Environment, outside: Outside = OUTSIDE): Verifier => {
     const secrets = {} as Record<Setting, readonly string[]>;
     for (const setting of settings) {
       secrets[setting] = resolveSecrets(sources[setting], `${setting} of ${outline.name}`, environment);
     }
-    return { ...outline, proves: true, ...definition.open(secrets) };
+    return { ...outline, proves: true, ...definition.open(secrets, outside) };
   };
   const references = settings.map((setting) => sources[setting]).filter(isReference);
-  if (references.length === 0) return openWith(() => undefined);
+  if (references.length === 0) return { ...openWith(() => undefined), ...(fetches && { bind: openWith }) };
   return { ...outline, proves: true, ...openUnbound(openWith, references), bind: openWith };
 }
 

@@ -127,6 +127,12 @@ export interface Proof {
 /** Is told each comparison of a verification as it is made. */
 export type Witness = (proof: Proof) => void;
 
+/** How a verifier reaches what is not in the request. Default: `node:https`, without redirects, 5 s, 64 KiB. */
+export interface Outside {
+  /** The text behind an https URL whose host has been checked. @throws Error when it could not be had */
+  fetchText(url: string): Promise<string>;
+}
+
 export interface Verifier {
   /** Scheme or provider, as shown in the API: `hmac`, `stripe`, `none`. */
   readonly name: string;
@@ -154,11 +160,12 @@ export interface Verifier {
     answer(request: VerifyRequest, now: number): HandshakeAnswer | null | Promise<HandshakeAnswer | null>;
   };
   /**
-   * Present while a secret still names an environment variable: gives the verifier with its secrets read.
-   * The gateway calls it at start; until then `verify` throws.
+   * Present while a secret still names an environment variable, and where something is fetched: gives the verifier with
+   * its secrets read, that fetches by `outside`. The gateway calls it at start; until then `verify` throws if a secret
+   * is missing.
    * @throws HoldfastError secret_missing, naming the variable and the source's setting
    */
-  bind?(environment: (name: string) => string | undefined): Verifier;
+  bind?(environment: (name: string) => string | undefined, outside?: Outside): Verifier;
   /** Signs a request as the provider would, for `simulate` and tests: headers to add. Absent where it cannot be. */
   sign?(request: UnsignedRequest, now: number): Promise<HeaderList> | HeaderList;
   /**

@@ -39,7 +39,7 @@ export async function findSource({ environment }: Surroundings, setup: Setup, wa
   }
   if (configured !== undefined) {
     const own = setupEnvironment(setup, environment);
-    return signing(resolveSource(name, configured, own), wanted, own);
+    return signing(resolveSource(name, configured, { environment: own }), wanted, own);
   }
   const { findProvider, providers } = await import('../../verify/catalog.ts');
   const provider = findProvider(name);
@@ -52,7 +52,7 @@ export async function findSource({ environment }: Surroundings, setup: Setup, wa
   }
   const { signsWithPair } = await import('../../verify/trial.ts');
   const trial = signsWithPair(name) ? pairFor(provider, wanted.keyFile) : null;
-  const source = resolveSource(name, providerVerifier(provider, wanted, trial?.pair ?? null), environment);
+  const source = resolveSource(name, providerVerifier(provider, wanted, trial?.pair ?? null), { environment });
   return { source, trial: trial === null ? null : { provider, pair: trial } };
 }
 

@@ -47,7 +47,7 @@ after(() => {
 });
 
 function planned(verifier: Verifier, options: Partial<PlanOptions> = {}) {
-  const source = resolveSource('orders', verifier, () => undefined);
+  const source = resolveSource('orders', verifier, { environment: () => undefined });
   seen = [];
   connections = 0;
   answer = ok;

@@ -34,7 +34,9 @@ export function findJudge(setup: Setup, environment: Environment, given: Given):
   const { sources } = setup.config;
   const configured = Object.hasOwn(sources, given.name) ? sources[given.name] : undefined;
   if (configured !== undefined && given.secrets.length === 0) {
-    const { verifier } = resolveSource(given.name, configured, setupEnvironment(setup, environment));
+    const { verifier } = resolveSource(given.name, configured, {
+      environment: setupEnvironment(setup, environment),
+    });
     return { verifier, otherwise: null, hidden: [] };
   }
   const provider = findProvider(given.name);

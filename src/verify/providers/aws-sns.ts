@@ -4,7 +4,6 @@ import { createPrivateKey } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { certificateCache, isPublishedAt } from '../certificates.ts';
 import type { CertificateCache, CertificateOptions } from '../certificates.ts';
-import { fetchText } from '../fetch.ts';
 import { asObject, parseJson, textOf } from '../json.ts';
 import type { JsonObject } from '../json.ts';
 import { providerVerifier, WEEK_MS } from '../provider.ts';
@@ -47,12 +46,13 @@ export function awsSns<Body = unknown>(options: AwsSnsOptions = {}): Verifier & 
   return providerVerifier(awsSnsProvider, {
     settings: ['topics', 'privateKeys'],
     given: { topics: options.topics, privateKeys: options.privateKeys },
-    open({ topics, privateKeys }) {
+    fetches: true,
+    open({ topics, privateKeys }, outside) {
       const [pem] = privateKeys;
       return open({
         topics: new Set(topics),
-        certificates: certificateCache(options),
-        confirm: options.confirmSubscription ?? ((url) => fetchText(url)),
+        certificates: certificateCache(options, outside),
+        confirm: options.confirmSubscription ?? ((url) => outside.fetchText(url)),
         privateKey: pem === undefined ? null : createPrivateKey(pem),
         certUrl: Object.keys(options.certificates ?? {})[0] ?? 'https://sns.us-east-1.amazonaws.com/test.pem',
       });

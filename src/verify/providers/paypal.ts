@@ -44,11 +44,12 @@ export function paypal<Body = unknown>(options: PaypalOptions = {}): Verifier & 
   return providerVerifier(paypalProvider, {
     settings: ['webhookId', 'privateKeys'],
     given: { webhookId: options.webhookId, privateKeys: options.privateKeys },
-    open({ webhookId, privateKeys }) {
+    fetches: true,
+    open({ webhookId, privateKeys }, outside) {
       const [pem] = privateKeys;
       return open({
         webhookIds: webhookId,
-        certificates: certificateCache(options),
+        certificates: certificateCache(options, outside),
         toleranceMs: toleranceOf(paypalProvider, options),
         privateKey: pem === undefined ? null : createPrivateKey(pem),
         certUrl: Object.keys(options.certificates ?? {})[0] ?? 'https://api.paypal.com/v1/notifications/certs/TEST',
