@@ -47,6 +47,11 @@ export interface Attempted {
 export interface Runner {
   /** `inline` code shares the gateway's fate: its suspects run alone. */
   readonly isolation: 'inline' | 'thread' | 'process' | 'endpoint';
+  /**
+   * It runs none of the application's code, which alone can end the process. Its starts are not marked, and what it was
+   * doing when the process ended is no suspect: however often that happens, it is attempted again. Default `false`.
+   */
+  readonly trusted?: boolean;
   /** Resolves when the attempt ended or its signal aborted it; never rejects. */
   run(attempt: Attempt): Promise<Attempted>;
   /** Ends threads and processes. Safe twice. */

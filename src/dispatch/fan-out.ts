@@ -52,6 +52,7 @@ export function fanOutDestination(options: FanOutOptions): Destination {
 
 class FanOut implements Runner {
   readonly isolation = 'inline';
+  readonly trusted = true;
   readonly #options: FanOutOptions;
 
   constructor(options: FanOutOptions) {

@@ -105,6 +105,7 @@ export class Lane implements SlotUser {
       this.inflow.pass();
       return 'no';
     }
+    if (this.#trusted) return 'claim';
     return waiting < this.pace.limit - this.#running.size && this.#host.mayStart() ? 'start' : 'claim';
   }
 
@@ -139,7 +140,8 @@ export class Lane implements SlotUser {
     for (const claim of claims) {
       const bytes = claim.event.body?.length ?? 0;
       this.#host.budget.hold(bytes);
-      if (claim.crashes > 0 && this.destination.runner.isolation === 'inline') this.#host.suspect(this, claim);
+      const { isolation } = this.destination.runner;
+      if (claim.crashes > 0 && isolation === 'inline' && !this.#trusted) this.#host.suspect(this, claim);
       else this.#push({ claim, bytes, marked: false });
     }
     if (this.#waiting.stuffed && this.#storeHasMore) this.#giveWay();
@@ -217,7 +219,7 @@ export class Lane implements SlotUser {
     let marked = true;
     for (const one of queued) {
       bytes += one.bytes;
-      marked &&= one.marked;
+      marked &&= one.marked || this.#trusted;
     }
     const running = new Running(
       queued.map((one) => one.claim),
@@ -362,6 +364,11 @@ export class Lane implements SlotUser {
     for (const running of this.#running) {
       if (running.claims.some((claim) => deliveryIds.has(claim.deliveryId))) running.abort('stopped');
     }
+  }
+
+  /** What it runs cannot end the process: no start has to be marked. */
+  get #trusted(): boolean {
+    return this.destination.runner.trusted === true;
   }
 
   #behind(): boolean {

@@ -81,6 +81,7 @@ export function endpointDestination({ name, endpoint }: EndpointRegistration, kn
       egress,
       clock,
       gone,
+      transforms: endpoint.transform !== undefined,
       release: RELEASE,
       target: ({ event }) => (event.source === EMITTED || event.source === OPERATIONAL ? bare : target),
     }),

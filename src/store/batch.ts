@@ -110,7 +110,8 @@ export interface Release {
  * New deliveries made from past ones or for past events. At most one open replay per original; where `of` is `null`,
  * the original is the pair of event and destination. Refused, in this order:
  * `not_found`: no such event, or `of` is no delivery of this event to this destination; `body_purged`;
- * `conflict`: `of` has not ended; `replay_open`: a replay of the same original has not ended.
+ * `conflict`: `of` has not ended; `replay_open`: a replay of the same original has not ended, or it was this very replay
+ * that made it, which makes one of each original however often it is asked.
  */
 export interface ReplayRow {
   /** `rpl_…` of the replay they belong to. */

@@ -16,6 +16,7 @@ export function storeWithControls(store: Store, controls: readonly Control[]): S
   if (controls.includes('short-lease')) made = shortLease(made);
   if (controls.includes('no-fence')) made = noFence(made);
   if (controls.includes('dedupe-off')) made = dedupeOff(made);
+  if (controls.includes('settle-before-send')) made = settleBeforeSend(made);
   if (controls.includes('ack-before-commit')) made = ackBeforeCommit(made);
   return made;
 }
@@ -110,5 +111,31 @@ function dedupeOff(store: Store): Store {
           events: events.map((event) => ({ ...event, dedupeWindowMs: 0 })),
         })),
       }),
+  });
+}
+
+/** Whatever is claimed for an endpoint has succeeded as soon as it is claimed. */
+function settleBeforeSend(store: Store): Store {
+  const settle = async (batch: Pick<CommitBatch, 'token' | 'now' | 'leaseMs'>, claims: readonly Claim[]) => {
+    const attempt = { number: 1, startedAt: batch.now, durationMs: 0, outcome: 'succeeded' as const, status: 200 };
+    const outcome = {
+      kind: 'succeeded' as const,
+      attempt: { ...attempt, error: null, worker: 'nobody', exchange: null },
+    };
+    const settlements = claims.map((claim) => ({ claim, outcome, emits: [], answer: null }));
+    const none = { appends: [], starts: [], releases: [], replays: [], actions: [], documents: [] };
+    if (claims.length > 0) await store.work.commit({ ...batch, ...none, token: `${batch.token}x`, settlements });
+  };
+  return withWork(store, {
+    commit: async (batch) => {
+      const answers = await store.work.commit(batch);
+      const events = answers.appends.flatMap((append) => (append.status === 'committed' ? append.events : []));
+      const claims = events.flatMap((event) => (event.status === 'committed' ? event.claims : []));
+      await settle(
+        batch,
+        claims.filter((claim) => claim !== null),
+      );
+      return answers;
+    },
   });
 }

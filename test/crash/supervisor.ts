@@ -9,7 +9,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Arm, Failpoint, ProgramOptions, Told } from './wire.ts';
 
-const PROGRAM = join(import.meta.dirname, 'program.ts');
 const CACHE = mkdtempSync(join(tmpdir(), 'holdfast-cache-'));
 const READY_DEADLINE_MS = 20_000;
 const EXIT_DEADLINE_MS = 20_000;
@@ -31,6 +30,8 @@ export type StartOptions = Pick<ProgramOptions, 'directory' | 'log'> &
   Partial<ProgramOptions> & {
     /** What to put before the program: strace and its arguments. */
     readonly under?: readonly string[];
+    /** File of the program. Default: the one with handlers. */
+    readonly program?: string;
   };
 
 export class GatewayProcess {
@@ -42,7 +43,7 @@ export class GatewayProcess {
   #readyMs = 0;
 
   /** Starts it; `ready` tells when it serves. */
-  constructor({ under = [], ...given }: StartOptions) {
+  constructor({ under = [], program = 'program.ts', ...given }: StartOptions) {
     const options: ProgramOptions = {
       run: 1,
       port: 0,
@@ -51,9 +52,11 @@ export class GatewayProcess {
       controls: [],
       failpoint: null,
       storePoint: false,
+      receiver: '',
       ...given,
     };
-    const command = [...under, process.execPath, '--conditions=holdfast-source', PROGRAM, JSON.stringify(options)];
+    const file = join(import.meta.dirname, program);
+    const command = [...under, process.execPath, '--conditions=holdfast-source', file, JSON.stringify(options)];
     this.#child = spawn(command[0] ?? '', command.slice(1), {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       env: { ...process.env, NODE_COMPILE_CACHE: CACHE },

@@ -21,7 +21,11 @@ export type Plan =
   /** `ledger` ends the process in its first tick; `mail` is innocent. */
   | 'exit'
   /** The first invocation of `mail` is slow and rejects, the second is slower and succeeds. */
-  | 'overtaken';
+  | 'overtaken'
+  /** Of the tests of sending: for more endpoints than one commit makes deliveries for. */
+  | 'fan'
+  /** Of the tests of sending: for endpoints that were made between kills. */
+  | 'late';
 
 /** Destinations of the program: `ledger` keeps the order of a key, `mail` does not. */
 export const LEDGER = 'ledger';
@@ -38,7 +42,13 @@ export type Label =
   | 'before-settle';
 
 /** A wrong gateway, made of wrappers in test code: what the checker must see. */
-export type Control = 'ack-before-commit' | 'settle-before-run' | 'short-lease' | 'no-fence' | 'dedupe-off';
+export type Control =
+  | 'ack-before-commit'
+  | 'settle-before-run'
+  | 'short-lease'
+  | 'no-fence'
+  | 'dedupe-off'
+  | 'settle-before-send';
 
 /** Where the process kills itself: at the n-th hit from when it was armed. */
 export interface Failpoint {
@@ -61,6 +71,8 @@ export interface ProgramOptions {
   readonly failpoint: Failpoint | null;
   /** Whether the store's own failpoint is connected, for `after-append`: it costs every commit a step more. */
   readonly storePoint: boolean;
+  /** Where the program that sends finds the endpoint of its config; '' for the others. */
+  readonly receiver: string;
 }
 
 /** From the program to the test. */

@@ -26,6 +26,8 @@ export interface EndpointRunnerOptions {
   readonly clock: Clock;
   /** Told that an endpoint answered 410 and wants no more; must not throw. The delivery itself becomes a dead letter. */
   readonly gone: (destination: string, why: string) => void;
+  /** Whether its targets may have a `transform`: code of the application's. Default `false`. */
+  readonly transforms?: boolean;
   /** Of this Holdfast, for `User-Agent`: `1.2.3`. */
   readonly release: string;
 }
@@ -58,13 +60,15 @@ interface Sent {
 
 class EndpointRunner implements Runner {
   readonly isolation = 'endpoint';
+  readonly trusted: boolean;
   readonly #options: EndpointRunnerOptions;
   readonly #clock: Clock;
   readonly #targets: ReadyTargets;
 
   constructor(options: EndpointRunnerOptions) {
-    const { egress, clock, release } = options;
+    const { egress, clock, release, transforms = false } = options;
     this.#options = options;
+    this.trusted = !transforms;
     this.#clock = clock;
     const tokens = new AccessTokens(egress, clock);
     this.#targets = new ReadyTargets({ egress, userAgent: `Holdfast/${release}`, tokens });

@@ -41,7 +41,7 @@ function whyNotReplayed(event: EventRow, original: DeliveryRow | undefined, row:
     ({ destination, replayId, replayOf }) =>
       destination === row.destination && replayId !== null && replayOf === row.of,
   );
-  return repeats.some(({ ended }) => ended === null) ? 'replay_open' : null;
+  return repeats.some(({ ended, replayId }) => ended === null || replayId === row.replayId) ? 'replay_open' : null;
 }
 
 /** Does one action; `affected` says to how many deliveries. */

@@ -14,8 +14,13 @@ interface Repeated {
   readonly original: FoundDelivery | null;
 }
 
+/** The replays of one batch. What an event owes is read once for all of them. */
 export class Replayer {
   readonly #txn: Txn;
+  /** By event and destination. */
+  readonly #owed = new Map<string, Map<string, FoundDelivery[]>>();
+  /** What this batch has replayed. */
+  readonly #made = new Set<string>();
 
   constructor(txn: Txn) {
     this.#txn = txn;
@@ -24,20 +29,33 @@ export class Replayer {
   async replay(row: ReplayRow): Promise<ReplayAnswer> {
     const event = findEvent(this.#txn, row.eventId);
     if (event === null) return { status: 'refused', reason: 'not_found' };
-    const deliveries = await deliveriesOf(this.#txn, event);
+    const owed = this.#owed.get(row.eventId) ?? (await this.#read(event));
+    const deliveries = owed.get(row.destination) ?? [];
     const original = row.of === null ? null : (deliveries.find(({ id }) => id === row.of) ?? null);
     const reason = this.#whyNot(row, { ...event, original }, deliveries);
     if (reason !== null) return { status: 'refused', reason };
+    this.#made.add(originalOf(row));
     return { status: 'committed', deliveryId: this.#add(row, { ...event, original }) };
   }
 
+  async #read(event: Omit<Repeated, 'original'>): Promise<Map<string, FoundDelivery[]>> {
+    const owed = Map.groupBy(await deliveriesOf(this.#txn, event), ({ destination }) => destination);
+    this.#owed.set(event.event.id, owed);
+    return owed;
+  }
+
   #whyNot(row: ReplayRow, { event, original }: Repeated, deliveries: readonly FoundDelivery[]): RefusedReason | null {
-    if (row.of !== null && original?.destination !== row.destination) return 'not_found';
+    if (row.of !== null && original === null) return 'not_found';
     if (event.body === null) return 'body_purged';
     if (original?.isOpen === true) return 'conflict';
-    const isRepeat = ({ destination, replayOf, row: made }: FoundDelivery): boolean =>
-      made !== null && made.replay_id !== null && destination === row.destination && replayOf === row.of;
-    return deliveries.some((delivery) => isRepeat(delivery) && delivery.isOpen) ? 'replay_open' : null;
+    if (this.#made.has(originalOf(row))) return 'replay_open';
+    const replayId = idBytes(row.replayId);
+    const isOpenOrOurs = ({ replayOf, row: made, isOpen }: FoundDelivery): boolean =>
+      made !== null &&
+      made.replay_id !== null &&
+      replayOf === row.of &&
+      (isOpen || (replayId !== null && Buffer.compare(made.replay_id, replayId) === 0));
+    return deliveries.some(isOpenOrOurs) ? 'replay_open' : null;
   }
 
   #add(row: ReplayRow, { event, seq, original }: Repeated): string {
@@ -56,4 +74,9 @@ export class Replayer {
     insertRow(txn, { ...made, place, queue, replay_of: original?.position ?? null, replay_id });
     return deliveryId(event.id, position);
   }
+}
+
+/** What is replayed at most once at a time. */
+function originalOf({ eventId, destination, of }: ReplayRow): string {
+  return `${eventId} ${destination} ${of ?? ''}`;
 }

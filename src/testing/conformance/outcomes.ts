@@ -115,6 +115,21 @@ const replays: readonly ConformanceCase[] = [
     await world.finish('till', world.build.dead('exhausted'));
     assert.equal((await world.replay(id)).status, 'committed');
   }),
+  promise(
+    'one replay makes one delivery of an original, however often it is asked',
+    'truthful/replay/repeat',
+    async (world) => {
+      const eventId = await world.accept({});
+      const row = { replayId: world.build.replayId(), eventId, destination: 'till', of: null, ordered: true };
+      const refused = { status: 'refused', reason: 'replay_open' } as const;
+      await world.commit({ replays: [row] });
+      await world.finish('till', world.build.succeeded());
+      const other = { ...row, replayId: world.build.replayId() };
+      const { replays: answers } = await world.commit({ replays: [row, row, other] });
+      assert.deepEqual(answers.slice(0, 2), [refused, refused]);
+      assert.equal(answers[2]?.status, 'committed');
+    },
+  ),
   promise('an event is replayed for a destination it never owed anything', 'truthful/replay/normal', async (world) => {
     const eventId = await world.accept({ orderKey: 'k' });
     const row = { replayId: world.build.replayId(), eventId, destination: 'till', of: null, ordered: true };
