@@ -21,6 +21,7 @@ export class Waiting {
   readonly #firsts = new Fifo();
   readonly #retries = new Fifo();
   #credit = CREDIT_MAX;
+  #turn = 0;
 
   get length(): number {
     return this.#firsts.length + this.#retries.length;
@@ -40,8 +41,9 @@ export class Waiting {
   }
 
   push(queued: Queued): void {
-    if (queued.claim.attempts === 0) this.#firsts.push(queued);
-    else this.#retries.push(queued);
+    this.#turn++;
+    if (queued.claim.attempts === 0) this.#firsts.push(queued, this.#turn);
+    else this.#retries.push(queued, this.#turn);
   }
 
   shift(most: number): Queued[] {
@@ -62,7 +64,7 @@ export class Waiting {
   }
 
   #next(): Queued[] {
-    const retryIsNext = this.oldest === this.#retries.head;
+    const retryIsNext = this.#retries.turn < this.#firsts.turn;
     if (this.#firsts.length === 0) return this.#retries.take(1);
     if (!retryIsNext || this.#credit < 1) return this.#started(this.#firsts.take(1));
     this.#credit -= 1;
@@ -80,6 +82,8 @@ const CUT_AT = 1024;
 
 class Fifo {
   #items: Queued[] = [];
+  /** When each came, by the count of all that came. */
+  #turns: number[] = [];
   #head = 0;
 
   get length(): number {
@@ -90,8 +94,14 @@ class Fifo {
     return this.#items[this.#head];
   }
 
-  push(queued: Queued): void {
+  /** When the head came. */
+  get turn(): number {
+    return this.#turns[this.#head] ?? Number.POSITIVE_INFINITY;
+  }
+
+  push(queued: Queued, turn: number): void {
     this.#items.push(queued);
+    this.#turns.push(turn);
   }
 
   take(most: number): Queued[] {
@@ -99,6 +109,7 @@ class Fifo {
     this.#head += taken.length;
     if (this.#head === this.#items.length || this.#head > CUT_AT) {
       this.#items = this.#items.slice(this.#head);
+      this.#turns = this.#turns.slice(this.#head);
       this.#head = 0;
     }
     return taken;

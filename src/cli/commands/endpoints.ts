@@ -57,7 +57,7 @@ const options = {
   settings: {
     type: 'text',
     value: 'JSON',
-    about: 'Anything else of an endpoint, as the API takes it: retry, auth, signing, …',
+    about: 'Anything else of an endpoint, as the API takes it: retry, auth, signing and so on.',
   },
   yes: { type: 'flag', short: 'y', about: 'Does not ask before deleting.' },
   json: jsonOption,
