@@ -21,6 +21,7 @@ const setup = {
     sources: {
       shop: stripe({ secrets: 'whsec_shop' }),
       bot: discord({ publicKeys: generateEd25519('hex').publicKey }),
+      later: { path: '/hooks/later', verify: discord() },
     },
   },
   directory: '/nowhere',
@@ -108,6 +109,15 @@ describe('as whom simulate signs', () => {
     assert.equal((await source.verifier.verify(signed, now)).ok, false, 'its own key stays what it takes');
     const own = discord({ publicKeys: trial?.pair.pair.publicKeys ?? assert.fail() });
     assert.deepEqual(await own.verify(signed, now), { ok: true });
+  });
+
+  test('a source whose public key is not configured yet is signed for too: that is what the pair is for', async () => {
+    const { source, trial } = await find('later');
+    const now = Date.now();
+    const signed = await signRequest(source.verifier, request, now);
+    assert.deepEqual(await source.verifier.verify(signed, now), { ok: true });
+    assert.equal(source.path, '/hooks/later');
+    assert.ok(trial !== null);
   });
 
   test('a secret is no key pair', async () => {

@@ -1,12 +1,12 @@
 /** As whom `simulate` signs: a source of the config with its own secret, or a provider with a given one. */
 import { didYouMean } from '../../core/suggest.ts';
 import { HoldfastError } from '../../errors.ts';
-import { type Environment, resolveSource, type Source } from '../../ingest/source.ts';
+import { type Environment, resolveSource, type Source, type SourceConfig } from '../../ingest/source.ts';
 import type { Provider, ProviderSettings } from '../../verify/provider.ts';
 import type { Verifier } from '../../verify/verifier.ts';
 import type { Surroundings } from '../command.ts';
 import { UsageError } from '../exit.ts';
-import type { Setup } from '../locate.ts';
+import { overlay, type Setup } from '../locate.ts';
 import { plain } from '../output.ts';
 import { setupEnvironment } from '../playground.ts';
 import { type Pair, pairFor, type TrialPair } from './pair.ts';
@@ -39,7 +39,7 @@ export async function findSource({ environment }: Surroundings, setup: Setup, wa
   }
   if (configured !== undefined) {
     const own = setupEnvironment(setup, environment);
-    return signing(resolveSource(name, configured, { environment: own }), wanted, own);
+    return configuredSource(configured, wanted, own);
   }
   const { findProvider, providers } = await import('../../verify/catalog.ts');
   const provider = findProvider(name);
@@ -95,23 +95,43 @@ function pairSettings(pair: Pair | null): Pick<ProviderSettings, 'publicKeys' | 
 }
 
 /** The source, able to sign: with its own secret, or with a pair of ours where its provider alone could. */
-async function signing(source: Source, wanted: Wanted, environment: Environment): Promise<Found> {
-  const { name, verifier } = source;
-  if (verifier.sign !== undefined || !verifier.proves) return { source, trial: null };
+async function configuredSource(
+  config: SourceConfig | Verifier,
+  wanted: Wanted,
+  environment: Environment,
+): Promise<Found> {
+  const { name } = wanted;
+  const declared = typeof config.verify === 'function' ? (config as Verifier) : (config as SourceConfig).verify;
   const [{ findProvider }, { signsWithPair }] = await Promise.all([
     import('../../verify/catalog.ts'),
     import('../../verify/trial.ts'),
   ]);
-  const provider = findProvider(verifier.name);
-  if (provider === undefined || !signsWithPair(verifier.name)) {
+  const provider = signsWithPair(declared.name) ? findProvider(declared.name) : undefined;
+  const known = provider === undefined ? resolveSource(name, config, { environment }) : resolveIfKnown();
+  if (known !== null && (known.verifier.sign !== undefined || !known.verifier.proves))
+    return { source: known, trial: null };
+  if (provider === undefined) {
     throw new HoldfastError('config_invalid', {
-      detail: `${verifier.name} of '${name}' cannot sign: it has no private key.`,
+      detail: `${declared.name} of '${name}' cannot sign: it has no private key.`,
     });
   }
   const pair = pairFor(provider, wanted.keyFile);
+  // The source needs a public key to be made, and none is known yet where the pair is to be configured first.
+  const variable = provider.variables.publicKeys ?? '';
+  const source =
+    known ?? resolveSource(name, config, { environment: overlay(environment, { [variable]: pair.pair.publicKeys }) });
   // A topic or a webhook id, where the provider has one, is read from its variable.
   const trial = provider.make(pairSettings(pair.pair));
   const signer = trial.bind?.(environment) ?? trial;
-  const verify: Verifier['verify'] = (request, now) => verifier.verify(request, now);
+  const verify: Verifier['verify'] = (request, now) => source.verifier.verify(request, now);
   return { source: { ...source, verifier: { ...signer, verify } }, trial: { provider, pair } };
+
+  function resolveIfKnown(): Source | null {
+    try {
+      return resolveSource(name, config, { environment });
+    } catch (error) {
+      if (error instanceof HoldfastError && error.code === 'secret_missing') return null;
+      throw error;
+    }
+  }
 }
