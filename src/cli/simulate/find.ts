@@ -119,10 +119,7 @@ async function configuredSource(
   // The source needs a public key to be made, and none is known yet where the pair is to be configured first.
   const variable = provider.variables.publicKeys ?? '';
   const source =
-    known ??
-    resolveSource(name, config, {
-      environment: overlay(environment, { [variable]: pair.pair.publicKeys }),
-    });
+    known ?? resolveSource(name, config, { environment: overlay(environment, { [variable]: pair.pair.publicKeys }) });
   // A topic or a webhook id, where the provider has one, is read from its variable.
   const trial = provider.make(pairSettings(pair.pair));
   const signer = trial.bind?.(environment) ?? trial;
