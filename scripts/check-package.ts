@@ -1,11 +1,13 @@
 /**
- * Builds and packs the package in a directory of its own, lints what would be published, and imports each of its entry
- * points from there: a user has neither the sources nor the export condition of this repository.
+ * Builds and packs the package in a directory of its own, lints what would be published, imports each of its entry
+ * points from there, and goes through a user's first steps: a user has neither the sources nor the export condition of
+ * this repository.
  */
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { packageStory } from './package-story.ts';
 
 const root = join(import.meta.dirname, '..');
 const stage = mkdtempSync(join(tmpdir(), 'holdfast-package-'));
@@ -27,7 +29,7 @@ function pack(): string {
 }
 
 /** Unpacks the tarball beside its dependencies, as an installation would, loads what it exports and runs its program. */
-function useAll(tarball: string): void {
+async function useAll(tarball: string): Promise<void> {
   const modules = join(stage, 'user', 'node_modules');
   const installed = join(modules, 'holdfast');
   mkdirSync(installed, { recursive: true });
@@ -44,17 +46,18 @@ function useAll(tarball: string): void {
   const script = entries.map((path) => `await import('${path.replace('.', 'holdfast')}');`).join('\n');
   run(process.execPath, ['--input-type=module', '--eval', script], join(stage, 'user'));
   run(process.execPath, [join(installed, 'bin', 'holdfast.js'), '--help'], join(stage, 'user'));
+  await packageStory(join(stage, 'user'));
 }
 
-function main(): void {
+async function main(): Promise<void> {
   const tarball = pack();
   run(bin('publint'), [tarball, '--strict']);
   run(bin('attw'), [tarball, '--profile', 'esm-only', '--no-emoji']);
-  useAll(tarball);
+  await useAll(tarball);
 }
 
 try {
-  main();
+  await main();
 } catch (error) {
   const { stdout = '', stderr = '', message } = error as Error & { stdout?: string; stderr?: string };
   console.error(`${stdout}${stderr}` || message);

@@ -179,6 +179,7 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
 
   async #start(): Promise<void> {
     await this.#loadHandlers();
+    await this.#observing.trace();
     this.#sealed = true;
     this.#alive ??= setInterval(() => undefined, ALIVE_MS);
     const parts = { clock: this.#clock, ids: this.#ids };

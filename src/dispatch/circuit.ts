@@ -19,6 +19,8 @@ export class Circuit {
   readonly #name: string;
   readonly #observer: Observer;
   readonly #freeProbes = new Map<string, number>();
+  /** What the observer was told last. */
+  #told: BreakerState = 'closed';
 
   constructor(destination: Destination, clock: Clock, observer: Observer) {
     this.#breaker = destination.breaker === null ? null : new Breaker(destination.breaker, clock);
@@ -27,7 +29,12 @@ export class Circuit {
   }
 
   get state(): BreakerState | 'none' {
-    return this.#breaker?.state ?? 'none';
+    const breaker = this.#breaker;
+    if (breaker === null) return 'none';
+    const { state } = breaker;
+    // Nothing happens when its time is over: it is noticed when the lane looks again, which it does then.
+    if (state === 'half-open') this.#tell(state, 'its time is over');
+    return state;
   }
 
   /** Whether it holds attempts back, or lets probes through only. */
@@ -37,12 +44,12 @@ export class Circuit {
 
   /** Milliseconds until an attempt may begin; 0: now. */
   get waitMs(): number {
-    return this.#breaker?.waitMs() ?? 0;
+    return this.state === 'none' ? 0 : (this.#breaker?.waitMs() ?? 0);
   }
 
   began(running: Running): void {
     if (this.#breaker === null) return;
-    running.probe = this.#breaker.state === 'half-open';
+    running.probe = this.state === 'half-open';
     running.permit = this.#breaker.began();
   }
 
@@ -50,7 +57,7 @@ export class Circuit {
   ended(running: Running, { results }: Attempted): boolean {
     const breaker = this.#breaker;
     if (breaker === null) return false;
-    const before = breaker.state;
+    const before = this.state;
     const down = results.find((result) => result.kind === 'unavailable');
     const failed = results.some(isFailure);
     if (running.probe && failed) running.spared = this.#spare(running);
@@ -60,8 +67,14 @@ export class Circuit {
     const { state } = breaker;
     if (state === before) return false;
     if (state === 'closed') this.#freeProbes.clear();
-    this.#observer.breaker(this.#name, state, down?.reason ?? (failed ? 'failures in a row' : 'probes succeeded'));
+    this.#tell(state, down?.reason ?? (failed ? 'failures in a row' : 'probes succeeded'));
     return state === 'open';
+  }
+
+  #tell(state: BreakerState, reason: string): void {
+    if (state === this.#told) return;
+    this.#told = state;
+    this.#observer.breaker(this.#name, state, reason);
   }
 
   #spare(running: Running): boolean {

@@ -4,17 +4,20 @@ import type { Settings } from '../settings.ts';
 import type { Clock, Timer } from '../core/clock.ts';
 import type { Observer } from '../core/observer.ts';
 import { HoldfastError } from '../errors.ts';
-import { combineObservers } from '../observe/combine.ts';
+import { combineObservers, type PartialObserver } from '../observe/combine.ts';
 import { Log, type LogLevel } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
 import { Stats } from '../observe/stats.ts';
 import { StreamHub } from '../observe/stream.ts';
+import { registeredTracing } from '../observe/tracing.ts';
 
 export interface Observing {
   readonly observer: Observer;
   readonly stats: Stats;
   readonly metrics: Metrics;
   readonly hub: StreamHub;
+  /** Makes spans from now on, where the application takes them. */
+  trace(): Promise<void>;
   /** Metrics read depth and breakers from the admin side, once it exists. */
   serve(port: AdminPort): void;
   /** Calls `run` at intervals until `stop`. */
@@ -34,12 +37,22 @@ export function observe(parts: { settings: Settings; clock: Clock; extra: Partia
     destinations: () => port?.destinations() ?? [],
     now: () => clock.now(),
   });
-  const observer = combineObservers(log.observer, metrics.observer, stats.observer, hub.observer, extra);
+  let spans: PartialObserver = {};
+  // Not known yet: the package loads when the gateway starts.
+  const tracing: PartialObserver = {
+    accepted: (event, owed) => spans.accepted?.(event, owed),
+    attemptEnded: (...ended) => spans.attemptEnded?.(...ended),
+    committed: (rows, durationMs) => spans.committed?.(rows, durationMs),
+  };
+  const observer = combineObservers(log.observer, metrics.observer, stats.observer, hub.observer, tracing, extra);
   return {
     observer,
     stats,
     metrics,
     hub,
+    trace: async () => {
+      spans = (await registeredTracing(clock)) ?? {};
+    },
     serve: (given) => {
       port = given;
     },

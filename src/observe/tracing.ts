@@ -1,7 +1,7 @@
 /**
  * OpenTelemetry spans, made from what was observed, after it happened: one for each accepted event and each attempt,
  * children of the trace the sender named in `traceparent`, and one for each commit. Only where `@opentelemetry/api` is
- * installed and tracing is asked for; which SDK takes the spans is the application's choice.
+ * installed and an SDK has registered a tracer provider before the start; which one is the application's choice.
  */
 import type * as Api from '@opentelemetry/api';
 import type { Context, SpanOptions } from '@opentelemetry/api';
@@ -63,6 +63,22 @@ export async function tracingObserver(
       span('holdfast commit', options, { parent: api.ROOT_CONTEXT, endTime, failed: null });
     },
   };
+}
+
+/** The same, where somebody takes the spans: making them for nobody would cost every webhook a few microseconds. */
+export async function registeredTracing(
+  clock: Clock,
+  load: () => Promise<Loaded> = () => import('@opentelemetry/api'),
+): Promise<PartialObserver | null> {
+  const api = await load().catch(() => null);
+  return api === null || !isRegistered(api) ? null : tracingObserver(clock, () => Promise.resolve(api));
+}
+
+function isRegistered(api: Loaded): boolean {
+  const provider = api.trace.getTracerProvider();
+  // Until something is registered, the provider stands for one that does nothing: the same for all that stand so.
+  const nobody = new api.ProxyTracerProvider().getDelegate();
+  return !(provider instanceof api.ProxyTracerProvider) || provider.getDelegate() !== nobody;
 }
 
 interface SpanEnd {
