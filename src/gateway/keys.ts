@@ -1,9 +1,8 @@
 /** Where the key comes from that seals the secrets of endpoints. */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { keyFile } from '../core/files.ts';
 import { newVaultKey } from '../endpoints/vault.ts';
 import type { Settings } from '../settings.ts';
+import { keptSecret } from './kept-secret.ts';
 import { storePath } from './token.ts';
 
 /**
@@ -16,11 +15,6 @@ export async function vaultKeys(settings: Settings, directory: string): Promise<
   if (settings.store === 'memory:') return [newVaultKey()];
   const path = storePath(settings.store, directory);
   if (path === null) return [];
-  const file = keyFile(path);
-  const kept = (await readFile(file, 'utf8').catch(() => '')).trim();
-  if (kept !== '') return kept.split('\n').map((line) => line.trim());
-  const key = newVaultKey();
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  await writeFile(file, `${key}\n`, { mode: 0o600, flag: 'wx' });
-  return [key];
+  const kept = await keptSecret(keyFile(path), newVaultKey);
+  return kept.split('\n').map((line) => line.trim());
 }

@@ -1,9 +1,9 @@
 /** The admin token: given by a setting, or made at first start and kept beside the store, readable by its owner only. */
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { Settings } from '../settings.ts';
 import { tokenFile } from '../core/files.ts';
+import { keptSecret } from './kept-secret.ts';
 
 const TOKEN_BYTES = 24;
 
@@ -23,13 +23,7 @@ export async function adminToken(settings: Settings, directory: string): Promise
   if (settings.adminToken !== null) return settings.adminToken;
   const path = storePath(settings.store, directory);
   if (path === null) return newToken();
-  const file = tokenFile(path);
-  const kept = await readFile(file, 'utf8').catch(() => '');
-  if (kept.trim() !== '') return kept.trim();
-  const token = newToken();
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  await writeFile(file, `${token}\n`, { mode: 0o600 });
-  return token;
+  return keptSecret(tokenFile(path), newToken);
 }
 
 function newToken(): string {
