@@ -38,6 +38,7 @@ export class Feeder {
   #wakeAt = Number.POSITIVE_INFINITY;
   #wake: Timer | null = null;
   #renewal: Timer | null = null;
+  #stopHearing: (() => void) | null = null;
 
   constructor(options: FeederOptions) {
     this.#options = options;
@@ -50,16 +51,25 @@ export class Feeder {
   /** Looks for work that was there before. */
   start(): void {
     this.#running = true;
-    for (const lane of this.#options.lanes.values()) lane.wake();
-    this.wakeAt(this.#options.clock.now());
+    const { store, lanes, clock } = this.#options;
+    for (const lane of lanes.values()) lane.wake();
+    this.#stopHearing = store.onReady?.((names) => this.#heard(names)) ?? null;
+    this.wakeAt(clock.now());
     this.#renewLater();
   }
 
   stop(): void {
     this.#running = false;
+    this.#stopHearing?.();
     this.#wake?.cancel();
     this.#renewal?.cancel();
     this.#hungry.clear();
+  }
+
+  /** Another process made something ready. */
+  #heard(names: readonly string[] | null): void {
+    if (names === null) this.wakeAt(this.#options.clock.now());
+    else for (const name of names) this.#options.lanes.get(name)?.wake();
   }
 
   hungry(lane: Lane): void {

@@ -6,7 +6,19 @@
  * without a limit and never answers before what it answers for is durable in the sense of its {@link StoreReport}.
  */
 import type { AttemptRecord } from '../core/delivery.ts';
-import type { Claim, ClaimRef, CommitAnswers, CommitBatch, DocumentAnswer, DocumentWrite, JsonValue } from './batch.ts';
+import type {
+  Append,
+  AppendAnswer,
+  Claim,
+  ClaimRef,
+  CommitAnswers,
+  CommitBatch,
+  DocumentAnswer,
+  DocumentWrite,
+  JsonValue,
+  SettleAnswer,
+  Settlement,
+} from './batch.ts';
 import type {
   DeliveryFilter,
   DeliveryRecord,
@@ -138,7 +150,8 @@ export interface WorkStore {
    * Takes ownership or connects, migrates, checks and reports durability. Repeat: the same report.
    * After a crash: recovers first; deliveries marked started count one crash more (embedded stores), and those that
    * reach CRASHES_MAX become dead letters `crashed`.
-   * @throws HoldfastError store_owned, store_corrupt, store_format, store_not_durable, sqlite_too_old
+   * @throws HoldfastError store_owned, store_corrupt, store_format, store_not_durable, sqlite_too_old; of shared stores
+   *   store_unavailable, when they cannot be reached
    */
   open(): Promise<StoreReport>;
   /**
@@ -165,6 +178,12 @@ export interface WorkStore {
   purge(request: PurgeRequest): Promise<PurgeAnswer>;
   /** Checkpoints and lets go. Claims end. Safe twice and unopened. */
   close(): Promise<void>;
+  /**
+   * Shared stores that can: calls `told` when another process made something ready without handing it off; `null`: any
+   * destination. A hint that may come late, twice or never: whoever waits for work looks now and then all the same.
+   * Returns the way to stop.
+   */
+  onReady?(told: (destinations: readonly string[] | null) => void): () => void;
 }
 
 /** What happened. Reads only; never blocks commits; sees every commit that was answered before the call. */
@@ -207,4 +226,13 @@ export interface Store {
   readonly work: WorkStore;
   readonly history: HistoryStore;
   readonly registry: RegistryStore;
+  /**
+   * Databases that an application has its own tables in: appends in a transaction of the caller's own, `tx` being what the
+   * driver says it takes. It is there when the caller commits, and nothing is handed off. Crash or rollback: nothing.
+   * Until the transaction ends, commits with the same dedupe or order keys wait for it.
+   * @throws HoldfastError invalid_input when `tx` is not what the driver takes; the database's own errors
+   */
+  appendIn?(tx: unknown, append: Append): Promise<AppendAnswer>;
+  /** Like `appendIn`: an outcome, with what the handler itself wrote, in the handler's transaction. */
+  settleIn?(tx: unknown, settlement: Settlement): Promise<SettleAnswer>;
 }

@@ -1,27 +1,30 @@
 /** Stores new events with the deliveries they owe. */
 
 /**
- * The events of one phase of a commit (`p_emits`: those that handlers emitted) that are not refused and do not merely
+ * The events of one phase of a commit (`p_emits`: those that handlers emitted; `p_positions`: how many positions they need) that are not refused and do not merely
  * repeat. Answers the positions it drew, in the order of events and their deliveries, and which deliveries may be ready:
  * those of what is born free, unclaimed and due are named by their destination at once.
  */
 const append = `
-CREATE FUNCTION append_events(p_now bigint, p_owner integer, p_lease bigint, p_rows json, p_bytes bytea,
-  p_emits boolean, p_refused integer[], p_index integer[], p_first text[], p_differs boolean[],
-  OUT o_positions bigint[], OUT o_ready text[], OUT o_destinations text[], OUT o_keys text[]) LANGUAGE plpgsql AS $$
+CREATE FUNCTION append_events(p_now bigint, p_owner integer, p_lease bigint, p_events json, p_deliveries json,
+  p_bytes bytea, p_positions bigint, p_emits boolean, p_refused integer[], p_index integer[], p_first text[], p_differs boolean[],
+  OUT o_positions bigint[], OUT o_ready text[], OUT o_destinations text[], OUT o_keys text[]) LANGUAGE plpgsql
+SET enable_hashjoin = on AS $$
 DECLARE
   v_same integer[] := ARRAY(SELECT i FROM unnest(p_index, p_differs) AS r(i, differs) WHERE NOT differs);
   v_other integer[] := ARRAY(SELECT i FROM unnest(p_index, p_differs) AS r(i, differs) WHERE differs);
 BEGIN
-  o_positions := '{}';
-  o_positions := draw_positions((
-    SELECT coalesce(sum(1 + CASE WHEN x.i = ANY (v_other) THEN 0 ELSE x.a END), 0)
-    FROM json_to_recordset(p_rows -> 'events') AS x(i integer, a integer, f integer)
-    WHERE (x.f IS NOT NULL) = p_emits AND x.i <> ALL (v_same) AND (x.f IS NULL OR x.f <> ALL (p_refused))));
+  -- What the caller counted, where all of it is taken.
+  IF array_length(p_index, 1) > 0 OR array_length(p_refused, 1) > 0 THEN
+    SELECT coalesce(sum(1 + CASE WHEN x.i = ANY (v_other) THEN 0 ELSE x.a END), 0) INTO p_positions
+    FROM json_to_recordset(p_events) AS x(i integer, a integer, f integer)
+    WHERE (x.f IS NOT NULL) = p_emits AND x.i <> ALL (v_same) AND (x.f IS NULL OR x.f <> ALL (p_refused));
+  END IF;
+  o_positions := draw_positions(p_positions);
 
   WITH given AS MATERIALIZED (
     SELECT x.*, x.i = ANY (v_other) AS differs
-    FROM json_to_recordset(p_rows -> 'events') AS x(i integer, id text, b integer, s text, t text, n text, d text, k text,
+    FROM json_to_recordset(p_events) AS x(i integer, id text, b integer, s text, t text, n text, d text, k text,
       r bigint, m text, p text, q text, h text, o integer, l integer, c text, w text, u text, x text, a integer, f integer)
     WHERE (x.f IS NOT NULL) = p_emits AND (x.f IS NULL OR x.f <> ALL (p_refused))
   ), placed AS MATERIALIZED (
@@ -41,7 +44,7 @@ BEGIN
       CASE WHEN y.k IS NOT NULL THEN json_build_array(e.n, y.k)::text END AS key,
       CASE WHEN y.w > p_now THEN y.w END AS due,
       y.h > 0 AND y.k IS NULL AND y.x IS NULL AND (y.w IS NULL OR y.w <= p_now) AS handed, y.h = 2 AS begun
-    FROM placed e JOIN json_to_recordset(p_rows -> 'deliveries') AS y(i integer, j integer, d text, k text, w bigint,
+    FROM placed e JOIN json_to_recordset(p_deliveries) AS y(i integer, j integer, d text, k text, w bigint,
       x text, h integer) ON y.i = e.i AND NOT e.differs
   ), deliveries AS (
     INSERT INTO delivery (seq, event_seq, place, committed_at, received_at, wake_at, ended_at, bucket, bytes, claim, owner,

@@ -122,8 +122,9 @@ export function batchRows(batch: CommitBatch, verdicts: Verdicts, turns: Turns):
     answers: list(lists.answers),
     events: list(lists.events),
     deliveries: lists.deliveries,
-    emits: lists.events.some(({ f }) => f !== null) || undefined,
-    appends: lists.events.some(({ f }) => f === null) || undefined,
+    keyed: list(lists.keyed),
+    emits: writer.positions.emits || undefined,
+    appends: writer.positions.appends || undefined,
     releases: list(
       batch.releases.flatMap(({ claim, delayMs }, index) =>
         turns.releases[index] === null ? [] : [{ ...refOf(claim), d: Math.ceil(delayMs) }],
@@ -140,7 +141,6 @@ export function batchRows(batch: CommitBatch, verdicts: Verdicts, turns: Turns):
       })),
     ),
     keys: list([...new Set([...keys, ...writer.keys])]),
-    tell: true,
   });
   const { seqs, claims } = turns.references;
   return { json, bytes: writer.bytes(), seqs, claims, starts: new Set(turns.starts).size };
@@ -187,10 +187,13 @@ class Writer {
     retries: [] as unknown[],
     deaths: [] as unknown[],
     answers: [] as unknown[],
-    events: [] as { readonly f: number | null }[],
+    keyed: [] as unknown[],
+    events: [] as unknown[],
     deliveries: [] as unknown[],
   };
   readonly keys = new Set<string>();
+  /** How many positions events and their deliveries need. */
+  readonly positions = { emits: 0, appends: 0 };
   readonly #chunks: Uint8Array[] = [];
   #length = 0;
 
@@ -250,7 +253,12 @@ class Writer {
       f: settlement,
     };
     const where = body === null ? {} : { o: this.#add(body), l: body.length };
-    this.lists.events.push({ ...row, ...where, ...this.#dedupe(event, dedupeWindowMs) });
+    this.lists.events.push({ ...row, ...where });
+    this.positions[settlement === null ? 'appends' : 'emits'] += 1 + deliveries.length;
+    if (event.dedupeKey !== null && dedupeWindowMs > 0) {
+      const { i, id, b, r, f } = row;
+      this.lists.keyed.push({ i, id, b, r, f, g: this.#digests(event), e: Math.ceil(dedupeWindowMs) });
+    }
     for (const [turn, { destination, orderKey, dueAt, dead, handOff }] of deliveries.entries()) {
       const key = storedText(orderKey);
       const at = dueAt === null ? null : Math.ceil(dueAt);
@@ -260,12 +268,11 @@ class Writer {
     }
   }
 
-  #dedupe(event: NewEvent['event'], windowMs: number): { readonly g: number; readonly e: number } | null {
-    const { source, tenant, type, dedupeKey, body } = event;
-    if (dedupeKey === null || windowMs <= 0) return null;
-    const g = this.#add(hash('sha256', JSON.stringify([source, tenant, type, dedupeKey]), 'buffer'));
+  /** Where the digest of what is deduplicated lies; that of the body is behind it. */
+  #digests({ source, tenant, type, dedupeKey, body }: NewEvent['event']): number {
+    const at = this.#add(hash('sha256', JSON.stringify([source, tenant, type, dedupeKey]), 'buffer'));
     this.#add(hash('sha256', body ?? new Uint8Array(), 'buffer'));
-    return { g, e: Math.ceil(windowMs) };
+    return at;
   }
 
   /** Where it begins. */

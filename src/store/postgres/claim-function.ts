@@ -1,4 +1,5 @@
 /** Claims, their renewal, and when to look again. */
+import { IN_ORDER, STEADY } from './steady.ts';
 
 /**
  * Ends the leases that have ended, and makes ready what has fallen due, of these destinations: from then on both are found
@@ -30,7 +31,7 @@ const CLAIMED = `seq bigint, claim integer, destination text, key text, attempts
 const claim = `
 CREATE FUNCTION claim_1(p_owner integer, p_lease bigint, p_destinations text[], p_slots integer[], p_bytes bigint[],
   p_ids bigint[]) RETURNS TABLE (turn integer, more text[], ${CLAIMED})
-LANGUAGE plpgsql SET search_path FROM CURRENT SET jit = off SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+LANGUAGE plpgsql ${IN_ORDER}
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -92,7 +93,7 @@ END $$;`;
 /** Extends what is current; answers which were. In the order of positions, like all who lock several rows. */
 const renew = `
 CREATE FUNCTION renew_1(p_seqs bigint[], p_claims integer[], p_lease bigint) RETURNS boolean[]
-LANGUAGE plpgsql SET search_path FROM CURRENT SET jit = off SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+LANGUAGE plpgsql ${IN_ORDER}
 AS $$
 DECLARE
   v_now bigint;
@@ -110,7 +111,7 @@ END $$;`;
 /** Two index probes a destination asked for, and none for the others. `o_in`: milliseconds until something falls due. */
 const wake = `
 CREATE FUNCTION wake_ups_1(p_destinations text[], OUT o_ready text[], OUT o_in bigint)
-LANGUAGE plpgsql SET search_path FROM CURRENT SET jit = off SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+LANGUAGE plpgsql ${IN_ORDER}
 AS $$
 DECLARE
   v_now bigint := now_ms();
@@ -127,7 +128,7 @@ END $$;`;
 
 /** The claims of a process end: it is closing. */
 const endClaims = `
-CREATE FUNCTION end_claims_1(p_owner integer) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+CREATE FUNCTION end_claims_1(p_owner integer) RETURNS void LANGUAGE plpgsql ${STEADY} AS $$
 BEGIN
   PERFORM FROM delivery WHERE owner = p_owner AND (claimed OR started) ORDER BY seq FOR UPDATE;
   UPDATE delivery SET claimed = false, started = false, wake_at = CASE WHEN claimed THEN NULL ELSE wake_at END

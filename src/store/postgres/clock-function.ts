@@ -1,4 +1,5 @@
 /** Time, locks and partitions: what the other functions of the schema stand on. */
+import { STEADY } from './steady.ts';
 import { BUCKETED } from './tables.ts';
 
 const bucketed = BUCKETED.map((table) => `'${table}'`).join(', ');
@@ -54,7 +55,7 @@ BEGIN
   PERFORM pg_advisory_xact_lock_shared(position_tag() | (SELECT last_value FROM position));
   RETURN ARRAY(SELECT nextval('position') FROM generate_series(1, p_count));
 END $$;
-CREATE FUNCTION settled_position_1() RETURNS bigint LANGUAGE plpgsql SET search_path FROM CURRENT SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+CREATE FUNCTION settled_position_1() RETURNS bigint LANGUAGE plpgsql ${STEADY} AS $$
 DECLARE
   v_last bigint := (SELECT last_value FROM position);
   v_tag bigint := position_tag();
@@ -65,7 +66,10 @@ BEGIN
       AND (classid::bigint >> 16) = (v_tag >> 48)));
 END $$;`;
 
-/** Partitions for the events of one day, and for a new epoch of dedupe keys. */
+/**
+ * Partitions for the events of one day, and for a new epoch of dedupe keys. They are made apart and then attached: that
+ * waits for nobody, while making them in place would wait for all that writes, and all else would wait behind it.
+ */
 const partitions = `
 CREATE FUNCTION make_bucket(p_bucket integer) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -73,16 +77,19 @@ DECLARE
 BEGIN
   PERFORM pg_advisory_xact_lock(lock_class(), 1001);
   FOREACH v_table IN ARRAY ARRAY[${bucketed}] LOOP
-    EXECUTE format('CREATE TABLE IF NOT EXISTS %I PARTITION OF %I FOR VALUES IN (%s)',
-      v_table || '_' || p_bucket, v_table, p_bucket);
+    CONTINUE WHEN to_regclass(v_table || '_' || p_bucket) IS NOT NULL;
+    EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL EXCLUDING INDEXES)', v_table || '_' || p_bucket, v_table);
+    EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES IN (%s)', v_table, v_table || '_' || p_bucket, p_bucket);
   END LOOP;
 END $$;
 CREATE FUNCTION make_epoch(p_now bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   v_epoch integer := (SELECT coalesce(max(epoch), 0) + 1 FROM dedupe_epoch);
 BEGIN
-  EXECUTE format('CREATE TABLE %I PARTITION OF dedupe FOR VALUES IN (%s)', 'dedupe_' || v_epoch, v_epoch);
-  INSERT INTO dedupe_epoch (epoch, opened_at) VALUES (v_epoch, p_now);
+  EXECUTE format('CREATE TABLE %I (LIKE dedupe INCLUDING ALL EXCLUDING INDEXES)', 'dedupe_' || v_epoch);
+  EXECUTE format('ALTER TABLE dedupe ATTACH PARTITION %I FOR VALUES IN (%s)', 'dedupe_' || v_epoch, v_epoch);
+  INSERT INTO dedupe_epoch (epoch, opened_at, forgotten_at, generation)
+    SELECT v_epoch, p_now, coalesce(max(forgotten_at), 0), coalesce(max(generation), 0) FROM dedupe_epoch;
 END $$;`;
 
 /** What every other function needs. */

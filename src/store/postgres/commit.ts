@@ -43,7 +43,7 @@ export async function commit(to: Committing, batch: CommitBatch, number: number)
         commits: true,
         ...(renames && { statementMs: RENAME_MS }),
       });
-      return await tell(to, { batch, prepared, rows }, (sql, given) => connections.read(sql, given));
+      return await tell(to, { batch, prepared, rows }, (sql, given) => readAfter(connections, sql, given));
     } catch (error) {
       const cause = error instanceof StoreError ? error.cause : null;
       if (tries > 1) throw error;
@@ -54,6 +54,15 @@ export async function commit(to: Committing, batch: CommitBatch, number: number)
   }
 }
 
+/** What a commit that is done answers with. Without it the answer is not known, and the token gives it later. */
+async function readAfter(connections: Connections, text: string, values: readonly unknown[]): Promise<readonly Row[]> {
+  try {
+    return await connections.read(text, values);
+  } catch (error) {
+    throw new StoreError('unknown', 'The commit is done, but its answers could not be read.', error);
+  }
+}
+
 /** A batch with what the driver itself makes of it. */
 interface Prepared {
   readonly verdicts: Verdicts;
@@ -61,19 +70,19 @@ interface Prepared {
   readonly rows: BatchRows;
 }
 
-function prepare(batch: CommitBatch, taken: ReadonlySet<string>): Prepared {
+export function prepare(batch: CommitBatch, taken: ReadonlySet<string>): Prepared {
   const verdicts = verdictsOf(batch, taken);
   const turns = turnsOf(batch, verdicts);
   return { verdicts, turns, rows: batchRows(batch, verdicts, turns) };
 }
 
 /** The arguments that both functions take after their own. */
-function argumentsOf(batch: CommitBatch, { json, bytes, seqs, claims, starts }: BatchRows): readonly unknown[] {
+export function argumentsOf(batch: CommitBatch, { json, bytes, seqs, claims, starts }: BatchRows): readonly unknown[] {
   return [Math.ceil(batch.leaseMs), json, bytes, seqs, claims, starts];
 }
 
 /** The answers of a batch, from the row that the function gave. */
-async function tell(
+export async function tell(
   { schema }: Committing,
   given: { readonly batch: CommitBatch; readonly prepared: Prepared; readonly rows: readonly Row[] },
   read: Reading,
@@ -95,7 +104,7 @@ async function tell(
 }
 
 /** Partitions for the days of the events of a batch. */
-async function makeBuckets({ connections, schema }: Committing, batch: CommitBatch): Promise<void> {
+export async function makeBuckets({ connections, schema }: Committing, batch: CommitBatch): Promise<void> {
   const buckets = [...new Set(eventIds(batch).map(bucketOf))].toSorted((a, b) => a - b);
   const make = (bucket: number): Statement => ({ text: `SELECT ${schema}.make_bucket($1)`, values: [bucket] });
   await connections.run([{ text: `SET LOCAL search_path = ${schema}, pg_temp` }, ...buckets.map(make)]);

@@ -31,7 +31,9 @@ const find = `
 CREATE FUNCTION find_repeats(p_events json, p_bytes bytea, p_refused integer[],
   OUT o_index integer[], OUT o_first text[], OUT o_bucket integer[], OUT o_differs boolean[]) LANGUAGE plpgsql AS $$
 DECLARE
-  v_epoch integer := (SELECT max(epoch) FROM dedupe_epoch);
+  v_epoch integer;
+  v_forgotten bigint;
+  v_generation integer;
   v_count bigint;
   v_taken text[];
   v_until bigint;
@@ -40,44 +42,47 @@ DECLARE
   v_known record;
 BEGIN
   o_index := '{}';
-  SELECT count(*), max(k.until), max(k.until - k.received_at) INTO v_count, v_until, v_window
-    FROM keyed_events(p_events, p_bytes, p_refused) k;
-  IF v_count = 0 THEN RETURN; END IF;
-  PERFORM note_windows(v_epoch, v_until, v_window);
-
-  WITH first AS MATERIALIZED (
-    SELECT DISTINCT ON (k.digest) k.* FROM keyed_events(p_events, p_bytes, p_refused) k ORDER BY k.digest, k.i
+  SELECT e.epoch, e.forgotten_at, e.generation INTO v_epoch, v_forgotten, v_generation
+    FROM dedupe_epoch e ORDER BY e.epoch DESC LIMIT 1;
+  WITH given AS MATERIALIZED (
+    SELECT * FROM keyed_events(p_events, p_bytes, p_refused)
+  ), first AS MATERIALIZED (
+    SELECT DISTINCT ON (k.digest) k.* FROM given k ORDER BY k.digest, k.i
   ), taken AS (
-    INSERT INTO dedupe AS known (epoch, digest, received_at, until, event_id, bucket, body)
-    SELECT v_epoch, first.digest, first.received_at, first.until, first.id, first.bucket, first.body
+    INSERT INTO dedupe AS known (epoch, generation, digest, received_at, until, event_id, bucket, body)
+    SELECT v_epoch, v_generation, first.digest, first.received_at, first.until, first.id, first.bucket, first.body
     FROM first
     WHERE NOT EXISTS (
-      SELECT FROM dedupe old WHERE old.digest = first.digest AND old.epoch < v_epoch AND first.received_at < old.until)
+      SELECT FROM dedupe old WHERE old.digest = first.digest AND old.epoch < v_epoch 
+        AND old.until > first.received_at AND (old.generation = v_generation OR old.until > v_forgotten))
     ORDER BY first.digest
     ON CONFLICT (digest, epoch) DO UPDATE
-      SET received_at = excluded.received_at, until = excluded.until, event_id = excluded.event_id,
+      SET generation = excluded.generation, received_at = excluded.received_at, until = excluded.until, event_id = excluded.event_id,
         bucket = excluded.bucket, body = excluded.body
-      WHERE known.until <= excluded.received_at
+      WHERE NOT (known.until > excluded.received_at AND (known.generation = v_generation OR known.until > v_forgotten))
     RETURNING event_id
   )
-  SELECT array_agg(event_id) INTO v_taken FROM taken;
+  SELECT (SELECT array_agg(event_id) FROM taken), count(*), max(until), max(until - received_at)
+  INTO v_taken, v_count, v_until, v_window FROM given;
+  IF v_count = 0 THEN RETURN; END IF;
+  PERFORM note_windows(v_epoch, v_until, v_window);
   IF coalesce(array_length(v_taken, 1), 0) = v_count THEN RETURN; END IF;
 
   FOR v_event IN
     SELECT k.* FROM keyed_events(p_events, p_bytes, p_refused) k WHERE k.id <> ALL (coalesce(v_taken, '{}')) ORDER BY k.i
   LOOP
-    SELECT known.until, known.event_id, known.bucket, known.body INTO v_known FROM dedupe known
+    SELECT known.* INTO v_known FROM dedupe known
       WHERE known.digest = v_event.digest ORDER BY known.epoch DESC LIMIT 1;
-    IF FOUND AND v_event.received_at < v_known.until THEN
+    IF FOUND AND v_known.until > v_event.received_at AND (v_known.generation = v_generation OR v_known.until > v_forgotten) THEN
       o_index := o_index || v_event.i;
       o_first := o_first || v_known.event_id;
       o_bucket := o_bucket || v_known.bucket;
       o_differs := o_differs || (v_event.body <> v_known.body);
     ELSE
-      INSERT INTO dedupe (epoch, digest, received_at, until, event_id, bucket, body)
-      VALUES (v_epoch, v_event.digest, v_event.received_at, v_event.until, v_event.id, v_event.bucket, v_event.body)
+      INSERT INTO dedupe (epoch, generation, digest, received_at, until, event_id, bucket, body)
+      VALUES (v_epoch, v_generation, v_event.digest, v_event.received_at, v_event.until, v_event.id, v_event.bucket, v_event.body)
       ON CONFLICT (digest, epoch) DO UPDATE
-        SET received_at = excluded.received_at, until = excluded.until, event_id = excluded.event_id,
+        SET generation = excluded.generation, received_at = excluded.received_at, until = excluded.until, event_id = excluded.event_id,
           bucket = excluded.bucket, body = excluded.body;
     END IF;
   END LOOP;

@@ -1,8 +1,9 @@
 /** Versioned documents. A deleted one keeps its row, and with it its version. */
+import { STEADY } from './steady.ts';
 
 const put = `
 CREATE FUNCTION put_document(p_kind text, p_key text, p_value text, p_if_version bigint) RETURNS bigint
-LANGUAGE plpgsql SET search_path FROM CURRENT SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql ${STEADY} AS $$
 DECLARE
   v_old record;
   v_current bigint;

@@ -1,22 +1,19 @@
 /** What a commit survives, read back from the server's own settings. */
 import { HoldfastError } from '../../errors.ts';
 import type { StoreReport } from '../store.ts';
-import type { Connections, SynchronousCommit } from './connection.ts';
+import type { Connections } from './connection.ts';
 
 /** The oldest server that is tried. */
 const VERSION_MIN = 130_000;
-
-/** What is asked of the server. */
-export interface Asked {
-  readonly synchronousCommit: SynchronousCommit;
-  readonly allowWeakerDurability: boolean;
-}
 
 /**
  * Asks the server in a transaction like those of commits.
  * @throws HoldfastError store_not_durable, config_invalid
  */
-export async function durabilityOf(connections: Connections, asked: Asked, format: number): Promise<StoreReport> {
+export async function durabilityOf(
+  connections: Connections,
+  { allowWeakerDurability }: { readonly allowWeakerDurability: boolean },
+): Promise<Omit<StoreReport, 'format'>> {
   const text = `SELECT current_setting('synchronous_commit') AS synchronous_commit, current_setting('fsync') AS fsync,
       current_setting('full_page_writes') AS full_page_writes, current_setting('server_version') AS server_version,
       current_setting('server_version_num')::integer AS number,
@@ -34,7 +31,7 @@ export async function durabilityOf(connections: Connections, asked: Asked, forma
     });
   }
   const weak = weaknesses(setting);
-  if (weak.length > 0 && !asked.allowWeakerDurability) {
+  if (weak.length > 0 && !allowWeakerDurability) {
     throw new HoldfastError('store_not_durable', { detail: `PostgreSQL has ${weak.join(', ')}.` });
   }
   const standbys = standbysWaitedFor(setting('synchronous_commit'), setting('synchronous_standby_names'));
@@ -51,7 +48,6 @@ export async function durabilityOf(connections: Connections, asked: Asked, forma
       server_version: setting('server_version'),
     },
     unclean: false,
-    format,
   };
 }
 

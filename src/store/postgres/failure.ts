@@ -18,7 +18,7 @@ export function isRolledBack(error: unknown): boolean {
 }
 
 /** The five characters of an SQLSTATE, or the code of a socket error; '' when there is none. */
-function codeOf(error: unknown): string {
+export function codeOf(error: unknown): string {
   const { code } = (error ?? {}) as Coded;
   return typeof code === 'string' ? code : '';
 }

@@ -1,5 +1,5 @@
 /** The store on a harness of the conformance suite. For tests: one server a process, one schema, emptied for each world. */
-import { Client } from 'pg';
+import { Pool } from 'pg';
 // oxlint-disable-next-line holdfast/layers -- a harness is for tests; nothing else imports it
 import { TestClock } from '../../testing/clock.ts';
 // oxlint-disable-next-line holdfast/layers -- a harness is for tests; nothing else imports it
@@ -29,19 +29,19 @@ const EMPTIED =
 /** A connection of the test's own, and a schema whose time the test holds. */
 export class PostgresWorlds {
   readonly #url: string;
-  readonly #admin: Client;
+  readonly #admin: Pool;
 
-  private constructor(url: string, admin: Client) {
+  private constructor(url: string, admin: Pool) {
     this.#url = url;
     this.#admin = admin;
   }
 
   static async prepare(url: string): Promise<PostgresWorlds> {
-    const first = postgresStore({ url, clock: new TestClock(), schema: SCHEMA, process: 'first' });
+    const first = postgresStore({ url, clock: new TestClock(), schema: SCHEMA, process: 'first', listenUrl: null });
     await first.work.open();
     await first.work.close();
-    const admin = new Client({ connectionString: url });
-    await admin.connect();
+    const admin = new Pool({ connectionString: url, max: 1, options: `-c search_path=${SCHEMA}` });
+    admin.on('error', () => undefined);
     await admin.query(SEAMS);
     return new PostgresWorlds(url, admin);
   }
@@ -52,12 +52,11 @@ export class PostgresWorlds {
 
   /** A store of the schema, as another process would open it. */
   store(clock: TestClock, more: Partial<PostgresOptions> = {}): PostgresStore {
-    return postgresStore({ url: this.#url, clock, schema: SCHEMA, process: 'test', ...more });
+    return postgresStore({ url: this.#url, clock, schema: SCHEMA, process: 'test', listenUrl: null, ...more });
   }
 
   /** Anything, in the schema. */
   async query(text: string, values: readonly unknown[] = []): Promise<readonly Readonly<Record<string, unknown>>[]> {
-    await this.#admin.query(`SET search_path = ${SCHEMA}`);
     return (await this.#admin.query<Record<string, unknown>>(text, [...values])).rows;
   }
 
@@ -67,7 +66,9 @@ export class PostgresWorlds {
     const stores: PostgresStore[] = [];
     const admin = this.#admin;
     const deletes = EMPTIED.map((table) => `DELETE FROM ${SCHEMA}.${table}`).join('; ');
-    await admin.query(`BEGIN; ${deletes}; INSERT INTO ${SCHEMA}.test_world (now) VALUES (${clock.now()}); COMMIT`);
+    const epochs = `UPDATE ${SCHEMA}.dedupe_epoch SET opened_at = ${clock.now()}, until_max = 0, window_max = 0, forgotten_at = 0, generation = 0`;
+    const world = `INSERT INTO ${SCHEMA}.test_world (now) VALUES (${clock.now()})`;
+    await admin.query(`BEGIN; ${deletes}; ${epochs}; ${world}; COMMIT`);
     const open = async (): Promise<PostgresStore> => {
       const store = this.store(clock, more);
       stores.push(store);

@@ -9,23 +9,31 @@
 import type { Clock } from '../../core/clock.ts';
 import { HoldfastError } from '../../errors.ts';
 import {
+  type Append,
+  type AppendAnswer,
   type CommitAnswers,
   type CommitBatch,
   type DocumentWrite,
+  type HistoryStore,
   type RegistryStore,
+  type SettleAnswer,
+  type Settlement,
+  type Store,
   StoreError,
   type StoreReport,
+  type WorkStore,
 } from '../store.ts';
 import { claim, renew, wakeUps } from './claims.ts';
 import { commit, type Committing } from './commit.ts';
 import { Connections, type SynchronousCommit } from './connection.ts';
 import { durabilityOf } from './durability.ts';
 import { postgresHistory } from './history.ts';
-import { FORMAT, migrate, quoted } from './migrate.ts';
+import { migrate, quoted } from './migrate.ts';
 import { Purge, SWEPT_BYTES_MAX } from './purge.ts';
 import { getDocument, listDocuments, putDocument, Watchers } from './registry.ts';
 import { storedText } from './text.ts';
-import type { HistoryStore, Store, WorkStore } from '../store.ts';
+import { type CallersTransaction, CallersRows } from './transaction.ts';
+import { type Heard, Listener } from './listener.ts';
 
 /** Options of {@link postgresStore}. */
 export interface PostgresOptions {
@@ -35,6 +43,11 @@ export interface PostgresOptions {
   readonly clock: Clock;
   /** The schema that everything is in. Default `holdfast`. Letters, digits and `_`; at most 40. */
   readonly schema?: string;
+  /**
+   * Where to listen for what other gateways commit: a session of its own, so not through a pooler in transaction mode.
+   * `null`: nowhere; then what they make ready is found by looking. Default: `url`.
+   */
+  readonly listenUrl?: string | null;
   /** Name of this process, different from that of every other: whose claims are whose. */
   readonly process: string;
   /** Most connections of this process. Default 8. */
@@ -63,6 +76,8 @@ export function postgresStore(options: PostgresOptions): PostgresStore {
 interface Opened {
   readonly to: Committing;
   readonly purge: Purge;
+  readonly callers: CallersRows;
+  readonly listener: Listener | null;
   readonly report: StoreReport;
   /** The number of the newest commit. */
   number: number;
@@ -75,6 +90,7 @@ class Postgres implements PostgresStore {
   readonly #options: PostgresOptions;
   readonly #name: string;
   readonly #watchers: Watchers;
+  readonly #hearing = new Set<(destinations: readonly string[] | null) => void>();
   #opened: Opened | null = null;
   #opening: Promise<StoreReport> | null = null;
 
@@ -96,8 +112,20 @@ class Postgres implements PostgresStore {
       wakeUps: async (destinations, now) => wakeUps(this.#use().to, destinations, now),
       purge: async (request) => this.#use().purge.step(request),
       close: () => this.#close(),
+      onReady: (told) => {
+        this.#hearing.add(told);
+        return () => void this.#hearing.delete(told);
+      },
     };
     this.registry = this.#makeRegistry();
+  }
+
+  async appendIn(tx: unknown, append: Append): Promise<AppendAnswer> {
+    return this.#use().callers.append(callersTransaction(tx), append);
+  }
+
+  async settleIn(tx: unknown, settlement: Settlement): Promise<SettleAnswer> {
+    return this.#use().callers.settle(callersTransaction(tx), settlement);
   }
 
   async quiet(): Promise<void> {
@@ -118,17 +146,32 @@ class Postgres implements PostgresStore {
     const { allowWeakerDurability = false, sweptBytesMax = SWEPT_BYTES_MAX } = this.#options;
     const connections = new Connections({ url, connectionsMax, statementMs, synchronousCommit });
     try {
-      const report = await durabilityOf(connections, { synchronousCommit, allowWeakerDurability }, FORMAT);
-      await migrate(connections, this.#name);
+      const durability = await durabilityOf(connections, { allowWeakerDurability });
+      const report = { ...durability, format: await migrate(connections, this.#name) };
       const schema = quoted(this.#name);
       const { owner, number } = await enrol(connections, schema, this.#options.process);
       const to: Committing = { connections, schema, name: this.#name, owner };
-      this.#opened = { to, purge: new Purge(to, { sweptBytesMax }), report, number };
+      const listener = await this.#listen(owner);
+      const purge = new Purge(to, { sweptBytesMax });
+      this.#opened = { to, purge, callers: new CallersRows(to), listener, report, number };
       return report;
     } catch (error) {
       await connections.close();
-      throw error;
+      if (!(error instanceof StoreError)) throw error;
+      throw new HoldfastError('store_unavailable', { detail: error.message, retryAfterS: 5, cause: error });
     }
+  }
+
+  async #listen(owner: number): Promise<Listener | null> {
+    const { url, listenUrl = url, clock } = this.#options;
+    if (listenUrl === null) return null;
+    const heard = ({ ready, written }: Heard): void => {
+      if (written) this.#watchers.look();
+      if (ready === null || ready.length > 0) for (const told of this.#hearing) told(ready);
+    };
+    const listener = new Listener({ url: listenUrl, channel: `holdfast_${this.#name}`, owner, clock, heard });
+    await listener.start();
+    return listener;
   }
 
   async #commit(batch: CommitBatch): Promise<CommitAnswers> {
@@ -142,6 +185,8 @@ class Postgres implements PostgresStore {
     const opened = this.#opened;
     if (opened === null) return;
     this.#opened = null;
+    this.#hearing.clear();
+    await opened.listener?.stop();
     await this.#watchers.stop();
     const { connections, schema, owner } = opened.to;
     try {
@@ -169,6 +214,12 @@ class Postgres implements PostgresStore {
       watch: (kind, changed) => this.#watchers.watch(kind, changed),
     };
   }
+}
+
+function callersTransaction(tx: unknown): CallersTransaction {
+  if (typeof (tx as { readonly query?: unknown } | null)?.query === 'function') return tx as CallersTransaction;
+  const detail = 'tx: expected a client of the package pg, inside a transaction that you began.';
+  throw new HoldfastError('invalid_input', { detail });
 }
 
 /** The number of this process, and that of the newest commit that is remembered for it. */

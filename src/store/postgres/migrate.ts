@@ -63,23 +63,24 @@ const steps: readonly Step[] = [
 ];
 
 /** The format of this version. */
-export const FORMAT = 1;
+const FORMAT = 1;
 
 const MIGRATE_MS = 120_000;
 
 /**
- * Makes the schema, or brings it up to date; several processes may do it at once.
+ * Makes the schema, or brings it up to date; several processes may do it at once. Answers the format it has then.
  * @throws HoldfastError store_format; StoreError unavailable
  */
-export async function migrate(connections: Connections, schema: string): Promise<void> {
+export async function migrate(connections: Connections, schema: string): Promise<number> {
   const found = await formatOf(connections, schema);
   if (found !== null && found.oldest > FORMAT) {
     throw new HoldfastError('store_format', {
       detail: `Schema ${schema} has format ${found.format}; this version reads up to ${FORMAT}.`,
     });
   }
-  if (found !== null && found.format >= FORMAT) return;
+  if (found !== null && found.format >= FORMAT) return found.format;
   for (const step of steps) await connections.run([{ text: stepSql(schema, step) }], { statementMs: MIGRATE_MS });
+  return FORMAT;
 }
 
 async function formatOf(connections: Connections, schema: string): Promise<{ format: number; oldest: number } | null> {

@@ -1,4 +1,5 @@
 /** Retention: what has come of age goes. */
+import { BY_INDEX, STEADY } from './steady.ts';
 import { BUCKETED } from './tables.ts';
 
 const bucketed = BUCKETED.map((table) => `'${table}'`).join(', ');
@@ -41,7 +42,7 @@ $$;`;
 /** Which days a sweep looks at: those old enough that something in them may go, unless so much is in them that the day is left to go whole. */
 const days = `
 CREATE FUNCTION days_1() RETURNS TABLE (bucket integer, bytes bigint)
-LANGUAGE sql STABLE SET search_path FROM CURRENT SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE sql STABLE ${STEADY} AS $$
   SELECT substring(c.relname FROM 7)::integer, pg_total_relation_size(c.oid)
   FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'event'::regclass ORDER BY 1
 $$;`;
@@ -50,7 +51,7 @@ $$;`;
 const sweep = `
 CREATE FUNCTION sweep_1(p_clocks json, p_buckets integer[], p_after bigint, p_limit integer,
   OUT o_after bigint, OUT o_events bigint, OUT o_bodies bigint, OUT o_dead bigint)
-LANGUAGE plpgsql SET search_path FROM CURRENT SET jit = off SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+LANGUAGE plpgsql ${BY_INDEX}
 AS $$
 DECLARE
   v_now bigint := now_ms();
@@ -111,7 +112,7 @@ END $$;`;
 /** Open, unclaimed deliveries of a held destination that were committed before a time. */
 const held = `
 CREATE FUNCTION bury_held_1(p_destination text, p_before bigint, p_limit bigint) RETURNS integer
-LANGUAGE plpgsql SET search_path FROM CURRENT SET jit = off SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+LANGUAGE plpgsql ${BY_INDEX} AS $$
 DECLARE
   v_now bigint;
   v_buried record;
@@ -130,7 +131,7 @@ END $$;`;
 const keep = `
 CREATE FUNCTION keep_1(p_clocks json, p_bucket integer, p_after bigint, p_limit integer,
   OUT o_after bigint, OUT o_moved bigint)
-LANGUAGE plpgsql SET search_path FROM CURRENT SET jit = off SET plan_cache_mode = force_generic_plan SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+LANGUAGE plpgsql ${STEADY} AS $$
 DECLARE
   v_now bigint := now_ms();
   v_found bigint[];
@@ -167,12 +168,14 @@ END $$;`;
  */
 const drop = `
 CREATE FUNCTION drop_bucket_1(p_bucket integer, p_horizon bigint) RETURNS bigint
-LANGUAGE plpgsql SET search_path FROM CURRENT SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql ${STEADY} AS $$
 DECLARE
   v_events bigint;
   v_table text;
 BEGIN
   IF NOT try_gate_alone() THEN RETURN NULL; END IF;
+  -- Who reads the day now is not waited for long: others would wait behind.
+  PERFORM set_config('lock_timeout', '300', true);
   IF EXISTS (SELECT FROM delivery WHERE bucket = p_bucket)
     OR EXISTS (SELECT FROM ended WHERE bucket = p_bucket AND coalesce(resolved_at, ended_at) > p_horizon)
     OR EXISTS (SELECT FROM event WHERE bucket = p_bucket AND received_at > p_horizon)
@@ -184,11 +187,13 @@ BEGIN
     EXECUTE format('DROP TABLE IF EXISTS %I', v_table || '_' || p_bucket);
   END LOOP;
   RETURN v_events;
+EXCEPTION WHEN lock_not_available THEN
+  RETURN NULL;
 END $$;`;
 
 /** Adds up the rows that totals are made of, and sees to the epochs of dedupe keys. Answers how many keys were forgotten. */
 const housekeeping = `
-CREATE FUNCTION fold_totals_1() RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+CREATE FUNCTION fold_totals_1() RETURNS void LANGUAGE plpgsql ${STEADY} AS $$
 BEGIN
   WITH gone AS (
     DELETE FROM destination_total
@@ -203,7 +208,7 @@ BEGIN
   INSERT INTO source_total (source, accepted, duplicates, differing, kept)
   SELECT source, sum(accepted), sum(duplicates), sum(differing), sum(kept) FROM gone GROUP BY source;
 END $$;
-CREATE FUNCTION turn_epochs_1() RETURNS bigint LANGUAGE plpgsql SET search_path FROM CURRENT SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+CREATE FUNCTION turn_epochs_1() RETURNS bigint LANGUAGE plpgsql ${STEADY} AS $$
 DECLARE
   v_now bigint := now_ms();
   v_newest record;
@@ -212,6 +217,7 @@ DECLARE
   v_forgotten bigint := 0;
 BEGIN
   SELECT * INTO v_newest FROM dedupe_epoch ORDER BY epoch DESC LIMIT 1;
+  UPDATE dedupe_epoch SET forgotten_at = v_now, generation = generation + 1 WHERE epoch = v_newest.epoch;
   -- An eighth of the longest window: so a look-up asks about nine indexes, however long the window is.
   IF v_now - v_newest.opened_at < greatest(v_newest.window_max / 8, 3600000) OR v_newest.until_max = 0
     OR NOT try_gate_alone() THEN RETURN 0; END IF;

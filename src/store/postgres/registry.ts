@@ -26,11 +26,17 @@ export async function listDocuments({ connections, schema }: Committing, kind: s
   return (await connections.read(text, [storedText(kind)])).map(documentOf);
 }
 
-export async function putDocument({ connections, schema }: Committing, write: DocumentWrite): Promise<DocumentAnswer> {
+export async function putDocument(
+  { connections, schema, owner }: Committing,
+  write: DocumentWrite,
+): Promise<DocumentAnswer> {
   const { kind, key, value, ifVersion } = write;
   const put = `SELECT ${schema}.put_document($1, $2, $3, $4) AS version`;
   const values = [storedText(kind), storedText(key), documentText(value), ifVersion];
-  const [row] = await connections.run([{ text: `SELECT ${schema}.tell_written_1()` }, { text: put, values }]);
+  const [row] = await connections.run([
+    { text: `SELECT ${schema}.tell_1($1, NULL, true)`, values: [owner] },
+    { text: put, values },
+  ]);
   const version = row?.['version'] ?? null;
   return version === null
     ? { status: 'refused', reason: 'conflict' }

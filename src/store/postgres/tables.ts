@@ -152,6 +152,7 @@ CREATE TABLE dedupe (
   until bigint NOT NULL,
   epoch integer NOT NULL,
   bucket integer NOT NULL,
+  generation integer NOT NULL,
   digest bytea NOT NULL,
   event_id text COLLATE "C" NOT NULL,
   body bytea NOT NULL,
@@ -163,10 +164,14 @@ CREATE TABLE dedupe_epoch (
   epoch integer PRIMARY KEY,
   opened_at bigint NOT NULL,
   until_max bigint NOT NULL DEFAULT 0,
-  window_max bigint NOT NULL DEFAULT 0
+  window_max bigint NOT NULL DEFAULT 0,
+  forgotten_at bigint NOT NULL DEFAULT 0,
+  generation integer NOT NULL DEFAULT 0
 ) WITH ${FEW};`;
 
 const rest = `
+COMMENT ON COLUMN dedupe_epoch.generation IS 'rises with every purge; keys of an earlier one whose window had ended by forgotten_at are forgotten';
+
 CREATE SEQUENCE position;
 
 CREATE TABLE process (

@@ -1,0 +1,86 @@
+/**
+ * Rows in a transaction of the caller's own: an application writes to its tables and emits an event, or a handler writes and
+ * its delivery succeeds, and both happen or neither. The same statements as those of a commit, but it is the caller who
+ * commits; nothing of it is claimed here, since nothing is there before that.
+ */
+import { HoldfastError } from '../../errors.ts';
+import type { Append, AppendAnswer, CommitBatch, Settlement, SettleAnswer } from '../store.ts';
+import { argumentsOf, type Committing, makeBuckets, prepare, tell } from './commit.ts';
+import type { Row } from './connection.ts';
+import { bucketOf } from './delivery-id.ts';
+import { codeOf } from './failure.ts';
+
+/** A client of `pg`, or what wraps one, inside a transaction that the caller began and ends. */
+export interface CallersTransaction {
+  query(text: string, values: unknown[]): Promise<{ readonly rows: readonly unknown[] }>;
+}
+
+/** What the function says when the transaction sees the past only. */
+const WRONG_ISOLATION = 'HF001';
+
+const NOTHING: Omit<CommitBatch, 'appends' | 'settlements'> = {
+  token: '',
+  now: 0,
+  leaseMs: 0,
+  starts: [],
+  releases: [],
+  replays: [],
+  actions: [],
+  documents: [],
+};
+
+/** Rows for transactions of callers; one per store. */
+export class CallersRows {
+  readonly #to: Committing;
+  /** Days that have their partitions: a row without one would end the caller's transaction. */
+  readonly #days = new Set<number>();
+
+  constructor(to: Committing) {
+    // Nobody's claims: what becomes ready is told to every process, this one too.
+    this.#to = { ...to, owner: 0 };
+  }
+
+  async append(tx: CallersTransaction, append: Append): Promise<AppendAnswer> {
+    const events = append.events.map((event) => ({
+      ...event,
+      deliveries: event.deliveries.map((delivery) => ({ ...delivery, handOff: 'no' as const })),
+    }));
+    const { appends } = await this.#apply(tx, { ...NOTHING, appends: [{ events }], settlements: [] });
+    return one(appends);
+  }
+
+  async settle(tx: CallersTransaction, settlement: Settlement): Promise<SettleAnswer> {
+    const { settlements } = await this.#apply(tx, { ...NOTHING, appends: [], settlements: [settlement] });
+    return one(settlements);
+  }
+
+  async #apply(tx: CallersTransaction, batch: CommitBatch): ReturnType<typeof tell> {
+    await this.#makeDays(batch);
+    const prepared = prepare(batch, new Set());
+    const text = `SELECT ${this.#to.schema}.apply_in_1($1, $2, $3, $4, $5, $6, $7) AS told`;
+    const read = async (sql: string, values: readonly unknown[]): Promise<readonly Row[]> =>
+      (await tx.query(sql, [...values])).rows as readonly Row[];
+    try {
+      const rows = await read(text, [this.#to.owner, ...argumentsOf(batch, prepared.rows)]);
+      return await tell(this.#to, { batch, prepared, rows }, read);
+    } catch (error) {
+      if (codeOf(error) !== WRONG_ISOLATION) throw error;
+      const detail =
+        'The transaction must be READ COMMITTED, PostgreSQL’s default: BEGIN ISOLATION LEVEL READ COMMITTED.';
+      throw new HoldfastError('invalid_input', { detail, cause: error });
+    }
+  }
+
+  async #makeDays(batch: CommitBatch): Promise<void> {
+    const events = [...batch.appends.flatMap((row) => row.events), ...batch.settlements.flatMap((row) => row.emits)];
+    const days = events.map(({ event }) => bucketOf(event.id)).filter((day) => !this.#days.has(day));
+    if (days.length === 0) return;
+    await makeBuckets(this.#to, batch);
+    for (const day of days) this.#days.add(day);
+  }
+}
+
+function one<Answer>([answer]: readonly Answer[]): Answer {
+  if (answer === undefined) throw new HoldfastError('internal', { detail: 'The store gave no answer for a row.' });
+  return answer;
+}
