@@ -182,6 +182,10 @@ describe('an endpoint made through the API', () => {
       [{ url: 'https://192.0.43.8/', statusRules: { retry: ['1xx'] } }, 'invalid_input', /1xx/],
       [{ url: 'https://192.0.43.8/', timeoutMs: 1 }, 'invalid_input', /timeoutMs: expected 100 to/],
       [{ url: 'https://192.0.43.8/', secret: 'short' }, 'invalid_input', /whsec_/],
+      [{ url: 'https://192.0.43.8/', headers: { 'X-A': '\u{1f511}' } }, 'invalid_input', /X-A.*what no header may/],
+      [{ url: 'https://192.0.43.8/', auth: { kind: 'bearer', token: 'a b' } }, 'invalid_input', /visible ASCII/],
+      [{ url: 'https://192.0.43.8/', signing: { kind: 'hmac', header: 'Host' } }, 'invalid_input', /signing/],
+      [{ url: 'https://192.0.43.8/', tls: { key: 'no key' } }, 'invalid_input', /tls: .*cannot be read/],
       [{ url: 'https://192.0.43.8/', nonsense: 1 }, 'invalid_input', /nonsense/],
     ];
     for (const [input, code, detail] of wrong) {
@@ -230,6 +234,33 @@ describe('an endpoint made through the API', () => {
       token,
     );
     assert.equal(stolen.body.code, 'forbidden');
+  });
+
+  test('is signed for with a secret that is made in the form its scheme reads', async () => {
+    await using inbox = await Inbox.start();
+    await using sender = await Sender.start();
+    for (const secretEncoding of ['utf8', 'hex', 'base64'] as const) {
+      const signing = { kind: 'hmac', header: 'x-sig', secretEncoding };
+      const { id, secret } = await sender.endpoint({ url: inbox.url, signing });
+      const eventId = await sender.gateway.emit('order.made', { secretEncoding });
+      await until(async () => (await sender.deliveries(id))[0]?.state === 'succeeded');
+      const got = inbox.got.find(({ headers }) => headers['webhook-id'] === eventId);
+      const key = Buffer.from(secret, secretEncoding);
+      assert.equal(
+        got?.headers['x-sig'],
+        createHmac('sha256', key)
+          .update(got?.body ?? '')
+          .digest('hex'),
+      );
+      await sender.call(`DELETE /api/endpoints/${id}`);
+    }
+    const signing = { kind: 'hmac', header: 'x-sig', secretEncoding: 'hex' };
+    const { body } = await sender.call('POST /api/endpoints', {
+      url: inbox.url,
+      signing,
+      secret: 'not hex at all, but long',
+    });
+    assert.match(JSON.stringify(body), /at least 16 characters, in hex/);
   });
 
   test('gets a test event of its own, and nobody else does', async () => {

@@ -2,10 +2,13 @@
 import { compileFilter, FilterError } from '../core/filter.ts';
 import { standardSchedule } from '../core/retry.ts';
 import type { Egress } from '../deliver/egress/egress.ts';
+import { checkTarget } from '../deliver/endpoint/check.ts';
 import { isOfTheHop } from '../deliver/endpoint/request-headers.ts';
 import { openStatusRules } from '../deliver/endpoint/status-rules.ts';
+import type { EndpointTarget, Signing } from '../deliver/endpoint/target.ts';
 import { HoldfastError } from '../errors.ts';
 import type { EndpointChange, EndpointInput, StoredEndpoint } from './definition.ts';
+import { newShared } from './keys.ts';
 import type { Vault } from './vault.ts';
 
 /** What an endpoint is where nothing is said. */
@@ -75,7 +78,24 @@ export async function changedEndpoint(
   checkPlain(next, options);
   if (next.url !== stored.url) await checkUrl(next.url, options.egress);
   if (auth?.kind === 'oauth2') await checkUrl(auth.tokenUrl, options.egress);
+  checkSendable(targetOf(id, next, change), options.egress);
   return next;
+}
+
+/** As it will be sent to, with what is new of it: headers from before have their names only, and any key signs. */
+function targetOf(id: string, next: StoredEndpoint, { headers, auth, tls }: EndpointChange): EndpointTarget {
+  const own = headers === undefined ? next.headerNames.flatMap((name) => [name, '']) : Object.entries(headers).flat();
+  const { url, statusRules, retryAfterMaxMs, signing } = next;
+  const signed: Signing = signing.kind === 'none' ? signing : { ...signing, secrets: [newShared(signing).secret] };
+  return { id, url, forward: false, headers: own, auth, tls, signing: signed, statusRules, retryAfterMaxMs };
+}
+
+/** The rules of the sender. @throws HoldfastError invalid_input, blocked_target */
+function checkSendable(target: EndpointTarget, egress: Egress): void {
+  const problem = checkTarget(target, egress);
+  if (problem === null || problem.field === 'url') return;
+  const { field, code, detail } = problem;
+  throw new HoldfastError(code === 'blocked_target' ? code : 'invalid_input', { detail: `${field}: ${detail}.` });
 }
 
 type Secret = Pick<EndpointChange, 'headers' | 'auth' | 'tls'>;

@@ -280,6 +280,6 @@ function isSealedBefore({ headers, auth, tls, secrets }: StoredEndpoint, vault: 
 function keysFor(signing: SigningScheme, secret: string | null): MadeKey[] {
   if (signing.kind === 'none') return [];
   const kinds = signing.kind === 'standard' ? (signing.keys ?? 'v1') : 'v1';
-  const shared = kinds === 'v1a' ? [] : [secret === null ? newShared() : givenKey(secret, signing)];
+  const shared = kinds === 'v1a' ? [] : [secret === null ? newShared(signing) : givenKey(secret, signing)];
   return [...shared, ...(kinds === 'v1' ? [] : [newPair()])];
 }

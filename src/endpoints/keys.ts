@@ -19,9 +19,11 @@ const SHARED_BYTES_MAX = 64;
 const TEXT_CHARS_MIN = 16;
 const RAW_KEY_BYTES = 32;
 
-/** A shared secret, for `v1`. */
-export function newShared(): MadeKey {
-  return shared(`whsec_${randomBytes(SHARED_BYTES).toString('base64')}`);
+/** A shared secret, written as the scheme reads it. */
+export function newShared(signing: SigningScheme): MadeKey {
+  const bytes = randomBytes(SHARED_BYTES);
+  const encoding = signing.kind === 'hmac' ? (signing.secretEncoding ?? 'utf8') : 'utf8';
+  return shared(encoding === 'utf8' ? `whsec_${bytes.toString('base64')}` : bytes.toString(encoding));
 }
 
 /** An Ed25519 pair, for `v1a`. */
@@ -36,8 +38,12 @@ export function newPair(): MadeKey {
 /** A secret that the receiver has already. @throws HoldfastError invalid_input when it is too weak, or written wrongly */
 export function givenKey(secret: string, signing: SigningScheme): MadeKey {
   if (signing.kind === 'hmac') {
-    if (secret.trim().length >= TEXT_CHARS_MIN) return shared(secret);
-    throw new HoldfastError('invalid_input', { detail: `secret: expected at least ${TEXT_CHARS_MIN} characters.` });
+    const { secretEncoding = 'utf8' } = signing;
+    const text = secretEncoding === 'hex' ? secret.toLowerCase() : secret;
+    const isRead = secretEncoding === 'utf8' || Buffer.from(secret, secretEncoding).toString(secretEncoding) === text;
+    if (secret.trim().length >= TEXT_CHARS_MIN && isRead) return shared(secret);
+    const detail = `secret: expected at least ${TEXT_CHARS_MIN} characters, in ${secretEncoding}.`;
+    throw new HoldfastError('invalid_input', { detail });
   }
   const bytes = Buffer.from(secret.replace(/^whsec_/, ''), 'base64').length;
   if (/^whsec_[A-Za-z0-9+/]+={0,2}$/.test(secret) && bytes >= SHARED_BYTES_MIN && bytes <= SHARED_BYTES_MAX) {

@@ -5,6 +5,7 @@ import { EMITTED, OPERATIONAL, type StoredEvent } from '../core/event.ts';
 import { standardSchedule } from '../core/retry.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Egress, TlsIdentity } from '../deliver/egress/egress.ts';
+import { checkTarget } from '../deliver/endpoint/check.ts';
 import { endpointRunner } from '../deliver/endpoint/runner.ts';
 import type { Auth, EndpointTarget, HmacSigning, Signing, StatusRules, Transform } from '../deliver/endpoint/target.ts';
 import type { Destination } from '../dispatch/destination.ts';
@@ -64,13 +65,13 @@ export interface EndpointKnown extends Known {
 
 /** @throws HoldfastError config_invalid, secret_missing, blocked_target; TypeError for a duration or policy that is none */
 export function endpointDestination({ name, endpoint }: EndpointRegistration, known: EndpointKnown): Destination {
-  const { url, filter } = endpoint;
+  const { filter } = endpoint;
   const invalid = (detail: string): HoldfastError => {
     return new HoldfastError('config_invalid', { detail: `Endpoint '${name}': ${detail}` });
   };
-  const problem = known.egress.check(url);
-  if (problem !== null) throw invalid(`url: ${problem.detail} (${problem.code})`);
   const target = targetOf(name, endpoint, known.environment);
+  const problem = checkTarget(target, known.egress);
+  if (problem !== null) throw invalid(`${problem.field}: ${problem.detail} (${problem.code})`);
   const bare = { ...target, forward: false };
   const { egress, clock, gone } = known;
   return {

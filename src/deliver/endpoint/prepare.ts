@@ -1,6 +1,7 @@
 /** An endpoint made ready: keys opened, rules read, the URL looked at. Done once for as long as nothing has changed. */
 import type { HeaderList } from '../../core/event.ts';
 import type { Egress, Prepared } from '../egress/egress.ts';
+import { credentialsIn, secretValues } from './echoes.ts';
 import type { AccessTokens, TokenSource } from './oauth2.ts';
 import type { OwnHeaders } from './request-headers.ts';
 import { openSigners, type Signers } from './signing.ts';
@@ -17,6 +18,8 @@ export interface ReadyTarget {
   readonly readStatus: ReadStatus;
   /** The value of `Authorization` where it never changes. */
   readonly authorization: string | null;
+  /** Values that an answer must not hold; an access token is one more. */
+  readonly secrets: readonly string[];
   /** Where it has to be fetched. */
   readonly tokens: TokenSource | null;
   readonly retryAfterMaxMs: number;
@@ -54,6 +57,7 @@ export class ReadyTargets {
   #make(target: EndpointTarget): ReadyTarget {
     const { headers = [], auth = null } = target;
     const to = this.#egress.prepare(target.url, target.tls ?? null);
+    const authorization = auth === null ? null : authorizationOf(auth);
     return {
       target,
       to,
@@ -61,7 +65,8 @@ export class ReadyTargets {
       own: { list: headers, names: namesOf(headers, auth !== null), userAgent: this.#userAgent },
       signers: openSigners(target.signing),
       readStatus: openStatusRules(target.statusRules),
-      authorization: auth === null ? null : authorizationOf(auth),
+      authorization,
+      secrets: [...secretValues(headers), ...credentialsIn(authorization)],
       tokens: auth?.kind === 'oauth2' ? this.#tokens.of(auth) : null,
       retryAfterMaxMs: target.retryAfterMaxMs ?? RETRY_AFTER_MAX_MS,
       responseBytesMax: target.responseBytesMax ?? RESPONSE_BYTES_MAX,

@@ -11,6 +11,7 @@ import { type Answer, type Egress, notSent } from '../egress/egress.ts';
 import { EventView } from '../handler-event.ts';
 import { describeError, TIMEOUT } from '../outcomes.ts';
 import type { Attempt, Attempted, Emitted, Result, Runner } from '../runner.ts';
+import { credentialsIn, withoutEchoes } from './echoes.ts';
 import { AccessTokens, type TokenSource } from './oauth2.ts';
 import { type ReadyTarget, ReadyTargets } from './prepare.ts';
 import { type BothHeaders, requestHeaders } from './request-headers.ts';
@@ -158,7 +159,8 @@ class EndpointRunner implements Runner {
       responseBytesMax: ready.responseBytesMax,
       responseBytesKept: RESPONSE_BYTES_KEPT,
     });
-    return { headers, answer };
+    const secrets = ready.tokens === null ? ready.secrets : [...ready.secrets, ...credentialsIn(authorization)];
+    return { headers, answer: withoutEchoes(answer, secrets) };
   }
 
   #notSent(sending: Sending, error: EgressError): Sent {
