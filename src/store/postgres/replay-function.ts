@@ -32,7 +32,10 @@ BEGIN
     IF NOT v_original.dead THEN o_refused := 'conflict'; RETURN; END IF;
   END IF;
   IF EXISTS (SELECT FROM delivery d WHERE d.event_seq = v_event.seq AND d.destination = o_destination
-    AND d.replay_id IS NOT NULL AND NOT d.dead AND d.replay_of IS NOT DISTINCT FROM v_of)
+      AND d.replay_id IS NOT NULL AND (NOT d.dead OR d.replay_id = p_row ->> 'replay')
+      AND d.replay_of IS NOT DISTINCT FROM v_of)
+    OR EXISTS (SELECT FROM ended e WHERE e.event_seq = v_event.seq AND e.bucket = v_event.bucket
+      AND e.destination = o_destination AND e.replay_id = p_row ->> 'replay' AND e.replay_of IS NOT DISTINCT FROM v_of)
   THEN o_refused := 'replay_open'; RETURN; END IF;
 
   IF (p_row ->> 'ordered')::boolean THEN
