@@ -121,13 +121,21 @@ export class ThreadLine {
   readonly #data: ThreadData;
   readonly #waiting: Waiting[] = [];
   #worker: Worker | null = null;
+  /** Why there will be no more replies. */
+  #failure: StoreError | null = null;
 
   constructor(data: ThreadData) {
     this.#data = data;
   }
 
-  ask(request: ThreadRequest): Promise<ThreadReply> {
+  /** @throws StoreError fatal once the thread has failed */
+  async ask(request: ThreadRequest): Promise<ThreadReply> {
+    if (this.#failure !== null) throw this.#failure;
     const worker = (this.#worker ??= this.#start());
+    return this.#send(worker, request);
+  }
+
+  #send(worker: Worker, request: ThreadRequest): Promise<ThreadReply> {
     worker.ref();
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
@@ -138,8 +146,8 @@ export class ThreadLine {
   async close(): Promise<void> {
     const worker = this.#worker;
     if (worker === null) return;
-    await this.ask({ kind: 'close' });
     this.#worker = null;
+    if (this.#failure === null) await this.#send(worker, { kind: 'close' });
     worker.ref();
     await worker.terminate();
   }
@@ -163,7 +171,7 @@ export class ThreadLine {
 
   /** Without its thread the store does not know what was written. */
   #fail(cause: unknown): void {
-    const error = new StoreError('fatal', 'The thread of the store failed.', cause);
-    for (const waiting of this.#waiting.splice(0)) waiting.reject(error);
+    this.#failure ??= new StoreError('fatal', 'The thread of the store failed.', cause);
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(this.#failure);
   }
 }
