@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the programs that some tests and the benchmark run: wrk, redis-server, strace, e2fsprogs, python3, nats-server, postgresql. Needs root on Debian or Ubuntu.
-# What stands in for Amazon SQS comes from PyPI, into the user's cache folder.
+# What stands in for Amazon SQS comes from PyPI, what stands in for MongoDB is built with Go, both into the user's cache folder.
 # Exits 1 and names what is missing where it cannot.
 set -euo pipefail
 
@@ -30,6 +30,19 @@ install_moto() {
   return 1
 }
 
+# As in scripts/services/mongodb.ts.
+ferretdb="${XDG_CACHE_HOME:-$HOME/.cache}/holdfast/ferretdb-1.24.0"
+
+# Takes some three minutes the first time. Where there is a mongod, tests run against that.
+install_ferretdb() {
+  command -v mongod >/dev/null && return
+  [ -e "$ferretdb" ] && return
+  mkdir -p "$(dirname "$ferretdb")"
+  { cd "$(dirname "$0")/services/ferretdb" && command -v go && timeout 900 go build -trimpath -o "$ferretdb" .; } >&2 && return
+  echo "install-tools: MISSING FerretDB, which stands in for MongoDB: Go (https://go.dev/dl) and its module proxy are needed, or mongod on the PATH" >&2
+  return 1
+}
+
 wanted=$(missing)
 if [ -z "$wanted" ]; then
   :
@@ -50,6 +63,7 @@ fi
 
 failed=0
 install_moto || failed=1
+(install_ferretdb) || failed=1
 wanted=$(missing)
 [ -z "$wanted" ] && exit "$failed"
 echo "install-tools: MISSING $(echo $wanted); install with: sudo apt-get install $(echo $wanted)" >&2

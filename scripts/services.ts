@@ -12,6 +12,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Running, ServiceKind } from './services/kind.ts';
+import { mongodb } from './services/mongodb.ts';
 import { nats } from './services/nats.ts';
 import { POSTGRES_INSTALL, postgresPrograms, startPostgres } from './services/postgres.ts';
 import { redis } from './services/redis.ts';
@@ -29,7 +30,7 @@ const postgres: ServiceKind = {
 };
 
 /** Every kind there is. A new one is a file in services/ and a place in this list. */
-const kinds: readonly ServiceKind[] = [postgres, redis, nats, sqs];
+const kinds: readonly ServiceKind[] = [postgres, mongodb, redis, nats, sqs];
 
 interface Named extends Running {
   readonly name: string;

@@ -22,7 +22,7 @@ export const settings = {
     type: 'text',
     default: 'sqlite:./data/holdfast.db',
     about:
-      'Where events are committed: sqlite:PATH, postgres://USER:PASSWORD@HOST/DATABASE (shared by any number of gateways; needs the package pg), or memory: (nothing survives the process).',
+      'Where events are committed: sqlite:PATH, postgres://USER:PASSWORD@HOST/DATABASE or mongodb://USER:PASSWORD@HOST/DATABASE (shared by any number of gateways; need the packages pg and mongodb), or memory: (nothing survives the process).',
   },
   durability: {
     env: 'HOLDFAST_DURABILITY',

@@ -26,9 +26,10 @@ export async function makeStore(
     return memoryStore(parts);
   }
   if (scheme === 'postgres' || scheme === 'postgresql') return makePostgresStore(store, durability, parts);
+  if (scheme === 'mongodb' || scheme === 'mongodb+srv') return makeMongoStore(store, durability, parts);
   if (scheme !== 'sqlite' || path === '') {
     throw new HoldfastError('config_invalid', {
-      detail: `store: expected sqlite:PATH, postgres://… or memory:, got '${scheme}:…'.`,
+      detail: `store: expected sqlite:PATH, postgres://…, mongodb://… or memory:, got '${scheme}:…'.`,
     });
   }
   const synchronous = [...SYNCHRONOUS].find(([name]) => name === durability)?.[1];
@@ -60,6 +61,21 @@ async function makePostgresStore(
     synchronousCommit: weaker ? 'off' : 'on',
     allowWeakerDurability: weaker,
   });
+}
+
+/** @throws HoldfastError config_invalid when `mongodb` is not installed */
+async function makeMongoStore(
+  url: string,
+  durability: string,
+  { clock, ids }: { readonly clock: Clock; readonly ids: IdMaker },
+): Promise<Store> {
+  const { mongoStore } = await import('../store/mongodb/index.ts').catch((cause: unknown) => {
+    if ((cause as { readonly code?: unknown } | null)?.code !== 'ERR_MODULE_NOT_FOUND') throw cause;
+    const detail = `store: ${url.slice(0, url.indexOf(':'))}://… needs the package mongodb: npm install mongodb`;
+    throw new HoldfastError('config_invalid', { detail, cause });
+  });
+  const owner = `${hostname()}:${process.pid}:${ids.make('prc')}`;
+  return mongoStore({ url, clock, ids, owner, allowWeakerDurability: durability !== 'full' });
 }
 
 /** The embedded store at a path, while nobody can open it. */

@@ -1,0 +1,144 @@
+/** Claiming what is ready, renewing, giving back, and when to look again. */
+import type { Filter } from 'mongodb';
+import type { Claim, ClaimAnswer, ClaimRef, ClaimRequest, ClaimWant, WakeUps } from '../store.ts';
+import { claimRow } from './append.ts';
+import { storedAnswer, storedEvent } from './changes.ts';
+import type { Collections } from './collections.ts';
+import { type DeliveryRow, stateOf } from './delivery.ts';
+import type { DeliveryDocument, EventDocument } from './documents.ts';
+import { claimed } from './settle.ts';
+import type { WorkingSet } from './working.ts';
+
+/**
+ * How many that fell due, or whose leases ended, are looked at for those that were committed first. Where more wait,
+ * these are the ones that fell due first.
+ */
+const RIPE_MAX = 1000;
+
+/** Claims what is ready of the destinations wanted, or just the ids named. */
+export async function claim(set: WorkingSet, request: ClaimRequest): Promise<ClaimAnswer> {
+  const { wants, ids } = request;
+  const claims: Claim[] = [];
+  const more: string[] = [];
+  if (ids !== undefined) await set.deliveriesOf(ids);
+  for (const want of wants) {
+    const rows = ids === undefined ? await firstOf(set, want) : await these(set, want, ids);
+    claims.push(...(await claimAll(set, rows, request.leaseMs)));
+  }
+  for (const { destination } of wants) {
+    if ((await readyRows(set, destination, 1)).length > 0) more.push(destination);
+  }
+  return { claims, more };
+}
+
+/** What is ready first, as much as is wanted. */
+async function firstOf(set: WorkingSet, { destination, slots, bytesMax }: ClaimWant): Promise<readonly DeliveryRow[]> {
+  const rows: DeliveryRow[] = [];
+  let bytes = 0;
+  for (const row of await readyRows(set, destination, slots)) {
+    if (rows.length >= slots || bytes > bytesMax) break;
+    rows.push(row);
+    bytes += row.now.bytes;
+  }
+  return rows;
+}
+
+async function these(set: WorkingSet, want: ClaimWant, ids: readonly string[]): Promise<readonly DeliveryRow[]> {
+  return (await set.deliveriesOf([...new Set(ids)]))
+    .filter(({ now }) => now.destination === want.destination && stateOf(now, set.now) === 'ready')
+    .toSorted((a, b) => a.now.seq - b.now.seq);
+}
+
+/** Up to `limit` ready deliveries in the order of their commits. */
+async function readyRows(set: WorkingSet, slot: string, limit: number): Promise<readonly DeliveryRow[]> {
+  // What was claimed just now is still ready in the database.
+  const wanted = limit + set.deliveries.size;
+  const ripe = {
+    slot,
+    lane: { $in: ['due', 'claimed'] },
+    at: { $lte: set.now },
+    free: true,
+  } as Filter<DeliveryDocument>;
+  const found = await Promise.all([
+    set.find({ slot, lane: 'ready', at: 0 }, { seq: 1 }, wanted),
+    set.find(ripe, { at: 1 }, Math.max(RIPE_MAX, wanted)),
+  ]);
+  return [...new Set(found.flat())]
+    .filter(({ now }) => now.destination === slot && stateOf(now, set.now) === 'ready')
+    .toSorted((a, b) => a.now.seq - b.now.seq)
+    .slice(0, limit);
+}
+
+async function claimAll(set: WorkingSet, rows: readonly DeliveryRow[], leaseMs: number): Promise<readonly Claim[]> {
+  const events = await readEvents(
+    set.collections,
+    rows.map((row) => row.now.eventId),
+  );
+  const claims: Claim[] = [];
+  for (const row of rows) {
+    const event = events.get(row.now.eventId);
+    if (event === undefined) continue;
+    const how = { leaseMs, event: storedEvent(event), answered: storedAnswer(event.answer) !== null, started: false };
+    claims.push(await claimRow(set, row, how));
+  }
+  return claims;
+}
+
+async function readEvents(
+  { events }: Collections,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, EventDocument>> {
+  if (ids.length === 0) return new Map();
+  const found = await events.find({ _id: { $in: [...new Set(ids)] } }).toArray();
+  return new Map(found.map((event) => [event._id, event]));
+}
+
+/** Extends leases; answers the claims that are stale. */
+export async function renew(
+  set: WorkingSet,
+  claims: readonly ClaimRef[],
+  leaseMs: number,
+): Promise<readonly ClaimRef[]> {
+  await set.deliveriesOf(claims.map((ref) => ref.deliveryId));
+  const stale: ClaimRef[] = [];
+  for (const ref of claims) {
+    const row = await claimed(set, ref);
+    if (row === null) stale.push(ref);
+    else set.assign(row, { leaseUntil: set.now + leaseMs });
+  }
+  return stale;
+}
+
+/** Ends the claims of this process. */
+export async function giveBack(set: WorkingSet): Promise<void> {
+  for (const row of await set.find({ lane: 'claimed', owner: set.owner }, { seq: 1 })) {
+    await set.change(row, { leaseUntil: null, started: false });
+  }
+}
+
+/** What has work and when to look again. */
+export async function wakeUps(
+  { deliveries, destinations }: Collections,
+  names: readonly string[],
+  times: { readonly database: number; readonly caller: number },
+): Promise<WakeUps> {
+  const slot = { $in: [...names] };
+  const at = times.database;
+  const [known, ripe, next] = await Promise.all([
+    destinations.find({ _id: slot, 'lanes.ready': { $gt: 0 } }, { projection: { _id: 1 } }).toArray(),
+    deliveries.distinct('slot', {
+      slot,
+      lane: { $in: ['due', 'claimed'] },
+      at: { $lte: at },
+      free: true,
+    }),
+    deliveries
+      .find({ slot, lane: { $in: ['due', 'claimed'] }, at: { $gt: at } }, { projection: { at: 1 } })
+      .sort({ at: 1 })
+      .limit(1)
+      .toArray(),
+  ]);
+  const ready = new Set<unknown>([...known.map((row) => row._id), ...ripe]);
+  const nextAt = next[0] === undefined ? null : times.caller + next[0].at - at;
+  return { ready: names.filter((name) => ready.has(name)), nextAt };
+}

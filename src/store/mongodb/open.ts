@@ -1,0 +1,177 @@
+/** Connecting, making what is not there yet, and reading back what an acknowledgement of this database means. */
+import { type Db, type Document, MongoClient, type MongoClientOptions, MongoError, type WriteConcern } from 'mongodb';
+import { HoldfastError } from '../../errors.ts';
+import type { StoreReport } from '../store.ts';
+import { collectionsOf, createIndexes } from './collections.ts';
+import { asking } from './failure.ts';
+
+/** The format of the database that this version writes, and up to which it reads. */
+const FORMAT = 1;
+
+/** Names the database, where the URL does not. */
+const DATABASE = 'holdfast';
+
+/** What goes on longer than this has failed: a driver never waits without a limit. */
+const CONNECT_MS_MAX = 5_000;
+const SOCKET_MS_MAX = 30_000;
+const WRITE_CONCERN_MS_MAX = 20_000;
+
+/** A connection to the database that the URL names. Write concern is the strongest, where the URL does not say. */
+export function connect(url: string): { readonly client: MongoClient; readonly db: Db } {
+  const client = new MongoClient(url, { ...limits, ...strongest(url) });
+  const name = new URL(url.replace(/^mongodb(\+srv)?:\/\/[^/?]*/, 'mongodb://host')).pathname.slice(1);
+  return { client, db: client.db(name === '' ? DATABASE : decodeURIComponent(name)) };
+}
+
+const limits: MongoClientOptions = {
+  appName: 'holdfast',
+  connectTimeoutMS: CONNECT_MS_MAX,
+  serverSelectionTimeoutMS: CONNECT_MS_MAX,
+  socketTimeoutMS: SOCKET_MS_MAX,
+  readPreference: 'primary',
+  // A write that got no answer is found out about by its position in the log.
+  retryWrites: false,
+};
+
+function strongest(url: string): MongoClientOptions {
+  const named = new Set([...new URLSearchParams(url.split('?')[1] ?? '').keys()].map((name) => name.toLowerCase()));
+  return {
+    ...(!named.has('w') && { w: 'majority' as const }),
+    ...(!named.has('journal') && !named.has('j') && { journal: true }),
+    ...(!named.has('wtimeoutms') && { wtimeoutMS: WRITE_CONCERN_MS_MAX }),
+  };
+}
+
+/**
+ * Makes the indexes and the state, where they are missing.
+ * @throws HoldfastError store_format when a newer version has written this database
+ */
+export async function prepare(db: Db): Promise<void> {
+  await asking(async () => {
+    const { state } = collectionsOf(db);
+    const known = await state.findOne({ _id: 'state' });
+    if (known !== null && known.format > FORMAT) {
+      const detail = `It has format ${known.format}; this version reads up to ${FORMAT}.`;
+      throw new HoldfastError('store_format', { detail });
+    }
+    await createIndexes(db);
+    // Two processes may open an empty database at once: one of them makes the state.
+    const empty = { format: FORMAT, applied: 0, seq: 0, events: 0 };
+    if (known === null) await state.updateOne({ _id: 'state' }, { $setOnInsert: empty }, { upsert: true });
+  });
+}
+
+/** What a server says of itself. */
+interface Server {
+  readonly version: string;
+  readonly product: 'mongodb' | 'ferretdb';
+  readonly setName: string | null;
+  /** Members that hold data. */
+  readonly members: number;
+  readonly isRouter: boolean;
+  readonly journal: boolean | null;
+  readonly storage: string | null;
+  readonly majorityJournals: boolean | null;
+}
+
+/**
+ * What a commit survives, by what the server says.
+ * @throws HoldfastError store_not_durable when that is less than a power cut and it was not opted in to
+ */
+export async function readReport(db: Db, allowWeakerDurability: boolean): Promise<StoreReport> {
+  const server = await readServer(db);
+  const concern = db.writeConcern;
+  const weakness = weaknessOf(server, concern);
+  if (weakness !== null && !allowWeakerDurability) {
+    throw new HoldfastError('store_not_durable', { detail: weakness });
+  }
+  const copies = weakness === null ? Math.floor(server.members / 2) + 1 : 1;
+  return {
+    driver: 'mongodb',
+    ackMeaning: meaningOf(weakness, copies),
+    durability: weakness === null ? 'power-cut' : 'process-crash',
+    copies,
+    settings: {
+      server: `${server.product} ${server.version}`,
+      topology: server.isRouter ? 'sharded cluster' : (server.setName ?? 'standalone'),
+      members: server.members,
+      w: String(concern?.w ?? 'default'),
+      journal: String(concern?.journal ?? 'default'),
+      ...(server.storage !== null && { storageEngine: server.storage }),
+      ...(server.majorityJournals !== null && { writeConcernMajorityJournalDefault: String(server.majorityJournals) }),
+    },
+    unclean: false,
+    format: FORMAT,
+  };
+}
+
+async function readServer(db: Db): Promise<Server> {
+  const hello = await asking(() => db.command({ hello: 1 }));
+  const build = await asking(() => db.command({ buildInfo: 1 }));
+  const admin = db.admin();
+  const status = await perhaps(() => admin.serverStatus());
+  const options = await perhaps(() => admin.command({ getCmdLineOpts: 1 }));
+  const replicas = await perhaps(() => admin.command({ replSetGetConfig: 1 }));
+  const hosts = [...list(hello['hosts']), ...list(hello['passives'])];
+  return {
+    version: String(build['ferretdbVersion'] ?? build['version']),
+    product: build['ferretdbVersion'] === undefined && build['ferretdb'] === undefined ? 'mongodb' : 'ferretdb',
+    setName: typeof hello['setName'] === 'string' ? hello['setName'] : null,
+    members: Math.max(1, hosts.length),
+    isRouter: hello['msg'] === 'isdbgrid',
+    journal: asBoolean(at(options, 'parsed', 'storage', 'journal', 'enabled')),
+    storage: asText(at(status, 'storageEngine', 'name')),
+    majorityJournals: asBoolean(at(replicas, 'config', 'writeConcernMajorityJournalDefault')),
+  };
+}
+
+/** Why an acknowledged commit may be lost; `null`: it survives a power cut. */
+function weaknessOf(server: Server, concern: WriteConcern | undefined): string | null {
+  const { w, journal } = concern ?? {};
+  if (server.product === 'ferretdb') return 'The server is FerretDB, which does not say when it writes to the disk.';
+  if (server.storage === 'inMemory' || server.storage === 'ephemeralForTest')
+    return `The storage engine is ${server.storage}.`;
+  if (server.journal === false) return 'The server runs without a journal.';
+  if (journal !== true) return 'journal is not true in the URL: commits are acknowledged before they are on disk.';
+  if (w === 'majority') return null;
+  if (server.setName === null && !server.isRouter && typeof w === 'number' && w >= 1) return null;
+  if (typeof w === 'number' && w > server.members / 2 && !server.isRouter) return null;
+  return `w is ${String(w)} in the URL: a commit that only a minority has is lost when the primary changes.`;
+}
+
+function meaningOf(weakness: string | null, copies: number): string {
+  if (weakness !== null) return `The event is committed to MongoDB, but it may be lost: ${weakness}`;
+  if (copies > 1)
+    return `The event is in the journal of ${copies} members of the replica set: it survives a power cut and the loss of the primary.`;
+  return 'The event is in the journal of the one MongoDB server: it survives a power cut, not the loss of its disk.';
+}
+
+/** Asks what not every user may ask and not every server knows. */
+async function perhaps(ask: () => Promise<Document>): Promise<Document | null> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (error instanceof MongoError) return null;
+    throw error;
+  }
+}
+
+function at(value: unknown, ...path: readonly string[]): unknown {
+  return path.reduce<unknown>((inner, name) => (isRecord(inner) ? inner[name] : undefined), value);
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}
+
+function list(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function asBoolean(value: unknown): boolean | null {
+  return typeof value === 'boolean' ? value : null;
+}
+
+function asText(value: unknown): string | null {
+  return typeof value === 'string' ? value : null;
+}

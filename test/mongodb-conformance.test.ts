@@ -1,0 +1,16 @@
+import { describe, it } from 'node:test';
+import { mongoHarness } from '../src/store/mongodb/harness.ts';
+import { lackingFor, runCase, storeConformance } from '../src/testing/conformance/index.ts';
+import { mongo, mongoHere } from './mongodb.ts';
+import { testNeeding } from './require.ts';
+
+const capabilities = { embedded: false, durableTokens: true, rowBytesMax: 1 };
+
+describe('the mongodb store', () => {
+  const server = mongoHere();
+  for (const item of storeConformance) {
+    const lacking = lackingFor(item, capabilities);
+    if (lacking.length > 0) it(item.name, { skip: `the driver lacks ${lacking.join(', ')}` });
+    else testNeeding([mongo], item.name, () => runCase(item, () => mongoHarness(server().url)));
+  }
+});
