@@ -1,5 +1,5 @@
 /**
- * Destinations that are held: paused by a person, or absent because no process has them any more. Nothing of theirs is
+ * Destinations that are held: paused by a person, disabled, or absent because no process has them any more. Nothing of theirs is
  * discarded while they are; retention ends what was held too long.
  */
 import type { Committer } from '../commit/committer.ts';
@@ -83,8 +83,8 @@ export class Holds {
   /** Destinations held since before `time`: what was committed before it has been held as long. */
   heldSinceBefore(time: number, counted: readonly string[]): string[] {
     return counted.filter((name) => {
-      const pause = this.#pauses.get(name);
-      if (pause !== undefined) return pause.at < time;
+      const heldAt = this.#pauses.get(name)?.at ?? this.#options.lanes.disabledSince(name);
+      if (heldAt !== null) return heldAt < time;
       return !this.#options.lanes.has(name) && (this.#lastSeen.get(name) ?? Number.POSITIVE_INFINITY) < time;
     });
   }

@@ -12,8 +12,8 @@ import type { Lane } from './lane.ts';
 export interface Directory {
   /** As it is now; `null`: there is none of this name. */
   find(name: string): Destination | null;
-  /** Whether it takes nothing for now; its deliveries are held. */
-  disabled(name: string): boolean;
+  /** Since when it takes nothing (ms since 1970), so that its deliveries are held; `null`: it takes. */
+  disabledSince(name: string): number | null;
   /** The names of all that are not disabled. */
   names(): Iterable<string>;
   /** The names of those that an event is for, among those made at or before `until` (ms since 1970). */
@@ -23,7 +23,7 @@ export interface Directory {
 /** A process without managed endpoints. */
 export const NO_DIRECTORY: Directory = {
   find: () => null,
-  disabled: () => false,
+  disabledSince: () => null,
   names: () => [],
   matching: () => [],
 };
@@ -91,6 +91,11 @@ export class Lanes {
     return this.#fixed;
   }
 
+  /** Since when a destination takes nothing by its own state (ms since 1970); `null`: it takes. */
+  disabledSince(name: string): number | null {
+    return this.#options.directory.disabledSince(name);
+  }
+
   /** The names of all destinations that are not held. */
   working(): string[] {
     const { directory, paused } = this.#options;
@@ -120,7 +125,7 @@ export class Lanes {
       return;
     }
     lane.update(destination);
-    lane.disable(directory.disabled(name));
+    lane.disable(this.disabledSince(name) !== null);
   }
 
   /** Lets go the lanes of endpoints that have had nothing to do for a while. */
@@ -129,7 +134,7 @@ export class Lanes {
     for (const [name, lane] of this.#awake) {
       if (this.#fixed.has(name)) continue;
       const gone = this.#options.directory.find(name) === null;
-      if (!lane.idle || (lane.open > 0 && !gone) || lane.pace.circuit.state === 'open') this.#idleSince.delete(name);
+      if (!lane.idle || lane.pace.circuit.state === 'open') this.#idleSince.delete(name);
       else if (gone || now - (this.#idleSince.get(name) ?? now) >= SLEEP_MS) this.#forget(name);
       else if (!this.#idleSince.has(name)) this.#idleSince.set(name, now);
     }
@@ -143,13 +148,17 @@ export class Lanes {
     lane.open = this.#open.get(name) ?? 0;
     this.#open.delete(name);
     if (paused(name)) lane.pause();
-    lane.disable(directory.disabled(name));
+    lane.disable(this.disabledSince(name) !== null);
     this.#awake.set(name, lane);
     return lane;
   }
 
   #forget(name: string): void {
-    this.#awake.get(name)?.close();
+    const lane = this.#awake.get(name);
+    lane?.close();
+    // What it is owed falls due later, and wakes it.
+    if (lane !== undefined && lane.open > 0 && this.#options.directory.find(name) !== null)
+      this.#open.set(name, lane.open);
     this.#awake.delete(name);
     this.#idleSince.delete(name);
     this.#options.rested(name);

@@ -79,8 +79,8 @@ export class EndpointDirectory implements Directory {
     return entry === undefined || entry.stored.deleting ? null : entry.destination(this.#options.runner);
   }
 
-  disabled(name: string): boolean {
-    return (this.#entries.get(name)?.stored.disabled ?? null) !== null;
+  disabledSince(name: string): number | null {
+    return this.#entries.get(name)?.stored.disabled?.at ?? null;
   }
 
   *names(): Iterable<string> {

@@ -54,10 +54,23 @@ export class Endpoints {
 
   /** Goes on with what a stop interrupted, and seals anew what an older key sealed. */
   async start(): Promise<void> {
-    for (const entry of this.#options.directory.entries()) {
+    const { directory, vault, observer } = this.#options;
+    let unread = 0;
+    let why: unknown = null;
+    for (const entry of directory.entries()) {
       if (entry.stored.deleting) void this.#bury(entry.id);
-      else if (isSealedBefore(entry.stored, this.#options.vault)) await this.#reseal(entry.id);
+      else if (isSealedBefore(entry.stored, vault)) {
+        try {
+          await this.#reseal(entry.id);
+        } catch (error) {
+          unread++;
+          why = error;
+        }
+      }
     }
+    // Whoever gives the right keys starts again; what cannot be signed until then fails, says so, and is tried again.
+    if (unread > 0)
+      observer.note('error', 'the secrets of endpoints cannot be read', { endpoints: unread, error: why });
   }
 
   stop(): void {

@@ -72,6 +72,11 @@ export function adminPort(parts: AdminParts): AdminPort {
       const answer = await dispatcher.committer.act({ kind: 'cancel', eventId });
       if (answer.status !== 'committed' || answer.affected === 0)
         throw new HoldfastError('not_cancellable', { detail: eventId });
+      const cancelled = await store.history.deliveries({ eventId, states: ['cancelled'] }, { limit: CLEAR_STEP });
+      for (const { destination } of cancelled.rows) {
+        const lane = dispatcher.lanes.awake(destination);
+        if (lane !== undefined) lane.open--;
+      }
     },
     replayEvent: (eventId, destinations) => replays.event(eventId, destinations),
     replayDelivery: (deliveryId) => replays.delivery(deliveryId),

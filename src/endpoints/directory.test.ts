@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { IdMaker } from '../core/id.ts';
+import { silentObserver } from '../core/observer.ts';
+import { createEgress } from '../deliver/egress/egress.ts';
+import type { Runner } from '../deliver/runner.ts';
+import { memoryStore } from '../store/memory.ts';
+import type { JsonValue } from '../store/store.ts';
+import { TestClock } from '../testing/clock.ts';
+import { newEndpoint } from './check.ts';
+import { ENDPOINT, EndpointDirectory } from './directory.ts';
+import { newVaultKey, Vault } from './vault.ts';
+
+async function world() {
+  const clock = new TestClock();
+  const ids = new IdMaker({ now: () => clock.now(), fill: (bytes) => void crypto.getRandomValues(bytes) });
+  const { work, registry } = memoryStore({ clock, ids });
+  await work.open();
+  const vault = new Vault([newVaultKey()]);
+  const changed: string[] = [];
+  let reads = 0;
+  const directory = new EndpointDirectory({
+    registry: {
+      ...registry,
+      list: (kind) => {
+        reads++;
+        return registry.list(kind);
+      },
+    },
+    clock,
+    observer: silentObserver,
+    vault,
+    runner: {} as Runner,
+    changed: (id) => void changed.push(id),
+  });
+  await directory.start();
+  const egress = createEgress({ clock, allow: ['127.0.0.1'] });
+  const checks = { vault, egress, sources: new Set(['emitted']), now: clock.now() };
+  /** As another process does it: in the store, and nowhere else. */
+  const elsewhere = async (id: string, types: readonly string[] | null): Promise<void> => {
+    const stored = types === null ? null : await newEndpoint(id, { url: 'http://127.0.0.1:8080/', types }, checks);
+    await registry.put({ kind: ENDPOINT, key: id, value: stored as unknown as JsonValue, ifVersion: null });
+  };
+  return { clock, directory, elsewhere, changed, reads: () => reads, close: () => egress.close() };
+}
+
+test('what another process made, changed or deleted is known here within five seconds', async () => {
+  const { clock, directory, elsewhere, changed, close } = await world();
+  const types = () => directory.entry('ep_1')?.stored.types;
+  await elsewhere('ep_1', ['a']);
+  await clock.advanceSlowly(5000);
+  assert.deepEqual(types(), ['a']);
+  await elsewhere('ep_1', ['b']);
+  await clock.advanceSlowly(5000);
+  assert.deepEqual(types(), ['b']);
+  await elsewhere('ep_1', null);
+  await clock.advanceSlowly(5000);
+  assert.equal(types(), undefined);
+  assert.deepEqual(changed, ['ep_1', 'ep_1', 'ep_1']);
+  directory.stop();
+  assert.equal(clock.pending, 0);
+  await close();
+});
+
+test('many changes in a row are read once', async () => {
+  const { clock, directory, elsewhere, reads, close } = await world();
+  const before = reads();
+  for (let made = 0; made < 100; made++) await elsewhere(`ep_${made}`, ['a']);
+  await clock.advanceSlowly(5000);
+  assert.deepEqual([directory.size, reads() - before], [100, 1]);
+  directory.stop();
+  await close();
+});
