@@ -248,7 +248,7 @@ describe('the secrets of endpoints', () => {
     const start = (...keys: readonly (string | undefined)[]) =>
       Sender.start({ encryptionKeys: keys.map(String) }, options);
     const sealed = async (): Promise<string> => {
-      const documents = await (store as Store | null)?.registry.list('endpoint');
+      const documents = await store?.registry.list('endpoint');
       return JSON.stringify(documents);
     };
     const idOf = (text: string): string | undefined => /"sealed":"v1\.([\w-]+)\./.exec(text)?.[1];
