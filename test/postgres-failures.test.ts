@@ -113,6 +113,32 @@ describe('the postgres store, when its server or the way there fails', () => {
     await world.harness.dispose();
   });
 
+  testNeeding(
+    [postgres],
+    'a connection that does not answer is given up, and what it does later counts once',
+    async () => {
+      const { worlds } = here();
+      const world = await World.open(await worlds.harness());
+      const store = worlds.store(new TestClock(), { process: 'late', connectionsMax: 1, statementMs: 200 });
+      await store.work.open();
+      const query = `SELECT max(pid) AS pid FROM pg_stat_activity WHERE application_name = 'holdfast'
+      AND backend_start = (SELECT max(backend_start) FROM pg_stat_activity WHERE application_name = 'holdfast')`;
+      const pid = Number((await worlds.query(query))[0]?.['pid']);
+      process.kill(pid, 'SIGSTOP');
+      const batch = world.build.batch({ appends: [{ events: [world.build.event({}, 'till')] }] });
+      try {
+        await assert.rejects(store.work.commit(batch), failure('unknown'));
+        assert.equal(first((await store.work.commit(batch)).appends).status, 'committed');
+      } finally {
+        process.kill(pid, 'SIGCONT');
+      }
+      await store.work.close();
+      while ((await worlds.query('SELECT FROM pg_stat_activity WHERE pid = $1', [pid])).length > 0);
+      assert.equal((await world.deliveries()).length, 1);
+      await world.harness.dispose();
+    },
+  );
+
   testNeeding([postgres], 'a server that dies and comes back is found again without a restart', async () => {
     const { server } = here();
     const store = postgresStore({ url: server.url, clock: systemClock, schema: 'killed', process: 'one' });

@@ -13,6 +13,6 @@ describe('random histories of the postgres store', () => {
     const same = asyncProperty(draws, async (numbers) => {
       await compareHistories(historyCommands(numbers), memoryHarness, () => here().worlds.harness());
     });
-    await assertProperty(same, { numRuns: 20 });
+    await assertProperty(same, { numRuns: 40 });
   });
 });

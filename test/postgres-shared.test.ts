@@ -69,6 +69,32 @@ describe('two gateways on one PostgreSQL', () => {
     assert.equal((await two.world.deliveries()).length, 320);
   });
 
+  for (const [kind, accepted] of [
+    ['dedupeKey', 41],
+    ['orderKey', 82],
+  ] as const) {
+    testNeeding([postgres], `never wait for each other in a circle, whatever the order of each ${kind}`, async () => {
+      const { worlds, server } = here();
+      await using two = await Two.open(here());
+      const { build } = two.world;
+      const keys = Array.from({ length: 41 }, (_, index) => `key ${index}`);
+      const tx = await transaction(server.url);
+      await two.world.store.appendIn?.(tx, { events: [build.event({ [kind]: 'key 20' }, 'till')] });
+      // Both have what comes before the middle one in their own order, and wait for that one.
+      const commits = [keys, keys.toReversed()].map((names, index) => {
+        const appends = names.map((name) => ({ events: [build.event({ [kind]: name }, 'till')] }));
+        return two.stores[index === 0 ? 0 : 1].work.commit(build.batch({ appends }));
+      });
+      const waiting = 'SELECT count(DISTINCT pid)::integer AS count FROM pg_locks WHERE NOT granted';
+      while ((await worlds.query(waiting))[0]?.['count'] !== 2);
+      await tx.query('ROLLBACK');
+      await tx.end();
+      const answers = (await Promise.all(commits)).flatMap(({ appends }) => appends);
+      const statuses = answers.flatMap((answer) => ('events' in answer ? answer.events.map((one) => one.status) : []));
+      assert.equal(statuses.filter((one) => one === 'committed').length, accepted);
+    });
+  }
+
   testNeeding([postgres], 'keep every order key in the order of commits, one delivery at a time', async () => {
     await using two = await Two.open(here());
     const { build } = two.world;
@@ -315,6 +341,48 @@ describe('the postgres store', () => {
     }
     const types = (await world.deliveries({ type: 'a\0b' })).map((row) => row.type);
     assert.deepEqual(types, ['a\0b', 'a\0b']);
+    await world.harness.dispose();
+  });
+
+  testNeeding([postgres], 'claims and wakes at the same cost, however much waits and for whatever reason', async () => {
+    const { worlds } = here();
+    const world = await World.open(await worlds.harness());
+    const { build } = world;
+    const many = async (count: number, make: () => NewEvent): Promise<void> => {
+      for (let made = 0; made < count; made += 1000) {
+        const events = Array.from({ length: Math.min(1000, count - made) }, make);
+        await world.commit({ appends: [{ events }] });
+      }
+    };
+    const blocks = async (call: string): Promise<number> => {
+      const row = first(await worlds.query(`EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT * FROM ${call}`));
+      const [{ Plan: plan }] = row['QUERY PLAN'] as [{ Plan: Record<string, number> }];
+      return (plan['Shared Hit Blocks'] ?? 0) + (plan['Shared Read Blocks'] ?? 0);
+    };
+    const claim = `claim_1(0, 1000, ARRAY['till'], ARRAY[10], ARRAY[1000000], NULL)`;
+    const wake = `wake_ups_1(ARRAY['till', 'ledger'])`;
+    // What is ready stands behind all that is not; what was ready before is claimed.
+    const cost = async (): Promise<readonly [number, number]> => {
+      await world.claim('till');
+      await many(100, () => build.event({}, 'till'));
+      await worlds.query('VACUUM ANALYZE delivery');
+      await blocks(claim);
+      return [await blocks(claim), await blocks(wake)];
+    };
+    const [claimed, woken] = await cost();
+    const reasons: Readonly<Record<string, () => NewEvent>> = {
+      ready: () => build.event({}, 'till'),
+      'due later': () => build.event({}, { destination: 'till', dueAt: world.now + 900_000_000 }),
+      blocked: () => build.event({ orderKey: 'k' }, 'till'),
+      dead: () => build.event({}, { destination: 'till', dead: 'backlog_full' }),
+      held: () => build.event({}, 'paused'),
+    };
+    for (const [reason, make] of Object.entries(reasons)) {
+      await many(4000, make);
+      const [nowClaimed, nowWoken] = await cost();
+      assert.ok(nowClaimed < claimed * 1.5, `${nowClaimed} blocks for a claim, ${claimed} before more was ${reason}`);
+      assert.ok(nowWoken < woken * 2, `${nowWoken} blocks for a wake-up, ${woken} before more was ${reason}`);
+    }
     await world.harness.dispose();
   });
 

@@ -49,13 +49,13 @@ async function makePostgresStore(
   { clock, ids }: { readonly clock: Clock; readonly ids: IdMaker },
 ): Promise<Store> {
   const weaker = durability !== 'full';
-  const { postgresStore } = await import('../store/postgres/index.ts').catch((cause: unknown) => {
+  const { postgresAddress, postgresStore } = await import('../store/postgres/index.ts').catch((cause: unknown) => {
     if ((cause as { readonly code?: unknown } | null)?.code !== 'ERR_MODULE_NOT_FOUND') throw cause;
     const detail = `store: ${url.slice(0, url.indexOf(':'))}://… needs the package pg: npm install pg`;
     throw new HoldfastError('config_invalid', { detail, cause });
   });
   return postgresStore({
-    url,
+    ...postgresAddress(url),
     clock,
     process: `${hostname()}:${process.pid}:${ids.make('prc')}`,
     synchronousCommit: weaker ? 'off' : 'on',

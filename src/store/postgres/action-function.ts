@@ -26,14 +26,18 @@ CREATE FUNCTION oldest_unclaimed(p_now bigint, p_destination text, p_limit bigin
 LANGUAGE sql STABLE AS $$
   SELECT seq FROM (
     (SELECT seq FROM delivery
-      WHERE destination = p_destination AND wake_at IS NULL AND NOT blocked AND NOT dead ORDER BY seq LIMIT p_limit)
+      WHERE destination = p_destination AND wake_at IS NULL AND NOT blocked AND NOT dead
+      ORDER BY seq + 0 LIMIT p_limit)
     UNION
-    (SELECT seq FROM delivery
+    -- OFFSET 0: they lie in another order, and looking for them by position would read the whole table.
+    (SELECT seq FROM (
+      SELECT seq FROM delivery
       WHERE destination = p_destination AND wake_at IS NOT NULL AND (claimed OR NOT blocked)
-        AND (NOT claimed OR wake_at <= p_now) ORDER BY seq LIMIT p_limit)
+        AND (NOT claimed OR wake_at <= p_now) OFFSET 0) later ORDER BY seq LIMIT p_limit)
     UNION
     (SELECT seq FROM delivery
-      WHERE destination = p_destination AND blocked AND (NOT claimed OR wake_at <= p_now) ORDER BY seq LIMIT p_limit)
+      WHERE destination = p_destination AND blocked AND (NOT claimed OR wake_at <= p_now)
+      ORDER BY seq + 0 LIMIT p_limit)
   ) unclaimed ORDER BY seq LIMIT p_limit
 $$;`;
 

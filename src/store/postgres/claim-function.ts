@@ -3,7 +3,7 @@ import { IN_ORDER, STEADY } from './steady.ts';
 
 /**
  * Ends the leases that have ended, and makes ready what has fallen due, of these destinations: from then on both are found
- * by the order of commits. At most so many at once; more are found by the next call. Answers whether it reached that.
+ * by the order of commits. At most so many of each at once; more are found by the next call. Answers whether it reached that.
  */
 const ripen = `
 CREATE FUNCTION ripen(p_now bigint, p_destinations text[], p_limit integer) RETURNS boolean LANGUAGE plpgsql AS $$
@@ -12,12 +12,25 @@ DECLARE
 BEGIN
   UPDATE delivery SET claimed = false, wake_at = NULL
   WHERE seq IN (
-    SELECT seq FROM delivery
-    WHERE destination = ANY (p_destinations) AND wake_at <= p_now AND wake_at IS NOT NULL AND (claimed OR NOT blocked)
-    ORDER BY seq LIMIT p_limit FOR UPDATE SKIP LOCKED);
+    SELECT ripe.seq FROM unnest(p_destinations) AS q(destination), LATERAL (
+      SELECT d.seq FROM delivery d
+      WHERE d.destination = q.destination AND d.wake_at <= p_now AND d.wake_at IS NOT NULL AND (d.claimed OR NOT d.blocked)
+      ORDER BY d.wake_at LIMIT p_limit FOR UPDATE SKIP LOCKED) ripe);
   GET DIAGNOSTICS v_count = ROW_COUNT;
   RETURN v_count >= p_limit;
 END $$;`;
+
+/** Whether something is ready; each look along the one index that holds it. */
+const hasReady = `
+CREATE FUNCTION has_ready(p_destination text, p_now bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
+  SELECT (SELECT d.seq FROM delivery d
+      WHERE d.destination = p_destination AND d.wake_at IS NULL AND NOT d.blocked AND NOT d.dead
+      ORDER BY d.seq + 0 LIMIT 1) IS NOT NULL
+    OR (SELECT d.seq FROM delivery d
+      WHERE d.destination = p_destination AND d.wake_at <= p_now AND d.wake_at IS NOT NULL AND (d.claimed OR NOT d.blocked)
+        AND NOT d.blocked
+      ORDER BY d.wake_at LIMIT 1) IS NOT NULL
+$$;`;
 
 const CLAIMED = `seq bigint, claim integer, destination text, key text, attempts integer, crashes integer, committed_at bigint,
   replay_of bigint, replay_of_at bigint, answered boolean, id text, source text, type text, tenant text, dedupe_key text,
@@ -57,7 +70,7 @@ BEGIN
       FOR v_row IN
         SELECT d.seq, d.bytes FROM delivery d
         WHERE d.destination = p_destinations[v_want] AND d.wake_at IS NULL AND NOT d.blocked AND NOT d.dead
-        ORDER BY d.seq LIMIT p_slots[v_want] + 1 FOR UPDATE SKIP LOCKED
+        ORDER BY d.seq + 0 LIMIT p_slots[v_want] + 1 FOR UPDATE SKIP LOCKED
       LOOP
         IF v_taken >= p_slots[v_want] OR v_bytes > p_bytes[v_want] THEN
           v_more := v_more || p_destinations[v_want]; EXIT;
@@ -70,12 +83,7 @@ BEGIN
   UPDATE delivery d SET claimed = true, claim = d.claim + 1, wake_at = v_now + p_lease, owner = p_owner
   WHERE d.seq = ANY (v_seqs);
   IF p_ids IS NOT NULL OR v_ripe THEN
-    v_more := ARRAY(SELECT q FROM unnest(p_destinations) q WHERE EXISTS (
-      SELECT FROM delivery d
-      WHERE d.destination = q AND d.wake_at IS NULL AND NOT d.blocked AND NOT d.dead)
-      OR EXISTS (
-      SELECT FROM delivery d WHERE d.destination = q AND d.wake_at IS NOT NULL AND (d.claimed OR NOT d.blocked)
-        AND d.wake_at <= v_now AND NOT d.blocked));
+    v_more := ARRAY(SELECT q FROM unnest(p_destinations) q WHERE has_ready(q, v_now));
   END IF;
   RETURN QUERY
     SELECT c.turn, NULL::text[], d.seq, d.claim, d.destination, d.key, d.attempts, d.crashes, d.committed_at,
@@ -118,9 +126,7 @@ DECLARE
 BEGIN
   SELECT array_agg(q.destination) FILTER (WHERE q.ready), min(q.next) - v_now INTO o_ready, o_in FROM (
     SELECT destination,
-      EXISTS (SELECT FROM delivery d WHERE d.destination = w.destination AND d.wake_at IS NULL AND NOT d.blocked AND NOT d.dead)
-      OR EXISTS (SELECT FROM delivery d WHERE d.destination = w.destination AND d.wake_at <= v_now
-        AND d.wake_at IS NOT NULL AND (d.claimed OR NOT d.blocked) AND NOT d.blocked) AS ready,
+      has_ready(w.destination, v_now) AS ready,
       (SELECT d.wake_at FROM delivery d WHERE d.destination = w.destination AND d.wake_at > v_now
         AND d.wake_at IS NOT NULL AND (d.claimed OR NOT d.blocked) ORDER BY d.wake_at LIMIT 1) AS next
     FROM unnest(p_destinations) AS w(destination)) q;
@@ -135,4 +141,4 @@ BEGIN
   WHERE owner = p_owner AND (claimed OR started);
 END $$;`;
 
-export const claimFunctions = [ripen, claim, renew, wake, endClaims].join('\n');
+export const claimFunctions = [ripen, hasReady, claim, renew, wake, endClaims].join('\n');

@@ -35,6 +35,8 @@ import { storedText } from './text.ts';
 import { type CallersTransaction, CallersRows } from './transaction.ts';
 import { type Heard, Listener } from './listener.ts';
 
+export { postgresAddress } from './address.ts';
+
 /** Options of {@link postgresStore}. */
 export interface PostgresOptions {
   /** `postgres://user:password@host:5432/database`, with what `pg` understands behind `?`. */

@@ -34,10 +34,11 @@ END $$;`;
 const stands = `
 CREATE FUNCTION is_blocked(p_destination text, p_key text, p_place bigint, p_seq bigint) RETURNS boolean
 LANGUAGE sql STABLE AS $$
-  SELECT EXISTS (
-    SELECT FROM delivery d
+  SELECT (
+    SELECT d.seq FROM delivery d
     WHERE d.destination = p_destination AND d.key = p_key AND d.key IS NOT NULL AND (NOT d.dead OR d.holds)
-      AND (d.place, d.seq) < (p_place, p_seq) AND (NOT d.dead OR d.place < p_place))
+      AND (d.place, d.seq) < (p_place, p_seq) AND (NOT d.dead OR d.place < p_place)
+    ORDER BY d.place, d.seq LIMIT 1) IS NOT NULL
 $$;`;
 
 /** What a commit made ready: of the deliveries it touched, and of the heads of the keys it touched. */

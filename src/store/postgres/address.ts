@@ -1,0 +1,44 @@
+/** The store's own settings in its URL; what remains is for `pg`. */
+import { HoldfastError } from '../../errors.ts';
+
+/** What a URL says. */
+export interface PostgresAddress {
+  /** For `pg`, without the settings below. */
+  readonly url: string;
+  readonly schema?: string;
+  readonly connectionsMax?: number;
+  /** `null`: nowhere. */
+  readonly listenUrl?: string | null;
+}
+
+const CONNECTIONS_LEAST = 2;
+
+/** @throws HoldfastError config_invalid, which names no part of the URL that may be secret */
+export function postgresAddress(text: string): PostgresAddress {
+  if (!URL.canParse(text)) throw invalid('expected postgres://USER:PASSWORD@HOST:PORT/DATABASE');
+  const url = new URL(text);
+  const take = (name: string): string | null => {
+    const value = url.searchParams.get(name);
+    url.searchParams.delete(name);
+    return value;
+  };
+  const schema = take('schema');
+  const connections = take('connections');
+  const listen = take('listen');
+  if (connections !== null && !(Number.isInteger(Number(connections)) && Number(connections) >= CONNECTIONS_LEAST)) {
+    throw invalid(`connections: expected a whole number from ${CONNECTIONS_LEAST}, got '${connections}'`);
+  }
+  if (listen !== null && listen !== 'off' && !URL.canParse(listen)) {
+    throw invalid("listen: expected 'off', or the URL of a direct connection, percent-encoded");
+  }
+  return {
+    url: url.href,
+    ...(schema !== null && { schema }),
+    ...(connections !== null && { connectionsMax: Number(connections) }),
+    ...(listen !== null && { listenUrl: listen === 'off' ? null : listen }),
+  };
+}
+
+function invalid(what: string): HoldfastError {
+  return new HoldfastError('config_invalid', { detail: `store: ${what}.` });
+}
