@@ -42,6 +42,8 @@ export class LoopBlame {
   #checked: Histogram | null = null;
   #timer: Timer | null = null;
   #current: string | null = null;
+  /** Inline code has run: without any there is nobody to be found by looking closely. */
+  #hasCode = false;
   /** The longest stretch since the last check that was put down to a destination. */
   #explainedMs = 0;
   #look: LoopLook | null = null;
@@ -62,6 +64,7 @@ export class LoopBlame {
   /** Code of this destination is about to run. Give the answer to {@link leave}. */
   enter(destination: string): number {
     this.#current = destination;
+    this.#hasCode = true;
     return this.#clock.monotonic();
   }
 
@@ -134,7 +137,7 @@ export class LoopBlame {
       this.#look.stop();
       this.#look = null;
       this.#lookTurn = now + REST_MS;
-    } else if (unexplained) {
+    } else if (unexplained && this.#hasCode) {
       this.#look = new LoopLook({
         monotonic: () => this.#clock.monotonic(),
         took: (ms, destination) => this.#took(ms, destination),

@@ -1,4 +1,5 @@
 /** One attempt under way: what the runner sees of it, and what the lane keeps. */
+import { type Abortable, LightAbort } from '../core/abortable.ts';
 import type { Attempt, Result } from '../deliver/runner.ts';
 import type { Claim } from '../store/store.ts';
 
@@ -23,6 +24,7 @@ export class Running implements Attempt {
   /** Given up at a stop: its outcome no longer counts. */
   abandoned = false;
   #controller: AbortController | null = null;
+  #abortable: LightAbort | null = null;
 
   constructor(
     claims: readonly Claim[],
@@ -46,10 +48,18 @@ export class Running implements Attempt {
     return this.#controller.signal;
   }
 
+  /** The same as {@link signal}, for whoever looks at every attempt. */
+  get abortable(): Abortable {
+    this.#abortable ??= new LightAbort();
+    return this.#abortable;
+  }
+
   abort(reason: Result['kind'] | 'stopped'): void {
+    const name = reason === 'timeout' ? 'TimeoutError' : 'AbortError';
+    const error = new DOMException(`The attempt ended: ${reason}.`, name);
     this.#controller ??= new AbortController();
-    this.#controller.abort(
-      new DOMException(`The attempt ended: ${reason}.`, reason === 'timeout' ? 'TimeoutError' : 'AbortError'),
-    );
+    this.#controller.abort(error);
+    this.#abortable ??= new LightAbort();
+    this.#abortable.abort(error);
   }
 }

@@ -3,6 +3,7 @@
  * answer like any other; nothing is decompressed.
  */
 import type { Dispatcher } from 'undici';
+import type { Abortable } from '../../core/abortable.ts';
 import type { Clock, Timer } from '../../core/clock.ts';
 import type { Exchange } from '../../core/exchange.ts';
 import type { HeaderList } from '../../core/event.ts';
@@ -21,7 +22,7 @@ export interface CallRequest {
   /** For everything: waiting for a connection, opening it, sending, and the head of the answer. */
   readonly timeoutMs: number;
   /** Ends it; the answer then has the code `aborted`, or `timeout` where that is the reason's name. */
-  readonly signal: AbortSignal | null;
+  readonly signal: Abortable | null;
   /** Most bytes of the answer's body that are read. */
   readonly responseBytesMax: number;
   /** Most bytes of it that are kept. */

@@ -155,7 +155,7 @@ class EndpointRunner implements Runner {
       headers: headers.sent,
       body,
       timeoutMs: Math.max(0, sending.until - this.#clock.monotonic()),
-      signal: attempt.signal,
+      signal: attempt.abortable ?? attempt.signal,
       responseBytesMax: ready.responseBytesMax,
       responseBytesKept: RESPONSE_BYTES_KEPT,
     });

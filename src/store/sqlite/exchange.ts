@@ -3,13 +3,11 @@ import type { Exchange } from '../../core/exchange.ts';
 import { damaged } from './failure.ts';
 
 const JSON_TEXT = 0;
-const encoder = new TextEncoder();
+const JSON_PREFIX = String.fromCharCode(JSON_TEXT);
 
-export function encodeExchange(exchange: Exchange): Uint8Array {
-  const text = JSON.stringify(exchange);
-  const out = new Uint8Array(1 + text.length * 3);
-  out[0] = JSON_TEXT;
-  return out.subarray(0, 1 + encoder.encodeInto(text, out.subarray(1)).written);
+/** As text: it goes to the writer's thread as it is, and SQLite makes the bytes of it there. */
+export function encodeExchange(exchange: Exchange): string {
+  return JSON_PREFIX + JSON.stringify(exchange);
 }
 
 /** @throws HoldfastError store_corrupt */

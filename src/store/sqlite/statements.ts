@@ -49,7 +49,7 @@ export const statements = {
   dropOldAttempts: `DELETE FROM attempt WHERE position = ?1
     AND turn <= (SELECT max(turn) FROM attempt WHERE position = ?1) - 100`,
   insertExchange: `INSERT INTO exchange (position, turn, data)
-    VALUES (?1, (SELECT coalesce(max(turn), 1) FROM attempt WHERE position = ?1), ?2)`,
+    VALUES (?1, (SELECT coalesce(max(turn), 1) FROM attempt WHERE position = ?1), CAST(?2 AS BLOB))`,
   dropOldExchanges: `DELETE FROM exchange WHERE position = ?1
     AND turn <= (SELECT max(turn) FROM attempt WHERE position = ?1) - 100`,
   insertAnswer: 'INSERT OR IGNORE INTO answer (event_id, status, headers, body) VALUES (?, ?, ?, ?)',
