@@ -119,7 +119,7 @@ describe('the postgres store, when its server or the way there fails', () => {
     async () => {
       const { worlds } = here();
       const world = await World.open(await worlds.harness());
-      const store = worlds.store(new TestClock(), { process: 'late', connectionsMax: 1, statementMs: 200 });
+      const store = worlds.store(new TestClock(), { process: 'late', connectionsMax: 1, statementMs: 1000 });
       await store.work.open();
       const query = `SELECT max(pid) AS pid FROM pg_stat_activity WHERE application_name = 'holdfast'
       AND backend_start = (SELECT max(backend_start) FROM pg_stat_activity WHERE application_name = 'holdfast')`;

@@ -21,6 +21,8 @@ export type Row = Readonly<Record<string, unknown>>;
 
 export interface ConnectionOptions {
   readonly url: string;
+  /** Connections to use instead of making a pool; they are not closed. */
+  readonly pool?: Pool | undefined;
   /** Most connections at once. */
   readonly connectionsMax: number;
   /** After this the server ends a statement; the driver gives up a little later. */
@@ -41,6 +43,24 @@ export interface Limits {
   readonly commits?: boolean;
 }
 
+/** A pool as {@link Connections} needs it. */
+export function makePool(url: string, connectionsMax: number): Pool {
+  const pool = new Pool({
+    connectionString: url,
+    max: connectionsMax,
+    connectionTimeoutMillis: CONNECT_MS,
+    idleTimeoutMillis: 60_000,
+    keepAlive: true,
+    pipeline: true,
+    application_name: 'holdfast',
+    allowExitOnIdle: true,
+  });
+  // An idle connection that the server ended is no news: the next call makes another.
+  pool.on('error', () => undefined);
+  pool.on('connect', (client) => client.on('error', () => undefined));
+  return pool;
+}
+
 export class Connections {
   readonly #options: ConnectionOptions;
   readonly #pool: Pool;
@@ -49,19 +69,7 @@ export class Connections {
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
-    this.#pool = new Pool({
-      connectionString: options.url,
-      max: options.connectionsMax,
-      connectionTimeoutMillis: CONNECT_MS,
-      idleTimeoutMillis: 60_000,
-      keepAlive: true,
-      pipeline: true,
-      application_name: 'holdfast',
-      allowExitOnIdle: true,
-    });
-    // An idle connection that the server ended is no news: the next call makes another.
-    this.#pool.on('error', () => undefined);
-    this.#pool.on('connect', (client) => client.on('error', () => undefined));
+    this.#pool = options.pool ?? makePool(options.url, options.connectionsMax);
   }
 
   /**
@@ -89,9 +97,9 @@ export class Connections {
     return new Promise((resolve) => this.#quiet.push(resolve));
   }
 
-  /** Lets every connection go. */
-  close(): Promise<void> {
-    return this.#pool.end();
+  /** Lets every connection of its own go. */
+  async close(): Promise<void> {
+    if (this.#options.pool === undefined) await this.#pool.end();
   }
 
   async #run(statements: readonly Statement[], limits: Limits): Promise<readonly Row[]> {

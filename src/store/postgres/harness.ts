@@ -6,6 +6,7 @@ import { TestClock } from '../../testing/clock.ts';
 import type { StoreHarness } from '../../testing/conformance/harness.ts';
 import type { CommitBatch } from '../store.ts';
 import { ROW_BYTES_MAX } from './batch-rows.ts';
+import { makePool } from './connection.ts';
 import { type PostgresOptions, type PostgresStore, postgresStore } from './index.ts';
 
 const SCHEMA = 'holdfast_test';
@@ -30,10 +31,13 @@ const EMPTIED =
 export class PostgresWorlds {
   readonly #url: string;
   readonly #admin: Pool;
+  /** Of all worlds that ask for nothing else: a connection plans every function once. */
+  readonly #shared: Pool;
 
   private constructor(url: string, admin: Pool) {
     this.#url = url;
     this.#admin = admin;
+    this.#shared = makePool(url, 8);
   }
 
   static async prepare(url: string): Promise<PostgresWorlds> {
@@ -46,13 +50,16 @@ export class PostgresWorlds {
     return new PostgresWorlds(url, admin);
   }
 
-  close(): Promise<void> {
-    return this.#admin.end();
+  async close(): Promise<void> {
+    await this.#shared.end();
+    await this.#admin.end();
   }
 
   /** A store of the schema, as another process would open it. */
   store(clock: TestClock, more: Partial<PostgresOptions> = {}): PostgresStore {
-    return postgresStore({ url: this.#url, clock, schema: SCHEMA, process: 'test', listenUrl: null, ...more });
+    const own = more.url !== undefined || more.connectionsMax !== undefined;
+    const given = { url: this.#url, clock, schema: SCHEMA, process: 'test', listenUrl: null, ...more };
+    return postgresStore(own ? given : { ...given, pool: this.#shared });
   }
 
   /** Anything, in the schema. */

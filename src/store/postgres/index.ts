@@ -25,7 +25,7 @@ import {
 } from '../store.ts';
 import { claim, renew, wakeUps } from './claims.ts';
 import { commit, type Committing } from './commit.ts';
-import { Connections, type SynchronousCommit } from './connection.ts';
+import { Connections, type makePool, type SynchronousCommit } from './connection.ts';
 import { durabilityOf } from './durability.ts';
 import { postgresHistory } from './history.ts';
 import { migrate, quoted } from './migrate.ts';
@@ -52,6 +52,8 @@ export interface PostgresOptions {
   readonly listenUrl?: string | null;
   /** Name of this process, different from that of every other: whose claims are whose. */
   readonly process: string;
+  /** For tests: connections that outlive the store, so that each of many stores need not warm up its own. */
+  readonly pool?: ReturnType<typeof makePool>;
   /** Most connections of this process. Default 8. */
   readonly connectionsMax?: number;
   /** What a commit waits for. Default `on`: the flush, and synchronous standbys where the server has some. */
@@ -146,7 +148,13 @@ class Postgres implements PostgresStore {
   async #connect(): Promise<StoreReport> {
     const { url, connectionsMax = 8, statementMs = 10_000, synchronousCommit = 'on' } = this.#options;
     const { allowWeakerDurability = false, sweptBytesMax = SWEPT_BYTES_MAX } = this.#options;
-    const connections = new Connections({ url, connectionsMax, statementMs, synchronousCommit });
+    const connections = new Connections({
+      url,
+      connectionsMax,
+      statementMs,
+      synchronousCommit,
+      pool: this.#options.pool,
+    });
     try {
       const durability = await durabilityOf(connections, { allowWeakerDurability });
       const report = { ...durability, format: await migrate(connections, this.#name) };
