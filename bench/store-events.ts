@@ -3,6 +3,7 @@ import { hash, randomBytes, randomFillSync } from 'node:crypto';
 import { DatabaseSync } from 'node:sqlite';
 import type { Clock } from '../src/core/clock.ts';
 import { IdMaker } from '../src/core/id.ts';
+import { BlockSort } from '../src/store/sqlite/block-sort.ts';
 import { Bucket } from '../src/store/sqlite/bucket.ts';
 import { BUCKET_KEYS } from '../src/store/sqlite/dedupe.ts';
 import { ENTRY_BYTES } from '../src/store/sqlite/dedupe-entry.ts';
@@ -108,7 +109,9 @@ export function retainKeys(path: string, keys: number): void {
       bucket.add({ digest, id: readWords(view, 16), crc: 0, length: 0, expiresAt: clock.now() + WEEK_MS });
     }
     const bits = blockBitsFor(bucket.count);
-    const { bytes, starts } = bucket.blocks(bits);
+    const sort = new BlockSort(bucket, bits);
+    sort.step(2 * bucket.count);
+    const { bytes, starts } = sort;
     const filter = new RunFilter(filterBits(BUCKET_KEYS));
     const entries = new DataView(bytes.buffer);
     for (let at = 0; at < bytes.length; at += ENTRY_BYTES) filter.add(readWords(entries, at));

@@ -3,6 +3,7 @@
  * knows nothing of other lanes; what it shares with them (slots, commits, claims) it asks of its host.
  */
 import type { Timer } from '../core/clock.ts';
+import { Turnover } from '../core/turnover.ts';
 import type { Claim, ClaimWant, NewDelivery } from '../store/store.ts';
 import type { Destination, Priority } from './destination.ts';
 import { type HandOff, Inflow } from './inflow.ts';
@@ -24,7 +25,9 @@ export class Lane implements SlotUser {
   readonly pace: Pace;
   readonly #host: LaneHost;
   #destination: Destination;
-  readonly #running = new Set<Running>();
+  /** In the order they began. */
+  readonly #running = new Turnover<Running>();
+  #begun = 0;
   readonly #timeouts: Timeouts;
   readonly #waiting = new Waiting();
   /** What is on its way into a commit. */
@@ -238,7 +241,8 @@ export class Lane implements SlotUser {
 
   #begin(running: Running): void {
     this.pace.circuit.began(running);
-    this.#running.add(running);
+    running.number = ++this.#begun;
+    this.#running.set(running.number, running);
     this.#timeouts.watch();
   }
 
@@ -264,7 +268,7 @@ export class Lane implements SlotUser {
 
   #finish(running: Running): void {
     running.ended = true;
-    if (!this.#running.delete(running)) return;
+    if (!this.#running.delete(running.number)) return;
     this.#host.slots.free();
     this.pump();
   }
@@ -333,7 +337,7 @@ export class Lane implements SlotUser {
   /** Gives up what still runs: its claims are released, its late outcomes do not count. */
   abandon(): void {
     this.#timeouts.stop();
-    for (const running of this.#running) {
+    for (const running of this.#running.values()) {
       running.abandoned = true;
       running.abort('stopped');
       this.#host.release(running.claims, 0);
@@ -355,13 +359,13 @@ export class Lane implements SlotUser {
   /** Every claim this lane holds, for the renewal of leases. */
   claims(): Claim[] {
     const held = this.#waiting.claims();
-    for (const running of this.#running) held.push(...running.claims);
+    for (const running of this.#running.values()) held.push(...running.claims);
     return held;
   }
 
   /** These claims are lost: their attempts are to be abandoned. */
   lost(deliveryIds: ReadonlySet<string>): void {
-    for (const running of this.#running) {
+    for (const running of this.#running.values()) {
       if (running.claims.some((claim) => deliveryIds.has(claim.deliveryId))) running.abort('stopped');
     }
   }

@@ -20,6 +20,8 @@ export class Running implements Attempt {
   probe = false;
   /** It failed as a probe, and spends no attempt. */
   spared = false;
+  /** Of its lane: the first that began has the lowest. */
+  number = 0;
   ended = false;
   /** Given up at a stop: its outcome no longer counts. */
   abandoned = false;

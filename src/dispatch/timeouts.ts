@@ -1,14 +1,15 @@
 /** Ends attempts that take too long. All of a lane have the same timeout, so the oldest ends first: one timer is enough. */
 import type { Clock, Timer } from '../core/clock.ts';
+import type { Turnover } from '../core/turnover.ts';
 import type { Running } from './running.ts';
 
 export class Timeouts {
   /** In the order they began. */
-  readonly #running: ReadonlySet<Running>;
+  readonly #running: Turnover<Running>;
   readonly #clock: Clock;
   #timer: Timer | null = null;
 
-  constructor(running: ReadonlySet<Running>, clock: Clock) {
+  constructor(running: Turnover<Running>, clock: Clock) {
     this.#running = running;
     this.#clock = clock;
   }
@@ -30,7 +31,7 @@ export class Timeouts {
   #end(): void {
     this.#timer = null;
     const now = this.#clock.monotonic();
-    for (const running of this.#running) {
+    for (const running of this.#running.values()) {
       if (now - running.since < running.timeoutMs) break;
       running.abort('timeout');
     }

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { Claim } from '../store/store.ts';
 import { type Queued, Waiting } from './waiting.ts';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 let made = 0;
 
@@ -46,4 +51,14 @@ test('is stuffed while retries without credit are all that waits', () => {
   assert.equal(waiting.stuffed, false, 'a first attempt waits');
   waiting.shift(1);
   assert.equal(waiting.stuffed, true);
+});
+
+test('what was taken is not kept, however much still waits', async () => {
+  const waiting = waitingOf(0, 200);
+  const taken: WeakRef<Queued>[] = [];
+  for (let count = 0; count < 100; count++) taken.push(...waiting.shift(1).map((one) => new WeakRef(one)));
+  // What a WeakRef was made of or asked for stays until the end of the turn.
+  await new Promise((resolve) => setImmediate(resolve));
+  collectGarbage();
+  assert.deepEqual([waiting.length, taken.filter((ref) => ref.deref() !== undefined).length], [100, 0]);
 });

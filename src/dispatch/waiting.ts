@@ -81,7 +81,8 @@ export class Waiting {
 const CUT_AT = 1024;
 
 class Fifo {
-  #items: Queued[] = [];
+  /** Not there any more: taken. Under load something always waits, and what was taken would stay as long as that. */
+  #items: (Queued | undefined)[] = [];
   /** When each came, by the count of all that came. */
   #turns: number[] = [];
   #head = 0;
@@ -105,8 +106,11 @@ class Fifo {
   }
 
   take(most: number): Queued[] {
-    const taken = this.#items.slice(this.#head, this.#head + most);
-    this.#head += taken.length;
+    const taken: Queued[] = [];
+    for (let item = this.head; item !== undefined && taken.length < most; item = this.head) {
+      taken.push(item);
+      this.#items[this.#head++] = undefined;
+    }
     if (this.#head === this.#items.length || this.#head > CUT_AT) {
       this.#items = this.#items.slice(this.#head);
       this.#turns = this.#turns.slice(this.#head);
@@ -116,6 +120,6 @@ class Fifo {
   }
 
   all(): readonly Queued[] {
-    return this.#items.slice(this.#head);
+    return this.#items.slice(this.#head).filter((item) => item !== undefined);
   }
 }

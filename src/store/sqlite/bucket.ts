@@ -23,7 +23,8 @@ export class Bucket {
   constructor(number: number, capacity: number) {
     this.number = number;
     this.capacity = capacity;
-    const bits = 10;
+    // As large as it will be: growing would move everything at once, and memory that is not written takes no room.
+    const bits = Math.max(10, Math.ceil(Math.log2(capacity * 2)));
     this.#slots = new Uint32Array(1 << bits);
     this.#shift = 32 - bits;
     this.#entries = new DataView(new ArrayBuffer((1 << (bits - 1)) * ENTRY_BYTES));
@@ -85,21 +86,15 @@ export class Bucket {
     }
   }
 
-  /** The entries, in blocks by the top bits of their digests: what a run is made of. */
-  blocks(bits: number): { readonly bytes: Uint8Array; readonly starts: Uint32Array } {
-    const starts = new Uint32Array((1 << bits) + 1);
-    const blockOf = (index: number): number =>
-      Math.floor(this.#entries.getUint32(index * ENTRY_BYTES) / 2 ** (32 - bits));
-    for (let index = 0; index < this.#count; index++) bump(starts, blockOf(index) + 1);
-    for (let block = 1; block < starts.length; block++) starts[block] = (starts[block] ?? 0) + (starts[block - 1] ?? 0);
-    const next = starts.slice();
-    const bytes = new Uint8Array(this.#count * ENTRY_BYTES);
-    const source = new Uint8Array(this.#entries.buffer);
-    for (let index = 0; index < this.#count; index++) {
-      const to = bump(next, blockOf(index));
-      bytes.set(source.subarray(index * ENTRY_BYTES, (index + 1) * ENTRY_BYTES), to * ENTRY_BYTES);
-    }
-    return { bytes, starts };
+  /** Which of 2^bits blocks an entry belongs to: by the top bits of its digest. */
+  blockOf(index: number, bits: number): number {
+    return Math.floor(this.#entries.getUint32(index * ENTRY_BYTES) / 2 ** (32 - bits));
+  }
+
+  copyEntry(index: number, to: Uint8Array, at: number): void {
+    const from = index * ENTRY_BYTES;
+    // Byte by byte: a view of each entry would be garbage of more bytes than it has.
+    for (let byte = 0; byte < ENTRY_BYTES; byte++) to[at + byte] = this.#entries.getUint8(from + byte);
   }
 
   #place(index: number): void {
@@ -118,10 +113,4 @@ export class Bucket {
     this.#shift = 32 - bits;
     for (let index = 0; index < this.#count; index++) this.#place(index);
   }
-}
-
-function bump(counts: Uint32Array, at: number): number {
-  const before = counts[at] ?? 0;
-  counts[at] = before + 1;
-  return before;
 }

@@ -3,11 +3,12 @@
  * memory are those of the newest bucket; a full bucket becomes a run on disk, a few blocks with every commit, so that
  * no commit pays for it and the cost does not depend on how many keys are retained.
  */
+import { BlockSort } from './block-sort.ts';
 import { Bucket } from './bucket.ts';
 import { type DedupeEntry, type Digest, ENTRY_BYTES, writeEntry } from './dedupe-entry.ts';
 import { filterBits, RunFilter } from './filter.ts';
 import type { Reader } from './reader.ts';
-import { blockBitsFor, blockPlace, FILTER_PIECE_BYTES, piecePlace, type Run, Runs } from './runs.ts';
+import { blockBitsFor, blockPlace, FILTER_PIECE_BYTES, piecePlace, type Run, Runs, type Seat } from './runs.ts';
 import type { Step } from './script.ts';
 import { seal, unseal } from './sealed.ts';
 import { readWords } from './words.ts';
@@ -19,9 +20,9 @@ export const BUCKET_KEYS = 128 * 1024;
 interface Freezing {
   readonly bucket: Bucket;
   readonly run: Run;
-  readonly bytes: Uint8Array;
-  readonly starts: Uint32Array;
+  readonly sort: BlockSort;
   readonly filter: RunFilter;
+  readonly seat: Seat;
   /** Blocks and then filter pieces that are written. */
   done: number;
 }
@@ -157,7 +158,8 @@ export class Dedupe {
     const blockBits = blockBitsFor(bucket.count);
     const run = { number: bucket.number, blockBits, entries: bucket.count, expiresAt: bucket.newestExpiry };
     const filter = new RunFilter(filterBits(this.#bucketKeys));
-    this.#freezing = { bucket, run, ...bucket.blocks(blockBits), filter, done: 0 };
+    const parts = { filter, sort: new BlockSort(bucket, blockBits), seat: this.#runs.reserve(run) };
+    this.#freezing = { bucket, run, ...parts, done: 0 };
     this.#lastTurnOfFrozen = lastTurn;
   }
 
@@ -168,10 +170,13 @@ export class Dedupe {
   #stageFreezing(keys: number, steps: Step[], after: (() => void)[]): void {
     const freezing = this.#freezing;
     if (freezing === null) return;
-    const { run, filter } = freezing;
+    const { run, filter, sort, seat } = freezing;
+    // Each entry is counted, placed and written: three steps, twice as fast as they come.
+    const left = sort.step(2 * 3 * keys);
+    if (!sort.isDone || left === 0) return;
     const blocks = 2 ** run.blockBits;
     const pieces = Math.ceil(filter.bytes.length / FILTER_PIECE_BYTES);
-    const share = Math.ceil((2 * keys * (blocks + pieces)) / Math.max(1, run.entries));
+    const share = Math.ceil((left * (blocks + pieces)) / Math.max(1, run.entries));
     const end = Math.min(blocks + pieces, freezing.done + share);
     if (freezing.done === 0) {
       const params = [run.number, run.blockBits, run.entries, run.expiresAt];
@@ -179,7 +184,12 @@ export class Dedupe {
       steps.push({ statement: { sql }, params });
     }
     for (let part = freezing.done; part < end; part++) {
-      steps.push(part < blocks ? blockStep(freezing, part) : pieceStep(freezing, part - blocks));
+      if (part < blocks) {
+        steps.push(blockStep(freezing, part));
+        continue;
+      }
+      steps.push(pieceStep(freezing, part - blocks));
+      after.push(() => this.#runs.loadPiece(seat, part - blocks, pieceOf(filter, part - blocks)));
     }
     if (end < blocks + pieces) {
       after.push(() => void (freezing.done = end));
@@ -187,7 +197,7 @@ export class Dedupe {
     }
     steps.push({ statement: { sql: 'UPDATE run SET sealed = 1 WHERE number = ?' }, params: [run.number] });
     after.push(() => {
-      this.#runs.add(run, filter.bytes);
+      this.#runs.add(seat);
       this.#spentUpTo = this.#lastTurnOfFrozen;
       this.#freezing = null;
     });
@@ -201,7 +211,8 @@ export class Dedupe {
   }
 }
 
-function blockStep({ run, bytes, starts, filter }: Freezing, block: number): Step {
+function blockStep({ run, sort, filter }: Freezing, block: number): Step {
+  const { bytes, starts } = sort;
   const place = blockPlace(run.number, block);
   const part = bytes.subarray((starts[block] ?? 0) * ENTRY_BYTES, (starts[block + 1] ?? 0) * ENTRY_BYTES);
   const view = new DataView(part.buffer, part.byteOffset, part.byteLength);
@@ -213,9 +224,13 @@ function blockStep({ run, bytes, starts, filter }: Freezing, block: number): Ste
 
 function pieceStep({ run, filter }: Freezing, piece: number): Step {
   const place = piecePlace(run.number, piece);
-  const part = filter.bytes.subarray(piece * FILTER_PIECE_BYTES, (piece + 1) * FILTER_PIECE_BYTES);
+  const part = pieceOf(filter, piece);
   const sql = 'INSERT OR REPLACE INTO run_filter (place, data) VALUES (?, ?)';
   return { statement: { sql }, params: [place, seal('filter', place, part)] };
+}
+
+function pieceOf(filter: RunFilter, piece: number): Uint8Array {
+  return filter.bytes.subarray(piece * FILTER_PIECE_BYTES, (piece + 1) * FILTER_PIECE_BYTES);
 }
 
 function clearRun(number: number): Step[] {

@@ -37,19 +37,17 @@ export class FilterGroup {
     return columns;
   }
 
-  /** Puts part of a run's filter into its column: `bytes` starts at bit `from`. */
+  /** Puts part of a run's filter into its column, in place of what was there: `bytes` starts at bit `from`. */
   load(column: number, from: number, bytes: Uint8Array): void {
     const words = this.#words;
+    const keep = ~(1 << column);
     // Without branches: a third of the bits are set, in no order a processor could guess.
     for (let index = 0, word = from; index < bytes.length; index++) {
       const byte = bytes[index] ?? 0;
-      for (let bit = 0; bit < 8; bit++, word++) words[word] = (words[word] ?? 0) | (((byte >>> bit) & 1) << column);
+      for (let bit = 0; bit < 8; bit++, word++) {
+        words[word] = ((words[word] ?? 0) & keep) | (((byte >>> bit) & 1) << column);
+      }
     }
-  }
-
-  clear(column: number): void {
-    const keep = ~(1 << column);
-    for (let index = 0; index < this.#words.length; index++) this.#words[index] = (this.#words[index] ?? 0) & keep;
   }
 }
 

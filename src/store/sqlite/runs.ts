@@ -33,7 +33,8 @@ export function piecePlace(run: number, piece: number): number {
   return run * PIECES_MAX + piece;
 }
 
-interface Seat {
+/** Where the filter of a run is: a column of a group. */
+export interface Seat {
   readonly run: Run;
   readonly group: FilterGroup;
   readonly column: number;
@@ -80,17 +81,27 @@ export class Runs {
     return null;
   }
 
-  /** A run that has just been written, with its filter. */
-  add(run: Run, filter: Uint8Array): void {
-    const seat = this.#seat(run);
-    seat.group.load(seat.column, 0, filter);
+  /**
+   * A place for the filter of a run that is being written. Until it is {@link add}ed nobody relies on it, but it may be
+   * asked: what it says too much costs a look into the run, and its keys are still found elsewhere.
+   */
+  reserve(run: Run): Seat {
+    return this.#take(run);
+  }
+
+  loadPiece({ group, column }: Seat, piece: number, bytes: Uint8Array): void {
+    group.load(column, piece * FILTER_PIECE_BYTES * 8, bytes);
+  }
+
+  /** A run that has just been written; all pieces of its filter are loaded. */
+  add(seat: Seat): void {
+    this.#seats.set(seat.run.number, seat);
   }
 
   remove(run: Run): void {
     const seat = this.#seats.get(run.number);
     if (seat === undefined) return;
     this.#seats.delete(run.number);
-    seat.group.clear(seat.column);
     const group = this.#groups.find(({ filter }) => filter === seat.group);
     if (group !== undefined) group.runs[seat.column] = null;
   }
@@ -105,23 +116,25 @@ export class Runs {
         entries: Number(row['entries']),
         expiresAt: Number(row['expires_at']),
       };
-      const { group, column } = this.#seat(run);
-      this.#loadFilter(run, group, column);
+      const seat = this.#take(run);
+      this.#loadFilter(seat);
+      this.add(seat);
     }
   }
 
-  #loadFilter(run: Run, group: FilterGroup, column: number): void {
+  #loadFilter(seat: Seat): void {
+    const { run } = seat;
     const pieces = Math.ceil(this.#bits / 8 / FILTER_PIECE_BYTES);
     const sql = 'SELECT place, data FROM run_filter WHERE place >= ? AND place < ? ORDER BY place';
     const rows = this.#reader.all({ sql }, piecePlace(run.number, 0), piecePlace(run.number, pieces));
     if (rows.length !== pieces) throw damaged(`filter of run ${run.number}`);
     rows.forEach((row, piece) => {
       const bytes = unseal('filter', piecePlace(run.number, piece), row['data'] as Uint8Array);
-      group.load(column, piece * FILTER_PIECE_BYTES * 8, bytes);
+      this.loadPiece(seat, piece, bytes);
     });
   }
 
-  #seat(run: Run): Seat {
+  #take(run: Run): Seat {
     let group = this.#groups.find(({ runs }) => runs.includes(null));
     if (group === undefined) {
       const runs = Array.from({ length: COLUMNS }, () => null);
@@ -130,9 +143,7 @@ export class Runs {
     }
     const column = group.runs.indexOf(null);
     group.runs[column] = run;
-    const seat = { run, group: group.filter, column };
-    this.#seats.set(run.number, seat);
-    return seat;
+    return { run, group: group.filter, column };
   }
 
   #findIn(run: Run, digest: Digest): DedupeEntry | null {

@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../../core/clock.ts';
 import type { StoredEvent } from '../../core/event.ts';
+import { Turnover } from '../../core/turnover.ts';
 import type { ClaimRef } from '../store.ts';
 import type { DeliveryRow } from './rows.ts';
 
@@ -29,7 +30,7 @@ export interface Slot {
 
 export class Slots {
   readonly #clock: Clock;
-  readonly #slots = new Map<number, Slot>();
+  readonly #slots = new Turnover<Slot>();
   readonly #boot: number;
   #made = 0;
   #nextEnd = Number.POSITIVE_INFINITY;
