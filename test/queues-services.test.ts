@@ -32,5 +32,5 @@ testNeeding([redis, nats], 'services run until Ctrl-C, at the URLs that are prin
 test('services say which there are when asked for another', () => {
   const { status, stderr } = spawnSync(process.execPath, [program, 'kafka'], { encoding: 'utf8' });
   assert.equal(status, 2);
-  assert.match(stderr, /'kafka' is none of postgres, redis, nats, sqs/);
+  assert.match(stderr, /'kafka' is none of postgres, mongodb, redis, nats, sqs/);
 });
