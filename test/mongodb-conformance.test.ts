@@ -1,5 +1,4 @@
 import { describe, it } from 'node:test';
-import { mongoHarness } from '../src/store/mongodb/harness.ts';
 import { lackingFor, runCase, storeConformance } from '../src/testing/conformance/index.ts';
 import { mongo, mongoHere } from './mongodb.ts';
 import { testNeeding } from './require.ts';
@@ -7,10 +6,10 @@ import { testNeeding } from './require.ts';
 const capabilities = { embedded: false, durableTokens: true, rowBytesMax: 1 };
 
 describe('the mongodb store', () => {
-  const server = mongoHere();
+  const here = mongoHere();
   for (const item of storeConformance) {
     const lacking = lackingFor(item, capabilities);
     if (lacking.length > 0) it(item.name, { skip: `the driver lacks ${lacking.join(', ')}` });
-    else testNeeding([mongo], item.name, () => runCase(item, () => mongoHarness(server().url)));
+    else testNeeding([mongo], item.name, () => runCase(item, () => here().worlds.harness()));
   }
 });

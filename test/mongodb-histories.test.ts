@@ -1,6 +1,5 @@
 import { describe } from 'node:test';
 import { array, assert as assertProperty, asyncProperty, nat } from 'fast-check';
-import { mongoHarness } from '../src/store/mongodb/harness.ts';
 import { compareHistories, DRAWS_PER_COMMAND, historyCommands } from '../src/testing/histories.ts';
 import { memoryHarness } from '../src/testing/memory-harness.ts';
 import { mongo, mongoHere } from './mongodb.ts';
@@ -9,10 +8,10 @@ import { testNeeding } from './require.ts';
 const draws = array(array(nat(), { minLength: 2, maxLength: DRAWS_PER_COMMAND }), { maxLength: 60 });
 
 describe('random histories of the mongodb store', () => {
-  const server = mongoHere();
+  const here = mongoHere();
   testNeeding([mongo], 'are those of the memory store', async () => {
     const same = asyncProperty(draws, async (numbers) => {
-      await compareHistories(historyCommands(numbers), memoryHarness, () => mongoHarness(server().url));
+      await compareHistories(historyCommands(numbers), memoryHarness, () => here().worlds.harness());
     });
     await assertProperty(same, { numRuns: 20 });
   });

@@ -34,6 +34,8 @@ export async function mongodbService(directory: string): Promise<Service> {
     args: isReal
       ? ['--port', String(port), '--bind_ip', '127.0.0.1', '--dbpath', data, '--quiet']
       : [`127.0.0.1:${port}`, data],
+    // The stand-in makes much garbage: collected less often, it takes less of the processor.
+    env: { GOGC: '800' },
     url,
     ready: () => pings(url),
   });

@@ -19,34 +19,50 @@ const RIPE_MAX = 1000;
 export async function claim(set: WorkingSet, request: ClaimRequest): Promise<ClaimAnswer> {
   const { wants, ids } = request;
   const claims: Claim[] = [];
-  const more: string[] = [];
+  const next = new Map<string, DeliveryRow | null>();
   if (ids !== undefined) await set.deliveriesOf(ids);
   for (const want of wants) {
-    const rows = ids === undefined ? await firstOf(set, want) : await these(set, want, ids);
-    claims.push(...(await claimAll(set, rows, request.leaseMs)));
+    const found = ids === undefined ? await firstOf(set, want) : await these(set, want, ids);
+    claims.push(...(await claimAll(set, found.rows, request.leaseMs)));
+    next.set(want.destination, found.next);
   }
+  const more: string[] = [];
   for (const { destination } of wants) {
-    if ((await readyRows(set, destination, 1)).length > 0) more.push(destination);
+    if (await hasMore(set, destination, next.get(destination) ?? null)) more.push(destination);
   }
   return { claims, more };
 }
 
+/** What to claim, and one that is ready after that; `null`: there is none. */
+interface Found {
+  readonly rows: readonly DeliveryRow[];
+  readonly next: DeliveryRow | null;
+}
+
+/** Whether there is work after what was claimed. Who stood next may have been claimed for another want since. */
+async function hasMore(set: WorkingSet, destination: string, next: DeliveryRow | null): Promise<boolean> {
+  if (next === null) return false;
+  return stateOf(next.now, set.now) === 'ready' || (await readyRows(set, destination, 1)).length > 0;
+}
+
 /** What is ready first, as much as is wanted. */
-async function firstOf(set: WorkingSet, { destination, slots, bytesMax }: ClaimWant): Promise<readonly DeliveryRow[]> {
+async function firstOf(set: WorkingSet, { destination, slots, bytesMax }: ClaimWant): Promise<Found> {
   const rows: DeliveryRow[] = [];
   let bytes = 0;
-  for (const row of await readyRows(set, destination, slots)) {
-    if (rows.length >= slots || bytes > bytesMax) break;
+  for (const row of await readyRows(set, destination, slots + 1)) {
+    if (rows.length >= slots || bytes > bytesMax) return { rows, next: row };
     rows.push(row);
     bytes += row.now.bytes;
   }
-  return rows;
+  return { rows, next: null };
 }
 
-async function these(set: WorkingSet, want: ClaimWant, ids: readonly string[]): Promise<readonly DeliveryRow[]> {
-  return (await set.deliveriesOf([...new Set(ids)]))
-    .filter(({ now }) => now.destination === want.destination && stateOf(now, set.now) === 'ready')
+async function these(set: WorkingSet, { destination }: ClaimWant, ids: readonly string[]): Promise<Found> {
+  const rows = (await set.deliveriesOf([...new Set(ids)]))
+    .filter(({ now }) => now.destination === destination && stateOf(now, set.now) === 'ready')
     .toSorted((a, b) => a.now.seq - b.now.seq);
+  const others = await readyRows(set, destination, rows.length + 1);
+  return { rows, next: others.find((row) => !rows.includes(row)) ?? null };
 }
 
 /** Up to `limit` ready deliveries in the order of their commits. */
@@ -111,7 +127,9 @@ export async function renew(
 
 /** Ends the claims of this process. */
 export async function giveBack(set: WorkingSet): Promise<void> {
-  for (const row of await set.find({ lane: 'claimed', owner: set.owner }, { seq: 1 })) {
+  const busy = await set.collections.destinations.find({ 'lanes.claimed': { $gt: 0 } }).toArray();
+  const slot = { $in: busy.map((destination) => destination._id) };
+  for (const row of await set.find({ slot, lane: 'claimed', owner: set.owner }, { seq: 1 })) {
     await set.change(row, { leaseUntil: null, started: false });
   }
 }

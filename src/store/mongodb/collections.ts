@@ -76,7 +76,7 @@ export async function createIndexes(db: Db): Promise<void> {
       const missing = specs
         .map((spec) => ({ ...spec, name: Object.keys(spec.key).join('_') }))
         .filter(({ name }) => !there.has(name));
-      if (missing.length > 0) await collection.createIndexes(missing);
+      for (const spec of missing) await collection.createIndexes([spec]);
     }),
   );
 }

@@ -45,8 +45,8 @@ const COMMIT_MS_MAX = 300_000;
 /** Bytes of changes in one document; it may have 16 MiB. */
 const CHANGES_BYTES_MAX = 12 * 1024 * 1024;
 /** How often, and after which pauses, to look whether another process applies what it committed. */
-const PATIENCE = 20;
-const PATIENCE_PAUSE_MS = 10;
+const PATIENCE = 100;
+const PATIENCE_PAUSE_MS = 20;
 const TRIM_EVERY_MS = 10_000;
 const POSITION_DIGITS = 16;
 const headFields = { position: 1, seq: 1, events: 1 };
@@ -65,7 +65,11 @@ export class Log {
   #knownAt: Moment = { monotonic: 0, wall: 0 };
   /** Whether others commit too, as far as the last look or try says. */
   #isDisturbed = true;
+  /** Whether something that this process committed is not applied. */
+  #hasFailed = false;
   #applying: Promise<void> = Promise.resolve();
+  #looking: Promise<void> = Promise.resolve();
+  #nextLook: Promise<Head> | null = null;
   #trimmedAt = 0;
   #stripped = 0;
 
@@ -78,11 +82,14 @@ export class Log {
    * applied here, after some patience: it may be about to.
    */
   async head(patience = PATIENCE): Promise<Head> {
-    await this.#applying;
-    const before = this.#known;
-    const head = await this.#look(patience);
-    this.#isDisturbed = before !== null && head.position !== before.position;
-    return head;
+    // A look that began before does not see what was committed since: who comes while it lasts shares the next one.
+    this.#nextLook ??= this.#looking.then(() => {
+      this.#nextLook = null;
+      const look = this.#lookOnce(patience);
+      this.#looking = look.then(nothing, nothing);
+      return look;
+    });
+    return this.#nextLook;
   }
 
   /**
@@ -94,6 +101,14 @@ export class Log {
     const known = this.#known;
     if (known === null || this.#isDisturbed || sinceMs(this.#knownAt, this.#now()) > GOOD_MS) return this.head();
     return known;
+  }
+
+  async #lookOnce(patience: number): Promise<Head> {
+    await this.#applying;
+    const before = this.#known;
+    const head = await this.#look(patience);
+    this.#isDisturbed = before !== null && head.position !== before.position;
+    return head;
   }
 
   async #look(patience: number): Promise<Head> {
@@ -114,9 +129,11 @@ export class Log {
     );
     const head = newer.at(-1);
     if (head === undefined) return known;
-    const applied = await this.#waitFor(head.position, patience);
+    // Nobody else is about to apply what this process failed to apply.
+    const applied = await this.#waitFor(head.position, this.#hasFailed ? 0 : patience);
     for (const { position } of newer) if (position > applied) await this.#applyStored(position);
     if (applied < head.position) await this.#noteApplied(head);
+    this.#hasFailed = false;
     this.#learn(head);
     return head;
   }
@@ -168,6 +185,7 @@ export class Log {
       this.#learn(head);
       await this.#trim();
     } catch {
+      this.#hasFailed = true;
       // It is committed. Whoever looks at the log next applies it, or says why it cannot be.
     }
   }
@@ -276,6 +294,8 @@ export class Log {
     await parts.deleteMany({ at: { $lt: now - KEPT_MS } });
   }
 }
+
+function nothing(): void {}
 
 /** The text of a position sorts like the position. */
 function positionId(position: number): string {

@@ -2,6 +2,7 @@
 import { type Db, type Document, MongoClient, type MongoClientOptions, MongoError, type WriteConcern } from 'mongodb';
 import { HoldfastError } from '../../errors.ts';
 import type { StoreReport } from '../store.ts';
+import { isDuplicateKey } from './apply.ts';
 import { collectionsOf, createIndexes } from './collections.ts';
 import { asking } from './failure.ts';
 
@@ -16,31 +17,25 @@ const CONNECT_MS_MAX = 5_000;
 const SOCKET_MS_MAX = 30_000;
 const WRITE_CONCERN_MS_MAX = 20_000;
 
-/** A connection to the database that the URL names. Write concern is the strongest, where the URL does not say. */
+/** A connection to the database that the URL names. What the URL says of settings is so; else they are the strongest. */
 export function connect(url: string): { readonly client: MongoClient; readonly db: Db } {
-  const client = new MongoClient(url, { ...limits, ...strongest(url) });
+  const named = new Set([...new URLSearchParams(url.split('?')[1] ?? '').keys()].map((name) => name.toLowerCase()));
+  const unnamed = Object.entries(defaults).filter(([name]) => !named.has(name.toLowerCase()));
+  // A write that got no answer is found out about by its position in the log.
+  const client = new MongoClient(url, { ...Object.fromEntries(unnamed), appName: 'holdfast', retryWrites: false });
   const name = new URL(url.replace(/^mongodb(\+srv)?:\/\/[^/?]*/, 'mongodb://host')).pathname.slice(1);
   return { client, db: client.db(name === '' ? DATABASE : decodeURIComponent(name)) };
 }
 
-const limits: MongoClientOptions = {
-  appName: 'holdfast',
+const defaults: MongoClientOptions = {
+  w: 'majority',
+  journal: true,
+  wtimeoutMS: WRITE_CONCERN_MS_MAX,
+  readPreference: 'primary',
   connectTimeoutMS: CONNECT_MS_MAX,
   serverSelectionTimeoutMS: CONNECT_MS_MAX,
   socketTimeoutMS: SOCKET_MS_MAX,
-  readPreference: 'primary',
-  // A write that got no answer is found out about by its position in the log.
-  retryWrites: false,
 };
-
-function strongest(url: string): MongoClientOptions {
-  const named = new Set([...new URLSearchParams(url.split('?')[1] ?? '').keys()].map((name) => name.toLowerCase()));
-  return {
-    ...(!named.has('w') && { w: 'majority' as const }),
-    ...(!named.has('journal') && !named.has('j') && { journal: true }),
-    ...(!named.has('wtimeoutms') && { wtimeoutMS: WRITE_CONCERN_MS_MAX }),
-  };
-}
 
 /**
  * Makes the indexes and the state, where they are missing.
@@ -54,11 +49,17 @@ export async function prepare(db: Db): Promise<void> {
       const detail = `It has format ${known.format}; this version reads up to ${FORMAT}.`;
       throw new HoldfastError('store_format', { detail });
     }
+    // The state comes last: where it is, the indexes are.
+    if (known !== null) return;
     await createIndexes(db);
     // Two processes may open an empty database at once: one of them makes the state.
-    const empty = { format: FORMAT, applied: 0, seq: 0, events: 0 };
-    if (known === null) await state.updateOne({ _id: 'state' }, { $setOnInsert: empty }, { upsert: true });
+    const empty = { _id: 'state', format: FORMAT, applied: 0, seq: 0, events: 0 } as const;
+    await state.insertOne(empty).catch(unlessThere);
   });
+}
+
+function unlessThere(error: unknown): void {
+  if (!isDuplicateKey(error)) throw error;
 }
 
 /** What a server says of itself. */

@@ -1,0 +1,111 @@
+/** A proxy before a MongoDB server that knows where a request begins and ends, and what becomes of each. */
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+
+/**
+ * `pass`: it reaches the server, and the reply the client. `unheard`: it reaches the server, and the reply ends the
+ * connection. `dropped`: neither. `held`: the connection ends for the client, and the request reaches the server when
+ * {@link MongoProxy.release} lets it.
+ */
+export type Fate = 'pass' | 'unheard' | 'dropped' | 'held';
+
+/** Commits an entry of the log. */
+export function isCommit(request: string): boolean {
+  return request.includes('insert\0') && request.includes('holdfast_log\0');
+}
+
+/** Writes anything. */
+export function isWrite(request: string): boolean {
+  return ['insert', 'update', 'delete'].some((command) => request.includes(`\x02${command}\0`));
+}
+
+export class MongoProxy {
+  /** What becomes of a request, by its bytes as latin-1 text. */
+  fate: (request: string) => Fate = () => 'pass';
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  readonly #held: { readonly server: Socket; readonly request: Buffer }[] = [];
+
+  private constructor(server: Server) {
+    this.#server = server;
+  }
+
+  /** Before the server that this URL names. */
+  static async start(url: string): Promise<MongoProxy> {
+    const server = createServer();
+    const proxy = new MongoProxy(server);
+    server.on('connection', (client) => proxy.#join(client, Number(new URL(url).port)));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return proxy;
+  }
+
+  get url(): string {
+    const address = this.#server.address();
+    return `mongodb://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
+  }
+
+  /** Ends every connection now. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.resetAndDestroy();
+  }
+
+  /** Lets the requests that were held reach the server, and waits for its replies, which nobody hears. */
+  async release(): Promise<void> {
+    for (const { server, request } of this.#held.splice(0)) {
+      server.write(request);
+      await once(server, 'data');
+      server.destroy();
+    }
+  }
+
+  async close(): Promise<void> {
+    this.cut();
+    this.#server.close();
+    await once(this.#server, 'close');
+  }
+
+  #join(client: Socket, port: number): void {
+    const server = connect(port, '127.0.0.1');
+    let isHeld = false;
+    let isUnheard = false;
+    const end = (): void => {
+      client.destroy();
+      if (!isHeld) server.destroy();
+    };
+    for (const socket of [client, server]) {
+      this.#sockets.add(socket);
+      socket.on('error', end);
+      socket.on('close', () => {
+        this.#sockets.delete(socket);
+        end();
+      });
+    }
+    forEachMessage(client, (request) => {
+      const fate = isHeld ? 'dropped' : this.fate(request.toString('latin1'));
+      isUnheard ||= fate === 'unheard';
+      if (fate === 'pass' || fate === 'unheard') server.write(request);
+      if (fate !== 'held') return;
+      isHeld = true;
+      this.#held.push({ server, request });
+      client.resetAndDestroy();
+    });
+    server.on('data', (bytes) => {
+      if (isUnheard) end();
+      else if (!isHeld) client.write(bytes);
+    });
+  }
+}
+
+/** A message begins with its length in bytes. */
+function forEachMessage(socket: Socket, run: (message: Buffer) => void): void {
+  let waiting = Buffer.alloc(0);
+  socket.on('data', (bytes: Buffer) => {
+    waiting = Buffer.concat([waiting, bytes]);
+    while (waiting.length >= 4 && waiting.length >= waiting.readInt32LE(0)) {
+      const length = waiting.readInt32LE(0);
+      run(waiting.subarray(0, length));
+      waiting = waiting.subarray(length);
+    }
+  });
+}
