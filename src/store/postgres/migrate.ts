@@ -92,11 +92,16 @@ async function formatOf(connections: Connections, schema: string): Promise<{ for
   return row === undefined ? null : { format: Number(row['format']), oldest: Number(row['oldest']) };
 }
 
-/** One step as one query, under a lock that ends with its transaction; nothing happens when somebody else has done it. */
+/**
+ * One step as one query, under a lock that ends with its transaction; nothing happens when somebody else has done it.
+ * While it waits for the lock somebody may make the schema, and this session may remember that there is none: it hears
+ * of it when it opens a table it has not opened in this transaction.
+ */
 function stepSql(schema: string, { format, oldest, sql }: Step): string {
   const name = quoted(schema);
   const body = `
 SELECT pg_advisory_xact_lock(hashtext('holdfast migration ${schema}'));
+SELECT FROM pg_catalog.pg_namespace LIMIT 0;
 CREATE SCHEMA IF NOT EXISTS ${name};
 SET LOCAL search_path = ${name}, pg_temp;
 CREATE TABLE IF NOT EXISTS format (format integer PRIMARY KEY, oldest integer NOT NULL);`;
