@@ -4,6 +4,8 @@ import { createHmac } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { fixed, HoldfastError, Reject } from 'holdfast';
 import { Webhook } from 'standardwebhooks';
+import { memoryStore } from '../src/store/memory.ts';
+import type { Store } from '../src/store/store.ts';
 import { Inbox, Sender, until } from './sending-world.ts';
 
 const valueOf = (headers: Record<string, unknown>, name: string): string => String(headers[name]);
@@ -167,6 +169,32 @@ describe('an endpoint made through the API', () => {
     assert.ok(last);
     assert.deepEqual(verified(after.body.secret, last), {});
     assert.throws(() => verified(body.secret, last));
+  });
+
+  test('has a key of its own for each signature it is changed to, and takes its pause with it when it goes', async () => {
+    await using inbox = await Inbox.start();
+    const stores: Store[] = [];
+    const store = (parts: Parameters<typeof memoryStore>[0]): Store => {
+      stores.push(memoryStore(parts));
+      return stores[0] ?? assert.fail();
+    };
+    await using sender = await Sender.start({}, { store });
+    const documents = async (kind: string): Promise<number> => (await stores[0]?.registry.list(kind))?.length ?? -1;
+    const { id, secret } = await sender.endpoint({ url: inbox.url });
+    const { body } = await sender.call<{ secrets: { kind: string; publicKey: string | null }[] }>(
+      `PATCH /api/endpoints/${id}`,
+      { signing: { kind: 'standard', keys: 'both' } },
+    );
+    assert.deepEqual(body.secrets.map(({ kind }) => kind).toSorted(), ['v1', 'v1a']);
+    await sender.gateway.emit('order.made', {});
+    const [got] = await inbox.received(1);
+    assert.ok(got);
+    assert.deepEqual(verified(secret, got), {});
+    assert.match(valueOf(got.headers, 'webhook-signature'), /v1a,/);
+    await sender.call(`PATCH /api/endpoints/${id}`, { state: 'paused' });
+    await sender.call(`DELETE /api/endpoints/${id}`);
+    await until(async () => (await documents('endpoint')) === 0);
+    assert.equal(await documents('pause'), 0);
   });
 
   test('is refused when its URL is blocked, or anything about it is not as it must be', async () => {

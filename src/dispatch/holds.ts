@@ -80,6 +80,13 @@ export class Holds {
     this.#options.observer.note('info', 'destination resumed', { destination, by });
   }
 
+  /** A destination is gone for good: its pause goes with it. */
+  async forget(destination: string): Promise<void> {
+    if (!this.#pauses.has(destination)) return;
+    await this.#options.committer.write({ kind: PAUSE, key: destination, value: null, ifVersion: null });
+    this.#pauses.delete(destination);
+  }
+
   /** Destinations held since before `time`: what was committed before it has been held as long. */
   heldSinceBefore(time: number, counted: readonly string[]): string[] {
     return counted.filter((name) => {

@@ -34,6 +34,8 @@ export interface EndpointsOptions {
   readonly sources: ReadonlySet<string>;
   /** Why a person paused it; `null`: nobody did. */
   readonly pausedBy: (id: string) => string | null;
+  /** It is gone: nothing else is to be kept of it. */
+  readonly forgotten: (id: string) => Promise<void>;
   /** It takes nothing from now on. */
   readonly disabled: (endpoint: EndpointView) => void;
 }
@@ -113,9 +115,11 @@ export class Endpoints {
   async update(id: string, change: EndpointChange, version: number | null = null): Promise<EndpointView> {
     return this.#change(id, version, async (stored) => {
       const next = await changedEndpoint({ id, stored }, change, this.#checks());
-      if (next.signing.kind === stored.signing.kind) return next;
-      const made = keysFor(next.signing, null).map((key) => this.#sealKey(id, key));
-      return { ...next, secrets: next.secrets.length > 0 ? next.secrets : made };
+      // What it is signed with from now on needs keys of its own, where it has none of that kind that stay.
+      const missing = keysFor(next.signing, null).filter(
+        ({ kind }) => !next.secrets.some((one) => one.kind === kind && one.expiresAt === null),
+      );
+      return { ...next, secrets: [...missing.map((key) => this.#sealKey(id, key)), ...next.secrets] };
     });
   }
 
@@ -211,6 +215,7 @@ export class Endpoints {
         if (!ended) await this.#wait();
       }
       if (this.#stopped) return;
+      await this.#options.forgotten(id);
       await committer.write({ kind: ENDPOINT, key: id, value: null, ifVersion: null });
       directory.apply(id, null);
     } catch (error) {

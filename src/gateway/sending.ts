@@ -82,6 +82,7 @@ export class Sending {
       committer,
       lanes,
       pausedBy: (id) => holds().pauseOf(id)?.by ?? null,
+      forgotten: (id) => holds().forget(id),
       disabled: ({ id, tenant, url, reason }) =>
         dispatcher().report({ type: 'endpoint.disabled', body: { endpoint: id, tenant, url, reason }, about: null }),
     });
