@@ -63,8 +63,11 @@ export interface Destination {
 /** Whether events of this source and type are for the destination. */
 export function takes(destination: Destination, source: string, type: string): boolean {
   if (!destination.from.has(source)) return false;
-  if (destination.types === null) return true;
-  return destination.types.some((pattern) =>
-    pattern.endsWith('*') ? type.startsWith(pattern.slice(0, -1)) : type === pattern,
-  );
+  return takesType(destination.types, type);
+}
+
+/** Whether a type is among these, `*` at the end as a wildcard; `null`: all are. */
+export function takesType(types: readonly string[] | null, type: string): boolean {
+  if (types === null) return true;
+  return types.some((pattern) => (pattern.endsWith('*') ? type.startsWith(pattern.slice(0, -1)) : type === pattern));
 }

@@ -100,32 +100,19 @@ export interface StoredEndpoint {
 }
 
 /** As it is shown: nothing secret, and nothing sealed. */
-export interface EndpointView {
+export interface EndpointView extends Omit<
+  StoredEndpoint,
+  'headerNames' | 'headers' | 'secrets' | 'authKind' | 'auth' | 'tls' | 'disabled' | 'deleting'
+> {
   readonly id: string;
-  readonly url: string;
-  readonly description: string;
-  readonly tenant: string | null;
-  readonly from: readonly string[];
-  readonly types: readonly string[] | null;
-  readonly filter: Filter | null;
+  /** Names only. */
   readonly headers: readonly string[];
-  readonly signing: SigningScheme;
   readonly secrets: readonly Omit<StoredSecret, 'sealed'>[];
   readonly auth: Auth['kind'] | null;
   readonly tls: boolean;
-  readonly method: 'POST' | 'original';
-  readonly ratePerS: number | null;
-  readonly concurrency: number;
-  readonly timeoutMs: number;
-  readonly retry: RetryPolicy;
-  readonly statusRules: StatusRules;
-  readonly retryAfterMaxMs: number;
-  readonly ordered: boolean;
   readonly state: 'active' | 'paused' | 'disabled';
   /** Why it is paused or disabled. */
   readonly reason: string | null;
-  readonly createdAt: number;
-  readonly updatedAt: number;
   /** Rises with every change; a change may name the one it was made from. */
   readonly version: number;
 }

@@ -4,7 +4,7 @@ import { EMITTED, OPERATIONAL, type StoredEvent } from '../core/event.ts';
 import type { Auth, EndpointTarget, Signing } from '../deliver/endpoint/target.ts';
 import type { TlsIdentity } from '../deliver/egress/egress.ts';
 import type { Runner } from '../deliver/runner.ts';
-import type { BreakerPolicy, Destination } from '../dispatch/destination.ts';
+import { type BreakerPolicy, type Destination, takesType } from '../dispatch/destination.ts';
 import type { StoredEndpoint } from './definition.ts';
 import type { Vault } from './vault.ts';
 
@@ -52,7 +52,7 @@ export class Entry {
   /** Whether an event of this source and type may be for it; the filter looks further. */
   takes(source: string, type: string): boolean {
     const { from, types } = this.stored;
-    return from.includes(source) && (types === null || types.some((pattern) => matches(pattern, type)));
+    return from.includes(source) && takesType(types, type);
   }
 
   accepts(event: StoredEvent, bodies: BodyOnce): boolean {
@@ -131,8 +131,4 @@ export class Entry {
   #open(sealed: string | null, field: string): unknown {
     return sealed === null ? null : JSON.parse(this.#vault.open(sealed, `${this.id} ${field}`));
   }
-}
-
-function matches(pattern: string, type: string): boolean {
-  return pattern.endsWith('*') ? type.startsWith(pattern.slice(0, -1)) : type === pattern;
 }
