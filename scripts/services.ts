@@ -8,33 +8,11 @@
  */
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Running, ServiceKind } from './services/kind.ts';
-import { mongodb } from './services/mongodb.ts';
-import { nats } from './services/nats.ts';
-import { POSTGRES_INSTALL, postgresPrograms, startPostgres } from './services/postgres.ts';
-import { redis } from './services/redis.ts';
-import { sqs } from './services/sqs.ts';
-
-const postgres: ServiceKind = {
-  name: 'postgres',
-  what: 'PostgreSQL',
-  command: POSTGRES_INSTALL,
-  met: () => postgresPrograms() !== null,
-  start: async () => {
-    const service = await startPostgres();
-    return { url: service.url, stop: () => service.remove() };
-  },
-};
-
-/** Every kind there is. A new one is a file in services/ and a place in this list. */
-const kinds: readonly ServiceKind[] = [postgres, mongodb, redis, nats, sqs];
-
-interface Named extends Running {
-  readonly name: string;
-}
+import { kinds, startAll } from './services/all.ts';
+import type { ServiceKind } from './services/kind.ts';
 
 /** What was asked for by name; all, where nothing was. Exits where a name is unknown. */
 function wanted(names: readonly string[]): readonly ServiceKind[] {
@@ -56,29 +34,11 @@ function present(asked: readonly ServiceKind[]): readonly ServiceKind[] {
   return asked.filter((kind) => kind.met());
 }
 
-/** Starts them beside each other. One that does not start is reported, and does not stop the others. */
-async function start(some: readonly ServiceKind[], directory: string): Promise<readonly Named[]> {
-  const started = await Promise.all(
-    some.map(async (kind) => {
-      const data = join(directory, kind.name);
-      mkdirSync(data);
-      try {
-        const running = await kind.start(data);
-        return [{ name: kind.name, url: running.url, stop: () => running.stop() }];
-      } catch (error) {
-        console.error(`${kind.name}: ${(error as Error).message}`);
-        return [];
-      }
-    }),
-  );
-  return started.flat();
-}
-
 async function main(): Promise<void> {
   const some = present(wanted(process.argv.slice(2)));
   const directory = mkdtempSync(join(tmpdir(), 'holdfast-services-'));
   const asked = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
-  const services = await start(some, directory);
+  const services = await startAll(some, directory);
   try {
     for (const service of services) console.log(`${service.name.padEnd(10)} ${service.url}`);
     if (services.length === 0) process.exitCode = 1;
