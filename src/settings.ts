@@ -24,6 +24,21 @@ export const settings = {
     about:
       'Where events are committed: sqlite:PATH, postgres://USER:PASSWORD@HOST/DATABASE or mongodb://USER:PASSWORD@HOST/DATABASE (shared by any number of gateways; need the packages pg and mongodb), or memory: (nothing survives the process).',
   },
+  queue: {
+    env: 'HOLDFAST_QUEUE',
+    type: 'text',
+    default: null,
+    secret: true,
+    about:
+      'What tells workers that something is ready, with a shared store: redis://HOST, nats://HOST or sqs://REGION; unset: they hear of it from the store.',
+  },
+  role: {
+    env: 'HOLDFAST_ROLE',
+    type: 'text',
+    default: 'all',
+    about:
+      'What this process does: all; gateway (takes webhooks and answers sync sources, leaves the rest to workers) or worker (attempts, takes no webhooks); the last two only with a shared store.',
+  },
   durability: {
     env: 'HOLDFAST_DURABILITY',
     type: 'text',

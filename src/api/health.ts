@@ -1,6 +1,7 @@
 /** Alive and ready, for load balancers and people; metrics for Prometheus. */
 import { z } from '@hono/zod-openapi';
 import { isId } from '../core/id.ts';
+import type { BrokerState } from '../dispatch/broker.ts';
 import type { StoreReport } from '../store/store.ts';
 import { queuesStatus } from './queues.ts';
 import { jsonRoute, rawRoute, type Route, Status } from './route.ts';
@@ -11,7 +12,11 @@ const withToken = { description: 'Only with the token.' };
 
 const healthShape = z.object({
   status: z.enum(['ok', 'degraded', 'unavailable']),
-  services: z.object({ queues: state, store: state }),
+  services: z.object({
+    queues: state,
+    store: state,
+    broker: state.optional().openapi({ description: 'Of the setting `queue`, where it is set.' }),
+  }),
   features: z.record(z.string(), z.union([z.boolean(), z.string()])),
   queues: z.object({
     ready: z.boolean(),
@@ -34,6 +39,7 @@ const health = jsonRoute({
   handle(_given, { port, features, authorized, version }): z.output<typeof healthShape> {
     const { ready, reason } = port.ready();
     const report = port.report();
+    const broker = port.queue();
     const queues = queuesStatus(port);
     const status = queues === 'operational' ? 'ok' : queues;
     const destinations = Object.fromEntries(
@@ -42,7 +48,7 @@ const health = jsonRoute({
     );
     return {
       status,
-      services: { queues, store: ready ? 'operational' : 'unavailable' },
+      services: { queues, store: ready ? 'operational' : 'unavailable', ...(broker && { broker: broker.state }) },
       features,
       queues: { ready, ...driverOf(report), ...(authorized ? { reason, destinations } : {}) },
       ...(authorized ? { version } : {}),
@@ -53,6 +59,15 @@ const health = jsonRoute({
 function driverOf(report: StoreReport | null): { readonly driver: string | null; readonly inMemoryMode: boolean } {
   return { driver: report?.driver ?? null, inMemoryMode: report?.durability === 'none' };
 }
+
+const queueShape = z.object({
+  state,
+  reason: z.string().nullable(),
+  driver: z.string().nullable(),
+  place: z.string().nullable(),
+  settings: z.record(z.string(), z.union([z.string(), z.number()])),
+  warnings: z.array(z.string()),
+});
 
 const ready = jsonRoute({
   method: 'get',
@@ -72,10 +87,14 @@ const ready = jsonRoute({
       .record(z.string(), z.union([z.string(), z.number()]))
       .optional()
       .openapi(withToken),
+    queue: queueShape.optional().openapi({
+      description: 'Only with the token, and where a queue is set. Without it nothing is lost: work waits.',
+    }),
   }),
   handle(_given, { port, authorized }) {
     const { ready, reason } = port.ready();
-    return new Status(ready ? 200 : 503, authorized ? { ready, reason, ...ackOf(port.report()) } : { ready });
+    if (!authorized) return new Status(ready ? 200 : 503, { ready });
+    return new Status(ready ? 200 : 503, { ready, reason, ...ackOf(port.report()), ...queueOf(port.queue()) });
   },
 });
 
@@ -83,6 +102,13 @@ function ackOf(report: StoreReport | null): Partial<StoreReport> {
   if (report === null) return {};
   const { driver, ackMeaning, durability, copies, settings } = report;
   return { driver, ackMeaning, durability, copies, settings };
+}
+
+function queueOf(broker: BrokerState | null): { readonly queue?: z.input<typeof queueShape> } {
+  if (broker === null) return {};
+  const { state, reason, report } = broker;
+  const { driver = null, place = null, settings = {}, warnings = [] } = report ?? {};
+  return { queue: { state, reason, driver, place, settings, warnings: [...warnings] } };
 }
 
 const metrics = rawRoute({

@@ -9,6 +9,7 @@ import type { EventTypeInfo } from '../deliver/event-types.ts';
 import type { RejectionLog } from '../ingest/rejections.ts';
 import type { StreamOccurrence } from '../observe/stream.ts';
 import type { LiveFigures } from '../observe/stats.ts';
+import type { BrokerState } from '../dispatch/broker.ts';
 import type { ReplayFilter, ReplayPlan, ReplayRequest, ReplayStatus } from '../dispatch/replay.ts';
 import type { HistoryStore, Listed, Page, StoreCounts, StoreReport } from '../store/store.ts';
 
@@ -140,6 +141,8 @@ export interface AdminPort {
     readonly ids?: readonly string[];
   }): Promise<{ readonly accepted: number; readonly refused: number }>;
   report(): StoreReport | null;
+  /** How the queue is; `null`: none is set. */
+  queue(): BrokerState | null;
   /** Whether the store takes commits now; else why not. */
   ready(): { readonly ready: boolean; readonly reason: string | null };
   counts(): Promise<StoreCounts>;

@@ -260,6 +260,7 @@ const info = jsonRoute({
         durability: z.enum(['none', 'process-crash', 'power-cut']),
         copies: count,
         settings: z.record(z.string(), z.union([z.string(), z.number()])),
+        shared: z.boolean().openapi({ description: 'Whether several processes work on it at once.' }),
         unclean: z.boolean(),
         format: count,
       })

@@ -29,6 +29,7 @@ export function tenantPort(port: AdminPort, tenant: string): AdminPort {
       return refuse();
     },
     report: () => port.report(),
+    queue: () => null,
     ready: () => port.ready(),
     // For what comes next of a delivery; who paused a destination is not a tenant's to know.
     destinations: () => port.destinations().map(forTenant),

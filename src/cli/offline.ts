@@ -57,6 +57,7 @@ function readingPort(store: Store, report: StoreReport, rejections: RejectionLog
     history: store.history,
     rejections,
     report: () => report,
+    queue: () => null,
     ready: () => ({ ready: false, reason: 'no gateway runs' }),
     counts: () => store.history.counts(),
     overall: () => stats.overall(),

@@ -33,7 +33,8 @@ function facts({ gateway, listeners, setup, surroundings, sources: given }: Welc
   const { ingest, admin } = listeners;
   const base = urlOf(ingest);
   const here = (path: string): string => relative(surroundings.cwd, path) || '.';
-  const sources = given.map(({ name, path, verifier, proves }): [string, string] => [
+  const { role } = setup.settings;
+  const sources = (role === 'worker' ? [] : given).map(({ name, path, verifier, proves }): [string, string] => [
     name,
     `POST ${base}${path}  (${verifier}${proves ? '' : ': PROVES NOTHING, anybody may send'})`,
   ]);
@@ -43,6 +44,7 @@ function facts({ gateway, listeners, setup, surroundings, sources: given }: Welc
   const token = setup.settings.adminToken === null ? `  (token ${kept})` : '';
   return [
     ...(setup.file === null ? [] : [['config', here(setup.file)] as [string, string]]),
+    ...(role === 'all' ? [] : [['role', role] as [string, string]]),
     ...sources,
     ['a 2xx means', gateway.report?.ackMeaning ?? 'unknown'],
     ...store,

@@ -18,21 +18,24 @@ import type {
   ClaimRef,
   CommitAnswers,
   CommitBatch,
-  EventAnswer,
   NewDelivery,
   NewEvent,
   Settlement,
   WorkStore,
 } from '../store/store.ts';
+import { Arrivals } from './arrivals.ts';
 import { Answers, NO_ANSWER, type Waited } from './answers.ts';
+import type { Broker } from './broker.ts';
 import { HandOffBudget } from './budget.ts';
 import type { Destination } from './destination.ts';
 import { dueAt, EMIT_WINDOW_MS, emittedEvent, type Origin } from './emitted.ts';
 import { Feeder } from './feeder.ts';
+import { Hinted } from './hinted.ts';
 import { Intake } from './intake.ts';
 import { Lane } from './lane.ts';
 import type { LaneHost } from './lane-host.ts';
 import { type Directory, Lanes } from './lanes.ts';
+import { Offers } from './offers.ts';
 import { operationalEvent, type Report } from './operational.ts';
 import type { Running } from './running.ts';
 import { deathOf, type Ended, outcomeOf } from './settle.ts';
@@ -53,6 +56,12 @@ export interface DispatcherOptions {
   readonly paused: (destination: string) => boolean;
   /** The responder of each `sync` source. */
   readonly responders: ReadonlyMap<string, string>;
+  /** What this process does; a gateway attempts the responders only. */
+  readonly role: Role;
+  /** Tells workers what is ready; `null`: they hear of it from the store. */
+  readonly broker: Broker | null;
+  /** How often to look for work of others when nothing says that there is any, in ms. */
+  readonly lookMs: number;
   readonly runningMax: number;
   readonly handOffBytesMax: number;
   readonly leaseMs: number;
@@ -62,6 +71,9 @@ export interface DispatcherOptions {
   /** The store found damage in what it has. */
   readonly damaged: (error: HoldfastError) => void;
 }
+
+/** What a process does: accept and attempt, only accept, only attempt. */
+export type Role = 'all' | 'gateway' | 'worker';
 
 /** After an unclean stop, every start is committed before its code runs, for this long. */
 const CAREFUL_MS = 60_000;
@@ -80,7 +92,9 @@ export class Dispatcher implements LaneHost {
   readonly #options: DispatcherOptions;
   readonly #feeder: Feeder;
   readonly #worker: string;
-  readonly #undone = new WeakSet<Append>();
+  readonly #arrivals: Arrivals;
+  readonly #offers: Offers | null;
+  readonly #hinted: Hinted | null;
   readonly #suspects: Suspects;
   #unmarked: Running[] = [];
   #carefulUntil = 0;
@@ -99,7 +113,8 @@ export class Dispatcher implements LaneHost {
     const { clock, directory, destinations, paused, observer } = options;
     const make = (destination: Destination): Lane => new Lane(destination, this);
     const rested = (name: string): void => observer.rested(name);
-    this.lanes = new Lanes({ fixed: destinations, directory, clock, make, paused, rested });
+    const attempts = (name: string): boolean => this.attempts(name);
+    this.lanes = new Lanes({ fixed: destinations, directory, clock, make, paused, rested, attempts });
     this.intake = new Intake({ lanes: this.lanes, directory, started: () => this.#started });
     this.committer = new Committer({
       store: options.store,
@@ -120,7 +135,18 @@ export class Dispatcher implements LaneHost {
       committed: () => this.committer.idle(),
       over: () => this.#pumpAll(),
     });
-    this.#feeder = new Feeder({ ...options, lanes: this.lanes, budget: this.budget });
+    const { broker, lookMs } = options;
+    this.#feeder = new Feeder({ ...options, lanes: this.lanes, budget: this.budget, hears: broker === null, lookMs });
+    this.#offers = broker === null ? null : new Offers({ broker, clock });
+    this.#hinted = broker === null || options.role === 'gateway' ? null : this.#makeHinted(broker);
+    this.#arrivals = new Arrivals({
+      lanes: this.lanes,
+      intake: this.intake,
+      feeder: this.#feeder,
+      observer,
+      offers: this.#offers,
+      release: (claims) => this.release(claims, 0),
+    });
   }
 
   // ----------------------------------------------------------------------------------------------- lifecycle
@@ -131,6 +157,7 @@ export class Dispatcher implements LaneHost {
     if (unclean) this.#carefulUntil = this.clock.monotonic() + CAREFUL_MS;
     this.lanes.counted(open);
     this.#feeder.start();
+    this.#hinted?.start();
     this.#tick();
   }
 
@@ -144,14 +171,16 @@ export class Dispatcher implements LaneHost {
   /** Takes nothing more, lets running attempts end within the grace, gives the rest back, commits it all. */
   async stop(graceMs: number): Promise<void> {
     const until = this.clock.monotonic() + graceMs;
-    this.#feeder.stop();
     this.#beat?.cancel();
+    await this.#hinted?.stop();
+    this.#feeder.stop();
     for (const lane of this.lanes.values()) lane.flush();
     for (const lane of this.lanes.values()) lane.close();
     while (this.slots.running > 0 && this.clock.monotonic() < until) await this.#wait(10);
     for (const lane of this.lanes.values()) lane.abandon();
     this.release(this.#suspects.giveUp(), 0);
     this.answers.close();
+    await this.#offers?.idle();
     await Promise.all([...this.lanes.values()].map((lane) => lane.destination.runner.close()));
   }
 
@@ -167,8 +196,7 @@ export class Dispatcher implements LaneHost {
     try {
       return await this.committer.append(append);
     } catch (error) {
-      this.#undone.add(append);
-      this.withdraw(append.events);
+      this.#arrivals.undo(append);
       throw error;
     }
   }
@@ -186,64 +214,11 @@ export class Dispatcher implements LaneHost {
     return { event, dedupeWindowMs: EMIT_WINDOW_MS, deliveries: this.intake.deliveries(event, dueAt(emitted)) };
   }
 
-  // ------------------------------------------------------------------------------------------------- commits
-
   #committed(batch: CommitBatch, answers: CommitAnswers): void {
-    for (let index = 0; index < batch.appends.length; index++) {
-      const append = batch.appends[index];
-      const answer = answers.appends[index];
-      if (append !== undefined)
-        this.#appended(append.events, answer?.status === 'committed' ? answer.events : null, this.#undone.has(append));
-    }
-    for (let index = 0; index < batch.settlements.length; index++) {
-      const settlement = batch.settlements[index];
-      const answer = answers.settlements[index];
-      if (settlement !== undefined)
-        this.#appended(settlement.emits, answer?.status === 'committed' ? answer.emits : null, false);
-    }
-    for (const row of batch.settlements)
-      if (row.outcome.kind === 'retry') this.#feeder.wakeAt(batch.now + row.outcome.delayMs);
-    for (const row of batch.releases) if (row.delayMs > 0) this.#feeder.wakeAt(batch.now + row.delayMs);
-    for (const row of batch.replays) this.#replayed(row.destination);
-    for (const name of answers.ready) this.lanes.get(name)?.wake();
-    if (this.#throttled && this.committer.unsettled < UNSETTLED_MAX / 2) {
-      this.#throttled = false;
-      this.#pumpAll();
-    }
-  }
-
-  #appended(events: readonly NewEvent[], answers: readonly EventAnswer[] | null, undone: boolean): void {
-    for (let index = 0; index < events.length; index++) {
-      const event = events[index];
-      const answer = answers?.[index];
-      if (event === undefined) continue;
-      if (answer?.status === 'committed') this.#arrived(event, answer.claims, undone);
-      else if (!undone) this.withdraw([event]);
-      if (answer?.status === 'duplicate') this.observer.duplicate(event.event.source, answer.eventId, answer.differs);
-    }
-  }
-
-  #arrived({ event, deliveries }: NewEvent, claims: readonly (Claim | null)[], undone: boolean): void {
-    this.observer.accepted(event, deliveries.length);
-    for (let index = 0; index < deliveries.length; index++) {
-      const delivery = deliveries[index];
-      const lane = delivery === undefined ? undefined : this.lanes.get(delivery.destination);
-      const claim = claims[index] ?? null;
-      // Its endpoint was deleted while it was being committed: whoever deletes it ends this one too.
-      if (lane === undefined && claim !== null) this.release([claim], 0);
-      if (delivery === undefined || lane === undefined) continue;
-      const bytes = event.body?.length ?? 0;
-      if (undone) lane.inflow.restore(delivery.handOff, bytes);
-      if (delivery.dead !== null) {
-        lane.inflow.leave(delivery.handOff, bytes);
-        this.observer.died(delivery.destination, event, delivery.dead, null);
-        continue;
-      }
-      this.observer.queued(delivery.destination);
-      lane.arrived(delivery, claim, bytes);
-      if (delivery.dueAt !== null) this.#feeder.wakeAt(delivery.dueAt);
-      lane.pump();
-    }
+    this.#arrivals.committed(batch, answers);
+    if (!this.#throttled || this.committer.unsettled >= UNSETTLED_MAX / 2) return;
+    this.#throttled = false;
+    this.#pumpAll();
   }
 
   /** Routed events that are not going to be committed after all. */
@@ -251,14 +226,12 @@ export class Dispatcher implements LaneHost {
     this.intake.withdraw(rows);
   }
 
-  #replayed(destination: string): void {
-    const lane = this.lanes.get(destination);
-    if (lane === undefined) return;
-    lane.open++;
-    lane.wake();
-  }
-
   // ---------------------------------------------------------------------------------------------- lane host
+
+  attempts(destination: string): boolean {
+    const { role, responders } = this.#options;
+    return role !== 'gateway' || [...responders.values()].includes(destination);
+  }
 
   mayStart(): boolean {
     if (this.#suspects.alone || this.committer.state !== 'open') return false;
@@ -371,6 +344,13 @@ export class Dispatcher implements LaneHost {
   }
 
   // --------------------------------------------------------------------------------------------------- other
+
+  #makeHinted(broker: Broker): Hinted {
+    const { clock, directory } = this.#options;
+    const claim = (names: readonly string[], ids: readonly string[]): Promise<boolean> =>
+      this.#feeder.claimNamed(names, ids);
+    return new Hinted({ broker, clock, lanes: this.lanes, directory, claim });
+  }
 
   #pumpAll(): void {
     for (const lane of this.lanes.values()) lane.pump();

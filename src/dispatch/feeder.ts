@@ -17,14 +17,16 @@ export interface FeederOptions {
   readonly lanes: Lanes;
   readonly leaseMs: number;
   readonly budget: HandOffBudget;
+  /** Whether to listen to what other processes make ready; hints of a queue say it better. */
+  readonly hears: boolean;
+  /** How often to look when nothing is known to fall due: another process, or a clock that jumped, may know better. */
+  readonly lookMs: number;
   /** The store found damage in what it has. */
   readonly damaged: (error: HoldfastError) => void;
 }
 
 /** What falls due within this time is fetched by one query. */
 const WAKE_STEP_MS = 10;
-/** Even when nothing is known to fall due: another process, or a clock that jumped, may know better. */
-const WAKE_IDLE_MS = 5000;
 const RETRY_FIRST_MS = 500;
 const RETRY_LAST_MS = 60_000;
 
@@ -51,9 +53,9 @@ export class Feeder {
   /** Looks for work that was there before. */
   start(): void {
     this.#running = true;
-    const { store, lanes, clock } = this.#options;
+    const { store, lanes, clock, hears } = this.#options;
     for (const lane of lanes.values()) lane.wake();
-    this.#stopHearing = store.onReady?.((names) => this.#heard(names)) ?? null;
+    if (hears) this.#stopHearing = store.onReady?.((names) => this.#heard(names)) ?? null;
     this.wakeAt(clock.now());
     this.#renewLater();
   }
@@ -88,18 +90,18 @@ export class Feeder {
     if (!this.#running || time >= this.#wakeAt) return;
     this.#wakeAt = time;
     this.#wake?.cancel();
-    const delayMs = Math.min(WAKE_IDLE_MS, Math.max(0, time - this.#options.clock.now()));
+    const delayMs = Math.min(this.#options.lookMs, Math.max(0, time - this.#options.clock.now()));
     this.#wake = this.#options.clock.schedule(delayMs, () => void this.#look());
   }
 
   async #look(): Promise<void> {
-    const { store, clock, lanes, observer } = this.#options;
+    const { store, clock, lanes, observer, lookMs } = this.#options;
     this.#wakeAt = Number.POSITIVE_INFINITY;
     try {
       const found = await store.wakeUps(lanes.working(), clock.now());
       for (const name of found.ready) lanes.get(name)?.wake();
       const soonest = clock.now() + WAKE_STEP_MS;
-      this.wakeAt(Math.max(soonest, Math.min(found.nextAt ?? Number.POSITIVE_INFINITY, clock.now() + WAKE_IDLE_MS)));
+      this.wakeAt(Math.max(soonest, Math.min(found.nextAt ?? Number.POSITIVE_INFINITY, clock.now() + lookMs)));
     } catch (error) {
       observer.note('error', 'could not look for what falls due', { error: String(error) });
       this.wakeAt(clock.now() + RETRY_FIRST_MS);
@@ -124,6 +126,24 @@ export class Feeder {
       }
     }
     this.#claiming = false;
+  }
+
+  /** Claims just these, which a hint named, for those of these destinations that they are of. `false`: it failed. */
+  async claimNamed(destinations: readonly string[], ids: readonly string[]): Promise<boolean> {
+    const { store, clock, leaseMs, lanes } = this.#options;
+    const wants = destinations.map((destination) => ({ destination, slots: 0, bytesMax: 0 }));
+    try {
+      const { claims, more } = await store.claim({ now: clock.now(), leaseMs, wants, ids });
+      const waiting = new Set(more);
+      const byDestination = Map.groupBy(claims, (claim) => claim.destination);
+      for (const name of new Set([...byDestination.keys(), ...more])) {
+        lanes.get(name)?.claimed(byDestination.get(name) ?? [], waiting.has(name));
+      }
+      return true;
+    } catch (error) {
+      this.#failed(wants, error);
+      return false;
+    }
   }
 
   /** Nothing could be claimed: it is tried again, later each time. What is damaged is not going to get better. */

@@ -14,6 +14,8 @@ export interface LaneHost {
   readonly observer: Observer;
   readonly slots: Slots;
   readonly budget: HandOffBudget;
+  /** Whether this process attempts what this destination is owed. */
+  attempts(destination: string): boolean;
   /** Whether attempts may start now: the store takes outcomes, nothing runs alone, nothing is stopping hard. */
   mayStart(): boolean;
   /** Whether a start must be committed before the code runs. */

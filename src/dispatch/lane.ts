@@ -41,12 +41,15 @@ export class Lane implements SlotUser {
   #timer: Timer | null = null;
   #queuedSince = 0;
   #gaveWayAt = Number.NEGATIVE_INFINITY;
-  /** Open deliveries, in the store and in memory; for the bound of the backlog. */
+  /** Open deliveries, in the store and in memory; for the bound of the backlog. On a shared store an estimate. */
   open = 0;
+  /** This process accepts for it, and leaves its deliveries to workers. */
+  readonly dormant: boolean;
 
   constructor(destination: Destination, host: LaneHost) {
     this.#destination = destination;
     this.#host = host;
+    this.dormant = !host.attempts(destination.name);
     this.inflow = new Inflow(host.budget);
     this.#timeouts = new Timeouts(this.#running, host.clock);
     this.pace = new Pace(destination, host.clock, host.observer);
@@ -104,7 +107,8 @@ export class Lane implements SlotUser {
   /** How a new delivery is to reach this lane; its place in `inflow` is left once, by `arrived` or when it is withdrawn. */
   reserve(bytes: number, direct: boolean): HandOff {
     const waiting = this.queued + this.inflow.reserved;
-    if (!direct || this.#behind() || this.held || waiting >= QUEUE_MAX || !this.inflow.reserve(bytes)) {
+    const behind = this.#storeHasMore || this.inflow.passing > 0;
+    if (!direct || this.dormant || behind || this.held || waiting >= QUEUE_MAX || !this.inflow.reserve(bytes)) {
       this.inflow.pass();
       return 'no';
     }
@@ -120,8 +124,14 @@ export class Lane implements SlotUser {
     else if (delivery.dueAt === null) this.wake();
   }
 
+  /** Whether it could do with more than it has, from wherever. */
+  get wantsHints(): boolean {
+    return !this.dormant && !this.held && !this.#closing && this.queued <= this.pace.limit;
+  }
+
   /** The store has ready work for this lane. */
   wake(): void {
+    if (this.dormant) return;
     this.#storeHasMore = true;
     this.#feed();
   }
@@ -216,7 +226,6 @@ export class Lane implements SlotUser {
   }
 
   #start(): void {
-    const { clock } = this.#host;
     const queued = this.#waiting.shift(this.destination.batch?.size ?? 1);
     let bytes = 0;
     let marked = true;
@@ -224,9 +233,9 @@ export class Lane implements SlotUser {
       bytes += one.bytes;
       marked &&= one.marked || this.#trusted;
     }
-    const running = new Running(
+    const running = this.#attempt(
       queued.map((one) => one.claim),
-      { timeoutMs: this.destination.timeoutMs, startedAt: clock.now(), since: clock.monotonic(), bytes, marked },
+      { bytes, marked },
     );
     this.pace.spend();
     this.#begin(running);
@@ -237,6 +246,12 @@ export class Lane implements SlotUser {
       if (!marked) this.#host.began(running);
       void this.#run(running);
     }
+  }
+
+  #attempt(claims: readonly Claim[], of: { readonly bytes: number; readonly marked: boolean }): Running {
+    const { clock } = this.#host;
+    const { timeoutMs } = this.destination;
+    return new Running(claims, { timeoutMs, startedAt: clock.now(), since: clock.monotonic(), ...of });
   }
 
   #begin(running: Running): void {
@@ -275,21 +290,14 @@ export class Lane implements SlotUser {
 
   /** Runs a suspect alone, whatever the lane's own limits; resolves when it ended. */
   async runAlone(claim: Claim): Promise<void> {
-    const { clock, slots } = this.#host;
     const bytes = claim.event.body?.length ?? 0;
     if (this.held || this.#closing || !(await this.#host.commitStarts([claim]))) {
       this.#host.budget.give(bytes);
       this.#host.release([claim], 0);
       return;
     }
-    const running = new Running([claim], {
-      timeoutMs: this.destination.timeoutMs,
-      startedAt: clock.now(),
-      since: clock.monotonic(),
-      bytes,
-      marked: true,
-    });
-    slots.force();
+    const running = this.#attempt([claim], { bytes, marked: true });
+    this.#host.slots.force();
     this.#begin(running);
     await this.#run(running);
   }
@@ -373,10 +381,6 @@ export class Lane implements SlotUser {
   /** What it runs cannot end the process: no start has to be marked. */
   get #trusted(): boolean {
     return this.destination.runner.trusted === true;
-  }
-
-  #behind(): boolean {
-    return this.#storeHasMore || this.inflow.passing > 0;
   }
 
   #feed(): void {

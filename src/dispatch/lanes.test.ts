@@ -35,6 +35,7 @@ function world(count: number) {
     observer: silentObserver,
     slots: new Slots(10),
     budget: new HandOffBudget(1000),
+    attempts: () => true,
     mayStart: () => true,
     hungry: () => undefined,
     release: () => undefined,
@@ -50,6 +51,7 @@ function world(count: number) {
     },
     clock,
     make: (destination) => new Lane(destination, host),
+    attempts: () => true,
     paused: (name) => name === 'ep_7',
     rested: (name) => void rested.push(name),
   });

@@ -33,6 +33,8 @@ export interface LanesOptions {
   readonly directory: Directory;
   readonly clock: Clock;
   readonly make: (destination: Destination) => Lane;
+  /** Whether this process attempts what it is owed. */
+  readonly attempts: (name: string) => boolean;
   /** Whether a person paused it. */
   readonly paused: (name: string) => boolean;
   /** A lane was let go. */
@@ -96,11 +98,11 @@ export class Lanes {
     return this.#options.directory.disabledSince(name);
   }
 
-  /** The names of all destinations that are not held. */
+  /** The names of all destinations that this process attempts now: not held, not left to workers. */
   working(): string[] {
-    const { directory, paused } = this.#options;
+    const { directory, paused, attempts } = this.#options;
     const names = [...this.#fixed, ...directory.names()];
-    return names.filter((name) => !(this.#awake.get(name)?.paused ?? paused(name)));
+    return names.filter((name) => attempts(name) && !(this.#awake.get(name)?.paused ?? paused(name)));
   }
 
   /** What each destination is owed, as the store counted it at the start. */

@@ -1,5 +1,6 @@
 /** What the admin API asks, answered from the parts of a gateway. */
 import type { AdminPort, DestinationLive, DestinationState, EndpointsPort, SourceInfo } from '../api/port.ts';
+import type { Broker } from '../dispatch/broker.ts';
 import type { Destination } from '../dispatch/destination.ts';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import { FAN_OUT } from '../dispatch/fan-out.ts';
@@ -20,6 +21,7 @@ import type { Tokens } from './tokens.ts';
 export interface AdminParts {
   readonly store: Store;
   readonly report: StoreReport;
+  readonly broker: Broker | null;
   readonly dispatcher: Dispatcher;
   readonly holds: Holds;
   readonly replays: Replays;
@@ -49,6 +51,7 @@ export function adminPort(parts: AdminParts): AdminPort {
     rejections: parts.rejections,
     verifyAgain: parts.verifyAgain,
     report: () => parts.report,
+    queue: () => parts.broker?.state ?? null,
     ready: () => {
       const gate = parts.gate();
       return { ready: gate === 'open', reason: gate === 'open' ? null : gate };

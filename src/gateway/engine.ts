@@ -10,6 +10,7 @@ import { CheckedRunner } from '../deliver/checked.ts';
 import type { EventTypes } from '../deliver/event-types.ts';
 import { LoopBlame } from '../deliver/loop-blame.ts';
 import type { Emitted } from '../deliver/runner.ts';
+import type { Broker } from '../dispatch/broker.ts';
 import type { Destination } from '../dispatch/destination.ts';
 import { Dispatcher } from '../dispatch/dispatcher.ts';
 import { fanOutDestination } from '../dispatch/fan-out.ts';
@@ -20,7 +21,7 @@ import { HoldfastError } from '../errors.ts';
 import type { Acceptor } from '../ingest/accept.ts';
 import { TrustedProxies } from '../ingest/proxies.ts';
 import { verifyAgain } from '../ingest/again.ts';
-import type { EventAnswer, NewEvent, Store, StoreReport } from '../store/store.ts';
+import type { EventAnswer, NewEvent, Store, StoreCounts, StoreReport } from '../store/store.ts';
 import { adminPort } from './admin.ts';
 import { Alerts } from './alerts.ts';
 import { AuditLog } from './audit.ts';
@@ -31,6 +32,7 @@ import { vaultKeys } from './keys.ts';
 import type { Observing } from './observing.ts';
 import { alertsOf, retentionOf } from './parts.ts';
 import { peaksOf, savePeaks } from './peaks.ts';
+import { openBroker, roleOf } from './queues.ts';
 import { RELEASE } from './release.ts';
 import { Sending } from './sending.ts';
 import { adminToken, storeDirectory } from './token.ts';
@@ -43,6 +45,7 @@ export type Gate = 'open' | 'stopping' | 'disk_reserve' | 'store_unavailable';
 interface Opened {
   readonly store: Store;
   readonly report: StoreReport;
+  readonly broker: Broker | null;
   readonly token: string;
   /** Seal the secrets of endpoints. */
   readonly keys: readonly string[];
@@ -63,6 +66,9 @@ export interface EngineParts {
 }
 
 const LEASE_MS = 60_000;
+const IDLE_MS = 5000;
+/** Where nothing tells of what other processes make ready. */
+const LOOK_MS = 250;
 const SEEN_MS = 3_600_000;
 const ALERTS_MS = 15_000;
 
@@ -86,6 +92,7 @@ export class Engine {
   readonly #store: Store;
   readonly #sources: ReadonlySet<string>;
   readonly #sending: Sending;
+  readonly #broker: Broker | null;
   readonly #holds: Holds;
   readonly #replays: Replays;
   readonly #retention: Retention;
@@ -98,17 +105,18 @@ export class Engine {
   /** @throws HoldfastError config_invalid */
   constructor(parts: EngineParts, opened: Opened) {
     const { clock, ids, config, observing, acceptor } = parts;
-    const { store, report, token } = opened;
+    const { store, report, token, broker } = opened;
     this.#parts = parts;
     this.#store = store;
     this.report = report;
+    this.#broker = broker;
     this.token = token;
     this.#blame = new LoopBlame({ clock, observer: observing.observer });
     this.#sources = new Set([...config.sources.map(({ name }) => name), EMITTED, OPERATIONAL]);
     this.#alerts = new Alerts({
       clock,
       ...alertsOf(config.settings),
-      counts: () => store.history.counts(),
+      counts: () => this.#count(),
       freeBytes: () => this.#disk.freeBytes,
       report: (report) => this.dispatcher.report(report),
     });
@@ -142,6 +150,7 @@ export class Engine {
     this.port = adminPort({
       store,
       report,
+      broker,
       dispatcher: this.dispatcher,
       holds: this.#holds,
       replays: this.#replays,
@@ -166,14 +175,20 @@ export class Engine {
   /** Opens the store and puts everything in place. @throws as the store's `open`, and HoldfastError config_invalid */
   static async open(parts: EngineParts, store: Store): Promise<Engine> {
     const report = await store.work.open();
+    let broker: Broker | null = null;
     try {
+      broker = await openBroker(parts.config.settings, report, {
+        clock: parts.clock,
+        observer: parts.observing.observer,
+      });
       const token = await adminToken(parts.config.settings, parts.directory);
       await parts.acceptor.ports.rejections.open();
       const keys = await vaultKeys(parts.config.settings, parts.directory);
-      const engine = new Engine(parts, { store, report, token, keys });
+      const engine = new Engine(parts, { store, report, broker, token, keys });
       await engine.#begin();
       return engine;
     } catch (error) {
+      await broker?.close();
       await store.work.close(); // Whoever corrects what was wrong can start again.
       throw error;
     }
@@ -202,20 +217,20 @@ export class Engine {
     await this.#sending.start();
     await this.#holds.start();
     await this.#tokens.start();
-    const { destinations } = await this.#store.history.counts();
+    const counts = await this.#store.history.counts();
     stats.restorePeaks(await peaksOf(this.#store.registry));
     this.#blame.start();
     metrics.start();
-    dispatcher.start(
-      report.unclean,
-      new Map(destinations.map((row) => [row.destination, row.blocked + row.due + row.ready + row.claimed])),
-    );
+    dispatcher.start(report.unclean, openOf(counts));
     this.#retention.start();
     await this.#replays.resume();
     every(ALERTS_MS, () => void this.#alerts.look().catch(() => undefined));
     every(SEEN_MS, () => void this.#holds.seen().catch(() => undefined));
     const { driver: store, ackMeaning, unclean } = report;
-    observer.note('info', 'started', { store, ackMeaning, unclean, destinations: dispatcher.lanes.size });
+    const queue = this.#broker?.state.report?.driver;
+    const { role } = this.#parts.config.settings;
+    const size = dispatcher.lanes.size;
+    observer.note('info', 'started', { store, queue, role, ackMeaning, unclean, destinations: size });
   }
 
   /** Lets running attempts end within the grace, gives back the rest, commits it all, and closes the store. */
@@ -237,6 +252,7 @@ export class Engine {
     await committer.close();
     this.#blame.stop();
     await acceptor.ports.rejections.close();
+    await this.#broker?.close();
     await this.#store.work.close();
     observing.observer.note('info', 'stopped');
     observing.stop();
@@ -272,6 +288,13 @@ export class Engine {
       const duplicate = answer.status === 'duplicate';
       return { eventId: answer.eventId, duplicate, differs: duplicate && answer.differs };
     });
+  }
+
+  /** What the store counts; on a shared one it is also what each lane is owed, since others work on it too. */
+  async #count(): Promise<StoreCounts> {
+    const counts = await this.#store.history.counts();
+    if (this.report.shared) this.dispatcher.lanes.counted(openOf(counts));
+    return counts;
   }
 
   #destinations(): Destination[] {
@@ -322,6 +345,9 @@ export class Engine {
       responders: new Map(
         config.sources.flatMap(({ name, responder }) => (responder === null ? [] : [[name, responder]])),
       ),
+      role: roleOf(config.settings.role),
+      broker: this.#broker,
+      lookMs: this.report.shared && this.#broker === null && this.#store.work.onReady === undefined ? LOOK_MS : IDLE_MS,
       runningMax: config.settings.runningMax,
       handOffBytesMax: config.settings.handOffBytesMax,
       leaseMs: LEASE_MS,
@@ -359,4 +385,9 @@ function renamed(from: string, to: string): AuditRecord {
     after: null,
     ip: '',
   };
+}
+
+/** How many open deliveries each destination has. */
+function openOf({ destinations }: StoreCounts): ReadonlyMap<string, number> {
+  return new Map(destinations.map((row) => [row.destination, row.blocked + row.due + row.ready + row.claimed]));
 }

@@ -14,6 +14,7 @@ export interface Address {
 }
 
 export interface Listeners {
+  /** Where webhooks are taken. A worker takes none: then the same as `admin`. */
   readonly ingest: Address;
   /** The same as `ingest` when both share a port. */
   readonly admin: Address;
@@ -32,6 +33,7 @@ export interface ListenParts {
 /** @throws HoldfastError address_in_use, public_admin_refused */
 export async function listen(parts: ListenParts): Promise<Listeners> {
   const { settings, acceptor, admin } = parts;
+  if (settings.role === 'worker') return listenAdmin(parts);
   // On an address that others can reach, the admin API never shares the port: it stays on loopback unless told otherwise.
   const shared = settings.adminPort === null && isLoopback(settings.host);
   const ingest = createListener(acceptor, shared ? fallback(admin) : undefined);
@@ -63,6 +65,13 @@ export async function listen(parts: ListenParts): Promise<Listeners> {
     await own?.stop();
     throw error;
   }
+}
+
+/** A worker: `/health`, `/ready`, `/metrics` and the admin API, by default on a free port, since there are several. */
+async function listenAdmin({ settings, admin, token }: ListenParts): Promise<Listeners> {
+  const own = adminListener(admin, { host: settings.adminHost, port: settings.adminPort ?? 0, token });
+  const bound = await own.start();
+  return { ingest: bound, admin: bound, close: () => own.stop() };
 }
 
 /** What is no source's path goes to the admin API. */

@@ -210,6 +210,11 @@ export interface CommittedEvent {
   readonly eventId: string;
   /** In the order of `deliveries`; `null` where nothing was handed off. */
   readonly claims: readonly (Claim | null)[];
+  /**
+   * Shared stores: the ids of its deliveries, in the order of `deliveries`, that others may claim now, for hints; `null`:
+   * handed off, dead, or due later. One that waits for an earlier one of its order key may be among them.
+   */
+  readonly offers?: readonly (string | null)[];
 }
 
 export interface DuplicateEvent {

@@ -180,6 +180,7 @@ function report(unclean: boolean): StoreReport {
     durability: 'none',
     copies: 1,
     settings: {},
+    shared: false,
     unclean,
     format: 1,
   };

@@ -64,6 +64,8 @@ export interface StoreReport {
   readonly copies: number;
   /** Settings as read back, for `/ready` and `doctor`: `{ synchronous: 'FULL', … }`. */
   readonly settings: Readonly<Record<string, string | number>>;
+  /** Whether several processes work on it at once. */
+  readonly shared: boolean;
   /** Whether the last process that owned this store ended without closing it. `false` for shared stores. */
   readonly unclean: boolean;
   /** Format the store has now, and the oldest Holdfast that reads it. */

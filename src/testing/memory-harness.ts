@@ -12,7 +12,7 @@ export async function memoryHarness(): Promise<StoreHarness> {
   const store: MemoryStore = memoryStore({ clock, rowBytesMax: ROW_BYTES_MAX });
   return {
     clock,
-    capabilities: { embedded: true, durableTokens: true, rowBytesMax: ROW_BYTES_MAX },
+    capabilities: { embedded: true, durableTokens: true, offers: true, rowBytesMax: ROW_BYTES_MAX },
     open: async () => {
       await store.work.open();
       return store;

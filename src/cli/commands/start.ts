@@ -41,8 +41,11 @@ export const start = defineCommand({
     store: {
       type: 'text',
       value: 'STORE',
-      about: 'Where events are committed (sqlite:PATH or memory:), instead of the setting `store`.',
+      about:
+        'Where events are committed (sqlite:PATH, postgres://…, mongodb://… or memory:), instead of the setting `store`.',
     },
+    role: { type: 'text', value: 'ROLE', about: 'all, gateway or worker, instead of the setting `role`.' },
+    queue: { type: 'text', value: 'QUEUE', about: 'What tells workers of work, instead of the setting `queue`.' },
     'log-level': { type: 'text', value: 'LEVEL', about: 'Instead of the setting `logLevel`.' },
     drain: { type: 'flag', about: 'At the stop, works off what is ready first, within the grace.' },
   },
@@ -54,6 +57,8 @@ export const start = defineCommand({
       HOLDFAST_PORT: options.port?.toString(),
       HOLDFAST_ADMIN_PORT: options['admin-port']?.toString(),
       HOLDFAST_STORE: options.store,
+      HOLDFAST_ROLE: options.role,
+      HOLDFAST_QUEUE: options.queue,
       HOLDFAST_LOG_LEVEL: options['log-level'],
     });
     const setup = await findSetup({ ...invocation, environment }, options.config);

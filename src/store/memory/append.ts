@@ -52,7 +52,14 @@ function appendNew(tables: Tables, batch: CommitBatch, item: NewEvent): EventAns
   tables.countEvent(item.event.source, 'accepted');
   for (const delivery of item.deliveries) tables.addDelivery(row, birthOf(delivery), batch.now);
   const claims = item.deliveries.map((delivery, index) => handOff(tables, batch, { row, index, delivery }));
-  return { status: 'committed', eventId: item.event.id, claims };
+  const offers = item.deliveries.map((delivery, index) =>
+    claims[index] === null && mayBeClaimed(delivery, batch.now) ? (row.deliveries[index]?.id ?? null) : null,
+  );
+  return { status: 'committed', eventId: item.event.id, claims, offers };
+}
+
+function mayBeClaimed({ dead, dueAt }: NewDelivery, now: number): boolean {
+  return dead === null && (dueAt === null || dueAt <= now);
 }
 
 function birthOf({ destination, orderKey, dueAt, dead }: NewDelivery): DeliveryBirth {

@@ -78,7 +78,11 @@ async function appendNew(set: WorkingSet, batch: CommitBatch, item: NewEvent): P
   for (const [index, delivery] of item.deliveries.entries()) {
     claims.push(await handOff(set, batch, { row: deliveries[index], event, delivery }));
   }
-  return { status: 'committed', eventId: event.id, claims };
+  const offers = item.deliveries.map(({ dead, dueAt }, index) => {
+    const later = dead !== null || (dueAt !== null && dueAt > set.now);
+    return claims[index] === null && !later ? (deliveries[index]?.id ?? null) : null;
+  });
+  return { status: 'committed', eventId: event.id, claims, offers };
 }
 
 async function addDelivery(set: WorkingSet, event: EventRow, delivery: NewDelivery): Promise<DeliveryRow> {

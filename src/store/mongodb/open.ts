@@ -102,6 +102,7 @@ export async function readReport(db: Db, allowWeakerDurability: boolean): Promis
       ...(server.majorityJournals !== null && { writeConcernMajorityJournalDefault: String(server.majorityJournals) }),
     },
     unclean: false,
+    shared: true,
     format: FORMAT,
   };
 }

@@ -115,19 +115,27 @@ class Events {
       return { status: 'duplicate', eventId: givenText(first), differs, answer };
     }
     this.#position++;
-    const claims = item.deliveries.map((delivery) => {
+    const claims: (Claim | null)[] = [];
+    const offers: (string | null)[] = [];
+    for (const delivery of item.deliveries) {
       const seq = this.#exchanged.told.positions[this.#position++];
-      return seq === undefined ? null : this.#handedOff(item, delivery, seq);
-    });
-    return { status: 'committed', eventId: item.event.id, claims };
+      const waits = seq === undefined || !this.#isDue(delivery);
+      const claim = waits ? null : this.#handedOff(item, delivery, seq);
+      claims.push(claim);
+      offers.push(waits || claim !== null ? null : deliveryId({ seq, committedAt: this.#exchanged.told.now }));
+    }
+    return { status: 'committed', eventId: item.event.id, claims, offers };
+  }
+
+  #isDue({ dead, dueAt }: NewDelivery): boolean {
+    return dead === null && (dueAt === null || Math.ceil(dueAt) <= this.#exchanged.told.now);
   }
 
   /** The server claims at birth what is asked for, free, and due: so it need not say so. */
   #handedOff({ event }: NewEvent, delivery: NewDelivery, seq: number): Claim | null {
     const { now } = this.#exchanged.told;
-    const { handOff, orderKey, dead, dueAt, destination } = delivery;
-    if (handOff === 'no' || orderKey !== null || dead !== null || (dueAt !== null && Math.ceil(dueAt) > now))
-      return null;
+    const { handOff, orderKey, destination } = delivery;
+    if (handOff === 'no' || orderKey !== null) return null;
     return {
       deliveryId: deliveryId({ seq, committedAt: now }),
       claim: 1,

@@ -47,6 +47,7 @@ export async function durabilityOf(
       synchronous_standby_names: setting('synchronous_standby_names'),
       server_version: setting('server_version'),
     },
+    shared: true,
     unclean: false,
   };
 }

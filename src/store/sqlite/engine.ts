@@ -202,6 +202,7 @@ function reportOf(synchronous: Synchronous, settings: StoreReport['settings'], {
     durability: full ? 'power-cut' : 'process-crash',
     copies: 1,
     settings,
+    shared: false,
     unclean,
     format: FORMAT,
   };

@@ -11,6 +11,8 @@ export interface StoreCapabilities {
   readonly embedded: boolean;
   /** Tokens of commits are remembered after a crash and a reopening too. */
   readonly durableTokens: boolean;
+  /** Says of what it appends which deliveries wait for a claim: what hints are made of. */
+  readonly offers: boolean;
   /** Body bytes above which an event is refused `too_large`; `null`: the driver sets no limit of its own. */
   readonly rowBytesMax: number | null;
 }

@@ -235,7 +235,7 @@ export class Pair {
   #rowAnswers(answers: CommitAnswers, side: Side): unknown {
     const withoutClaims = (answer: EventAnswer): unknown => {
       if (side === 'model') this.note(answer.status === 'duplicate' ? `duplicate ${answer.differs}` : answer.status);
-      return 'claims' in answer ? { ...answer, claims: null } : answer;
+      return 'claims' in answer ? { ...answer, claims: null, offers: null } : answer;
     };
     const rows = {
       ...answers,
