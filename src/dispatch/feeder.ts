@@ -27,6 +27,8 @@ export interface FeederOptions {
 
 /** What falls due within this time is fetched by one query. */
 const WAKE_STEP_MS = 10;
+/** Looking takes no more than one part in so many of the time. */
+const LOOK_SHARE = 8;
 const RETRY_FIRST_MS = 500;
 const RETRY_LAST_MS = 60_000;
 
@@ -95,11 +97,14 @@ export class Feeder {
   }
 
   async #look(): Promise<void> {
-    const { store, clock, lanes, observer, lookMs } = this.#options;
+    const { store, clock, lanes, observer } = this.#options;
+    const begun = clock.monotonic();
     this.#wakeAt = Number.POSITIVE_INFINITY;
     try {
       const found = await store.wakeUps(lanes.working(), clock.now());
       for (const name of found.ready) lanes.get(name)?.wake();
+      // A store that takes long to answer is not asked all the time.
+      const lookMs = Math.max(this.#options.lookMs, (clock.monotonic() - begun) * LOOK_SHARE);
       const soonest = clock.now() + WAKE_STEP_MS;
       this.wakeAt(Math.max(soonest, Math.min(found.nextAt ?? Number.POSITIVE_INFINITY, clock.now() + lookMs)));
     } catch (error) {
