@@ -143,6 +143,16 @@ describe('operations', () => {
     await assert.rejects(operations.endpoint(endpoint.id), { code: 'not_found' });
   });
 
+  test('tell the peak of a burst that was over before anybody looked', async () => {
+    const go = Promise.withResolvers<void>();
+    await using t = await testGateway(config, (gateway) => gateway.handle('desk', { from: 'open' }, () => go.promise));
+    for (let count = 0; count < 20; count++) await t.send('open', 'good');
+    go.resolve();
+    await t.settled();
+    const { overall, destinations } = await t.gateway.operations().stats();
+    assert.deepEqual([overall.size, overall.peakSize, destinations[0]?.peakSize], [0, 20, 20]);
+  });
+
   test('refuse what a request could not bring, and say what', async () => {
     const { t } = await desk();
     await using _ = t;
