@@ -24,6 +24,7 @@ import { Engine, type Gate } from './gateway/engine.ts';
 import { type Listeners, listen } from './gateway/listeners.ts';
 import { type Observing, observe } from './gateway/observing.ts';
 import { limitsOf, rejectionLog } from './gateway/parts.ts';
+import { Operations, type OperationsOptions } from './gateway/operations.ts';
 import { makeStore } from './gateway/stores.ts';
 import { mapRoutes, succession } from './gateway/succession.ts';
 import type { BodyOf, Emission, EmitsOf, Registry, SourceName } from './gateway/types.ts';
@@ -120,6 +121,14 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
   /** The bearer token of the admin API: show it to its owner only. @throws HoldfastError not_started */
   get adminToken(): string {
     return this.#running().token;
+  }
+
+  /**
+   * What the admin API can do, from within the process: figures, lists, pause, resume, clear, replay, endpoints. The same
+   * checks, answers and audit log; no token and no socket. It can be kept; its methods work while the gateway runs.
+   */
+  operations(options: OperationsOptions = {}): Operations {
+    return new Operations((...asked) => this.#running().ask(...asked), options);
   }
 
   /** The destinations of this process as they are now. @throws HoldfastError not_started */

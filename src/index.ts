@@ -29,5 +29,6 @@ export { type ErrorCode, errorCodes, HoldfastError } from './errors.ts';
 export type { Gateway, GatewayOptions, StopOptions } from './gateway.ts';
 export type { BatchOptions, HandlerOptions } from './gateway/destinations.ts';
 export type { EndpointOptions } from './gateway/endpoints.ts';
+export type { Operations, OperationsOptions } from './gateway/operations.ts';
 export type { SourceConfig } from './ingest/source.ts';
 export { secret } from './verify/secret.ts';

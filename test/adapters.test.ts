@@ -15,11 +15,13 @@ import { createListener } from '../src/ingest/listener.ts';
 import { ingestMiddleware } from '../src/ingest/middleware.ts';
 import { ingestRoutes } from '../src/ingest/routes.ts';
 import { TestClock } from '../src/testing/clock.ts';
-import { hmac, none } from '../src/verify/index.ts';
+import { hmac, none, pathToken } from '../src/verify/index.ts';
 import { ingestWorld, type World, type WorldOptions } from './ingest-world.ts';
 import { post, type RawResult, request, sendRaw } from './raw-client.ts';
 
 const SECRET = 'adapter-secret';
+/** Longer than what some routers take for a parameter. */
+const TOKEN = `${'t'.repeat(150)}/ü`;
 
 function makeWorld(options: Partial<WorldOptions> = {}): World {
   return ingestWorld({
@@ -28,6 +30,7 @@ function makeWorld(options: Partial<WorldOptions> = {}): World {
       open: { verify: none(), dedupeKey: 'body.id' },
       signed: hmac({ header: 'X-Signature', secrets: SECRET }),
       odd: { verify: none(), path: '/odd/a:b' },
+      bot: pathToken({ tokens: TOKEN }),
     },
     limits: { bodyBytesMax: 20_000 },
     ...options,
@@ -156,8 +159,17 @@ for (const [host, mount] of Object.entries(hosts)) {
     assert.deepEqual([streamed.status, streamed.json['code']], [413, 'body_too_large']);
     const odd = first(await sendRaw(port, post('/hooks/odd/a:b', ['Content-Length: 0'])));
     assert.equal(odd.status, 200);
-    const elsewhere = first(await sendRaw(port, post('/hooks/in/nobody', ['Content-Length: 0'])));
-    assert.equal(elsewhere.status, 404);
+    const bot = first(
+      await sendRaw(port, post(`/hooks/in/bot/${encodeURIComponent(TOKEN)}?a=1`, ['Content-Length: 0'])),
+    );
+    assert.equal(bot.status, 200);
+    assert.deepEqual([world.events.at(-1)?.path, world.events.at(-1)?.query], ['/hooks/in/bot/[redacted]', 'a=1']);
+    for (const path of ['/hooks/in/bot', '/hooks/in/bot/', '/hooks/in/bot/wrong']) {
+      assert.equal(first(await sendRaw(port, post(path, ['Content-Length: 0']))).status, 401, path);
+    }
+    for (const path of ['/hooks/in/nobody', '/hooks/in/bot/a/b']) {
+      assert.equal(first(await sendRaw(port, post(path, ['Content-Length: 0']))).status, 404, path);
+    }
     assert.equal(world.acceptor.heldBytes, 0);
   });
 

@@ -101,7 +101,7 @@ function proxy(password: string): Server {
   return server;
 }
 
-const CONFIG = `import { basic, bearer, headerToken, hmac, queryToken } from 'holdfast/verify';
+const CONFIG = `import { basic, bearer, headerToken, hmac, pathToken, queryToken } from 'holdfast/verify';
 const read = (env) => ({ kind: 'secret', env });
 export default {
   egressAllow: ['127.0.0.1'], logLevel: 'trace', graceMs: '1s',
@@ -110,13 +110,14 @@ export default {
     byBearer: { verify: bearer({ tokens: read('BEARER_TOKEN') }) },
     byHeader: { verify: headerToken({ header: 'x-own-token', tokens: read('HEADER_TOKEN') }) },
     byQuery: { verify: queryToken({ parameter: 'key', tokens: read('QUERY_TOKEN') }) },
+    byPath: { verify: pathToken({ tokens: read('PATH_TOKEN') }) },
     byBasic: { verify: basic({ credentials: read('BASIC_CREDENTIALS') }) },
   },
   handlers: './handlers.mjs',
 };`;
 
 const HANDLERS = `export default (gateway) => gateway.endpoint('crm', {
-  from: ['emitted', 'shop', 'byBearer', 'byHeader', 'byQuery', 'byBasic'], url: process.env.CRM_URL,
+  from: ['emitted', 'shop', 'byBearer', 'byHeader', 'byQuery', 'byPath', 'byBasic'], url: process.env.CRM_URL,
   headers: { 'X-Key': process.env.CRM_HEADER }, auth: { kind: 'bearer', token: process.env.CRM_TOKEN },
   secrets: { kind: 'secret', env: 'CRM_SECRET' },
   retry: { kind: 'list', delaysMs: [10], jitter: 'none' }, breaker: false,
@@ -152,6 +153,7 @@ test('no secret is in a log, an answer, a metric, the stream, a command or a fil
     bearer: canary('source bearer token'),
     header: canary('source header token'),
     query: canary('source query token'),
+    path: canary('source path token'),
     basic: canary('source basic password'),
   };
   Object.assign(place.environment, {
@@ -162,6 +164,7 @@ test('no secret is in a log, an answer, a metric, the stream, a command or a fil
     BEARER_TOKEN: sent.bearer,
     HEADER_TOKEN: sent.header,
     QUERY_TOKEN: sent.query,
+    PATH_TOKEN: sent.path,
     BASIC_CREDENTIALS: `user:${sent.basic}`,
     CRM_URL: `${echoUrl}/500/crm`,
     CRM_HEADER: canary('header of an endpoint in code'),
@@ -272,7 +275,7 @@ test('no secret is in a log, an answer, a metric, the stream, a command or a fil
     body = '{"type":"order.paid"}',
   ): Promise<number> => {
     const answer = await fetch(`${url}${path}`, { method: 'POST', headers, body });
-    answers.push(`POST ${path.split('?')[0]} ${answer.status} ${await answer.text()}`);
+    answers.push(`POST ${path.split(/[/?]/, 3).join('/')} ${answer.status} ${await answer.text()}`);
     return answer.status;
   };
   const signature = createHmac('sha256', sent.shop).update('{"type":"order.paid"}').digest('hex');
@@ -286,6 +289,8 @@ test('no secret is in a log, an answer, a metric, the stream, a command or a fil
   assert.equal(await post('/in/byBearer', { authorization: `Bearer ${canary('wrong bearer token')}` }), 401);
   assert.equal(await post('/in/byHeader', { 'x-own-token': canary('wrong header token') }), 401);
   assert.equal(await post(`/in/byQuery?key=${canary('wrong query token')}`, {}), 401);
+  assert.equal(await post(`/in/byPath/${sent.path}?other=1`, {}), 200);
+  assert.equal(await post(`/in/byPath/${canary('wrong path token')}`, {}), 401);
   assert.notEqual(await post(`/in/nobody?token=${canary('token to nobody')}`, cookies), 200);
   assert.equal((await read('POST', '/api/events', { type: 'order.made', data: { a: 1 } })).status, 200);
   await read('POST', `/api/endpoints/${bearer}/test`);

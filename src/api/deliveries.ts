@@ -193,4 +193,7 @@ const resolve = jsonRoute({
   },
 });
 
-export const deliveryRoutes: readonly Route[] = [list, one, attempts, deadLetters, replay, resolve];
+/** By name, for callers within the process. */
+export const deliveries = { list, one, attempts, deadLetters, replay, resolve };
+
+export const deliveryRoutes: readonly Route[] = Object.values(deliveries);

@@ -338,7 +338,10 @@ const test = jsonRoute({
   },
 });
 
-export const endpointRoutes: readonly Route[] = [list, one, create, update, remove, rotate, test];
+/** By name, for callers within the process. */
+export const endpoints = { list, one, create, update, remove, rotate, test };
+
+export const endpointRoutes: readonly Route[] = Object.values(endpoints);
 
 /** What was asked for. The filter is data until it is checked beside everything else. */
 function asked<Body extends object>(body: Body): Omit<Body, 'filter'> & EndpointChange {

@@ -254,4 +254,7 @@ const cancel = jsonRoute({
   },
 });
 
+/** By name, for callers within the process. */
+export const events = { list, one, replay };
+
 export const eventRoutes: readonly Route[] = [list, one, body, replay, emit, cancel];

@@ -125,4 +125,7 @@ const metrics = rawRoute({
   },
 });
 
+/** By name, for callers within the process. */
+export const states = { health };
+
 export const healthRoutes: readonly Route[] = [health, ready, metrics];

@@ -27,6 +27,40 @@ export async function readInput(
   };
 }
 
+/** What a caller within the process hands a route: values instead of text. */
+export interface Handed {
+  readonly params?: Readonly<Record<string, string>>;
+  /** Texts, numbers, booleans, dates, and lists of texts; what is undefined is left out. */
+  readonly query?: object;
+  readonly body?: unknown;
+}
+
+/** What the route's schemas make of values: nothing passes that a request could not bring. @throws InputError */
+export function checkInput(
+  route: Route,
+  { params = {}, query = {}, body = {} }: Handed,
+): { params: unknown; query: unknown; body: unknown; headers: Readonly<Record<string, string>> } {
+  const search = new URLSearchParams();
+  const values: readonly [name: string, value: unknown][] = Object.entries(query);
+  for (const [name, value] of values) {
+    if (value !== undefined) search.set(name, queryText(name, value));
+  }
+  return {
+    params: parse(route.params, params, 'path'),
+    query: readQuery(route, search),
+    headers: {},
+    body: parse(route.body, body, 'body'),
+  };
+}
+
+/** A value as the query of a URL has it. @throws InputError for one that no query has */
+export function queryText(name: string, value: unknown): string {
+  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return String(value);
+  if (value instanceof Date && !Number.isNaN(value.getTime())) return value.toISOString();
+  if (Array.isArray(value)) return value.map((item) => queryText(name, item)).join(',');
+  throw inputError('query', name, 'expected text, a number, a boolean, a valid Date, or a list of these');
+}
+
 /** The query by the route's schema; parameters it does not have are errors, for one that is misspelt filters nothing. */
 export function readQuery(route: Pick<Route, 'query'>, search: URLSearchParams): unknown {
   const known = Object.keys(route.query?.shape ?? {});

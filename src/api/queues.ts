@@ -352,4 +352,7 @@ const clear = jsonRoute({
   },
 });
 
-export const queueRoutes: readonly Route[] = [health, stats, info, pause, resume, clear];
+/** By name, for callers within the process. */
+export const queues = { health, stats, info, pause, resume, clear };
+
+export const queueRoutes: readonly Route[] = Object.values(queues);

@@ -28,19 +28,19 @@ export class Recorder {
    * The answer of a route, once its change is on record: whoever gets it knows that both are durable.
    * @throws what the route throws, and what `AuditPort.append` does
    */
-  async run(answer: () => Promise<Response>): Promise<Response> {
+  async run<Answer>(answer: () => Promise<Answer>): Promise<Answer> {
     const { action } = this.#recording;
     if (action === null) return answer();
-    let response: Response;
+    let answered: Answer;
     try {
-      response = await answer();
+      answered = await answer();
     } catch (error) {
       // A part of it may be done. The caller is to hear of this error, also when the log cannot be written either.
       if (this.#change) await this.#append(action, `failed: ${asHoldfastError(error).code}`).catch(() => undefined);
       throw error;
     }
     if (this.#change !== null) await this.#append(action, this.#change?.note ?? null);
-    return response;
+    return answered;
   }
 
   async #append(action: string, note: string | null): Promise<void> {

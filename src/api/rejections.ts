@@ -103,4 +103,7 @@ const verifyAgain = jsonRoute({
   },
 });
 
-export const rejectionRoutes: readonly Route[] = [list, one, verifyAgain];
+/** By name, for callers within the process. */
+export const rejections = { list, one, verifyAgain };
+
+export const rejectionRoutes: readonly Route[] = Object.values(rejections);

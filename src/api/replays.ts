@@ -122,4 +122,7 @@ function found(replay: ReplayStatus | null): ReplayStatus {
   return replay;
 }
 
-export const replayRoutes: readonly Route[] = [start, list, one, cancel];
+/** By name, for callers within the process. */
+export const replays = { start, list, one, cancel };
+
+export const replayRoutes: readonly Route[] = Object.values(replays);

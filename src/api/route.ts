@@ -142,13 +142,24 @@ export interface Route extends Head<z.ZodType, z.ZodObject, z.ZodType> {
   run(given: Given<z.ZodType, z.ZodType, z.ZodType>, tools: Tools): Promise<Response>;
 }
 
+/** A route whose answer is a value, so that it can be asked within the process too. */
+export interface ValueRoute<Value> extends Route {
+  /** The value that `run` answers as JSON. */
+  ask(given: Given<z.ZodType, z.ZodType, z.ZodType>, tools: Tools): Promise<Value>;
+}
+
+/** What a route answers. */
+export type AnswerOf<Asked> = Asked extends ValueRoute<infer Value> ? Value : never;
+
 /** A route that answers JSON. */
 export function jsonRoute<
   Answer extends z.ZodType | null,
   Params extends z.ZodType = Empty,
   Query extends z.ZodObject = Empty,
   Body extends z.ZodType = Empty,
->(route: JsonRoute<Params, Query, Body, Answer>): Route {
+>(
+  route: JsonRoute<Params, Query, Body, Answer>,
+): ValueRoute<Answer extends z.ZodType ? Shown<z.output<Answer>> : null> {
   const { answer } = route;
   return {
     ...route,
@@ -162,6 +173,11 @@ export function jsonRoute<
       return handled instanceof Status
         ? Response.json(handled.value, { status: handled.status })
         : Response.json(handled);
+    },
+    async ask(given, tools) {
+      const handled: unknown = await route.handle(given, tools);
+      // What `handle` answers is of this type, in a Status or not: the compiler cannot see through the condition.
+      return (handled instanceof Status ? handled.value : handled) as never;
     },
   };
 }

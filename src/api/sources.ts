@@ -2,7 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import { jsonRoute, type Route } from './route.ts';
 
-const sources = jsonRoute({
+export const sources = jsonRoute({
   method: 'get',
   path: '/api/sources',
   group: 'sources',

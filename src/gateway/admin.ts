@@ -45,6 +45,7 @@ const CLEAR_STEP = 1000;
 
 export function adminPort(parts: AdminParts): AdminPort {
   const { store, dispatcher, holds, replays } = parts;
+  if (!parts.report.shared) parts.stats.follow(() => openHere(dispatcher));
   return {
     history: store.history,
     endpoints: parts.endpoints,
@@ -106,6 +107,11 @@ async function countsOf({ store, stats }: AdminParts): Promise<StoreCounts> {
     counts.destinations.map((row) => [row.destination, row.blocked + row.due + row.ready + row.claimed] as const),
   );
   return counts;
+}
+
+/** What the destinations in code are owed, without asking the store. Of endpoints there may be thousands. */
+function* openHere({ lanes }: Dispatcher): Iterable<readonly [destination: string, open: number]> {
+  for (const name of lanes.fixed()) yield [name, lanes.awake(name)?.open ?? 0];
 }
 
 async function clear(dispatcher: Dispatcher, destination: string): Promise<number> {

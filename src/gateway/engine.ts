@@ -1,5 +1,6 @@
 /** What a start makes and a stop ends: the store, dispatch, and all that works beside them. */
 import { type AdminApi, createAdminApi } from '../api/admin.ts';
+import { type Ask, localAsk } from '../api/local.ts';
 import type { AdminPort, AuditRecord, EmitAnswer, EmitRequest } from '../api/port.ts';
 import type { CommitterState } from '../commit/committer.ts';
 import type { ResolvedConfig } from '../config.ts';
@@ -84,6 +85,8 @@ export class Engine {
   readonly dispatcher: Dispatcher;
   readonly port: AdminPort;
   readonly admin: AdminApi;
+  /** Asks its routes within the process. */
+  readonly ask: Ask;
   /** The admin token in force. */
   readonly token: string;
   /** Whether the store found damage in what it has: then nothing new is taken. */
@@ -169,7 +172,9 @@ export class Engine {
     observing.serve(this.port);
     const proxies = new TrustedProxies(config.settings.trustedProxies);
     const sender = (peer: string, headers: Headers): string => proxies.sender(peer, [...headers].flat());
-    this.admin = createAdminApi(this.port, { clock, version: RELEASE, features: FEATURES, sender });
+    const shown = { clock, version: RELEASE, features: FEATURES };
+    this.admin = createAdminApi(this.port, { ...shown, sender });
+    this.ask = localAsk(this.port, shown);
   }
 
   /** Opens the store and puts everything in place. @throws as the store's `open`, and HoldfastError config_invalid */

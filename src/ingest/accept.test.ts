@@ -6,7 +6,7 @@ import type { StoredEvent } from '../core/event.ts';
 import { HoldfastError } from '../errors.ts';
 import type { AppendAnswer, NewDelivery, StoredAnswer } from '../store/store.ts';
 import { TestClock } from '../testing/clock.ts';
-import { bearer, hmac, none, queryToken } from '../verify/index.ts';
+import { anyOf, bearer, hmac, none, pathToken, queryToken } from '../verify/index.ts';
 import type { Verdict, Verifier } from '../verify/verifier.ts';
 import type { Acceptor } from './accept.ts';
 import type { IngestRequest } from './events.ts';
@@ -113,6 +113,32 @@ test('credentials are stored redacted, in headers and query; all else keeps its 
   await accept(acceptor, sent('{}', ['X-A', '1'], '/in/other?a=%20&to%20ken=token-2&b'), 'other');
   assert.deepEqual(events[0]?.headers, ['AUTHORIZATION', '[redacted]', 'X-A', '1', 'Cookie', '[redacted]']);
   assert.equal(events[1]?.query, 'a=%20&to%20ken=[redacted]&b');
+});
+
+test('a source with a token in its path is found with and without it, one segment deep, and stores it redacted', async () => {
+  const token = anyOf(bearer({ tokens: 'token-1' }), pathToken({ tokens: 'token-2' }));
+  const { acceptor, events } = ingestWorld({ sources: { open: token, other: none() } });
+  for (const path of ['/in/open', '/in/open/token-2', '/in/open/']) {
+    assert.equal(acceptor.find(path)?.source.name, 'open', path);
+  }
+  for (const path of ['/in/open/a/b', '/in/other/token-2', '/in', '/', '', 'open', '/in/op']) {
+    assert.equal(acceptor.find(path), undefined, path);
+  }
+  assert.equal((await accept(acceptor, sent('{}', [], '/hooks/in/open/token-2?a=1'))).status, 200);
+  assert.equal((await accept(acceptor, sent('{}', ['Authorization', 'Bearer token-1'], '/hooks/in/open'))).status, 200);
+  assert.deepEqual(
+    events.map(({ path, query }) => [path, query]),
+    [
+      ['/hooks/in/open/[redacted]', 'a=1'],
+      ['/hooks/in/open', ''],
+    ],
+  );
+  assert.equal((await accept(acceptor, sent('{}', [], '/in/open/token-3'))).status, 401);
+  const { rows } = await acceptor.ports.rejections.list({}, { limit: 9 });
+  assert.deepEqual(
+    rows.map(({ path, verifiable }) => [path, verifiable]),
+    [['/in/open/[redacted]', false]],
+  );
 });
 
 test('a handshake before verification is answered without an event', async () => {

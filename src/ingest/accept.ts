@@ -43,6 +43,7 @@ export class Acceptor {
   readonly shares: Shares;
   readonly #byPath: ReadonlyMap<string, Intake>;
   readonly #byName: ReadonlyMap<string, Intake>;
+  readonly #credentialsInPath: boolean;
 
   /** @throws HoldfastError config_invalid */
   constructor(ports: IngestPorts) {
@@ -51,6 +52,7 @@ export class Acceptor {
     this.shares = new Shares(ports.limits, ports.clock);
     this.intakes = ports.sources.map((source) => new Intake(source, ports.clock));
     this.#byPath = new Map(this.intakes.map((intake) => [intake.source.path, intake]));
+    this.#credentialsInPath = ports.sources.some(({ verifier }) => verifier.credentialInPath === true);
     this.#byName = new Map(this.intakes.map((intake) => [intake.source.name, intake]));
   }
 
@@ -59,9 +61,12 @@ export class Acceptor {
     return this.shares.heldBytes;
   }
 
-  /** The source with exactly this path. */
+  /** The source with exactly this path, or with all but its last segment where that may be a credential. */
   find(path: string): Intake | undefined {
-    return this.#byPath.get(path);
+    const exact = this.#byPath.get(path);
+    if (exact !== undefined || !this.#credentialsInPath) return exact;
+    const above = this.#byPath.get(path.slice(0, path.lastIndexOf('/')) || '/');
+    return above?.source.verifier.credentialInPath === true ? above : undefined;
   }
 
   named(name: string): Intake | undefined {
@@ -308,7 +313,7 @@ export class Acceptor {
       source: intake.source.name,
       receivedAt: now,
       method,
-      path: mark < 0 ? url : url.slice(0, mark),
+      path: intake.redactPath(mark < 0 ? url : url.slice(0, mark)),
       query: intake.redactQuery(mark < 0 ? '' : url.slice(mark + 1)),
       headers: intake.redactHeaders(request.headers),
       body,

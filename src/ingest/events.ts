@@ -60,7 +60,7 @@ export function makeEvents(
   const { ids, receivedAt, unfit } = options;
   const { url, method } = request;
   const mark = url.indexOf('?');
-  const path = mark < 0 ? url : url.slice(0, mark);
+  const path = intake.redactPath(mark < 0 ? url : url.slice(0, mark));
   const query = intake.redactQuery(mark < 0 ? '' : url.slice(mark + 1));
   const headers = intake.redactHeaders(request.headers);
   let correlationId = correlationOf(headers);

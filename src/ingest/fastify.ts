@@ -1,6 +1,7 @@
 /** Ingest as a Fastify plugin. Typed by what it uses, so that Fastify is no dependency. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Acceptor } from './accept.ts';
+import { notFound } from './hosted.ts';
 import { answerNode, type HostRequest } from './middleware.ts';
 
 interface FastifyRequestLike {
@@ -39,23 +40,30 @@ export function fastifyIngest(acceptor: Acceptor): FastifyPluginLike {
     instance.removeAllContentTypeParsers();
     instance.addContentTypeParser('*', (_request, _payload, parsed) => parsed(null));
     for (const { source } of acceptor.intakes) {
-      instance.route({
-        method: [...new Set(source.methods)],
-        // What would be a parameter or a wildcard to Fastify's router is meant as it is written.
-        url: source.path.replaceAll(':', '::'),
-        exposeHeadRoute: false,
-        handler: async (request, reply) => {
-          reply.hijack();
-          await answerNode(acceptor, mounted(request.raw, source.path), reply.raw);
-        },
-      });
+      // What would be a parameter or a wildcard to Fastify's router is meant as it is written.
+      const url = source.path.replaceAll(':', '::');
+      const shared = { method: [...new Set(source.methods)], exposeHeadRoute: false };
+      const handler: RouteLike['handler'] = async (request, reply) => {
+        reply.hijack();
+        const taken = await answerNode(acceptor, mounted(request.raw, instance.prefix), reply.raw);
+        if (!taken) answerNotFound(acceptor, reply.raw);
+      };
+      instance.route({ ...shared, url, handler });
+      if (source.verifier.credentialInPath === true)
+        instance.route({ ...shared, url: `${url.replace(/\/$/, '')}/*`, handler });
     }
     done();
   };
 }
 
-/** The request with the path that its route was found by: Fastify leaves the prefix in. */
-function mounted(raw: HostRequest, path: string): HostRequest {
-  const originalUrl = raw.url ?? path;
-  return Object.assign(raw, { originalUrl, url: path });
+/** The request without the prefix, which Fastify leaves in. */
+function mounted(raw: HostRequest, prefix: string): HostRequest {
+  const originalUrl = raw.url ?? '/';
+  return Object.assign(raw, { originalUrl, url: originalUrl.slice(prefix.length) });
+}
+
+/** More than one segment follows the path of a source. */
+function answerNotFound(acceptor: Acceptor, response: ServerResponse): void {
+  const { status, headers, body } = notFound(acceptor);
+  response.writeHead(status, [...headers]).end(body, 'latin1');
 }

@@ -51,7 +51,8 @@ export class Intake {
 
   /** Whether a request that was stored redacted lacks what would prove its sender. */
   get provesByCredential(): boolean {
-    return this.source.verifier.credentialHeaders.length > 0 || this.#credentialParameters.length > 0;
+    const { credentialHeaders, credentialInPath } = this.source.verifier;
+    return credentialHeaders.length > 0 || this.#credentialParameters.length > 0 || credentialInPath === true;
   }
 
   /** The headers as they are stored: the same list where no header is a credential. */
@@ -63,6 +64,13 @@ export class Intake {
       }
     }
     return headers;
+  }
+
+  /** The path as it is stored: without the segment behind the source's own, where that is a credential. */
+  redactPath(path: string): string {
+    const { path: own, verifier } = this.source;
+    if (verifier.credentialInPath !== true || path.endsWith(own)) return path;
+    return `${path.slice(0, path.lastIndexOf('/') + 1)}${REDACTED}`;
   }
 
   /** The query as it is stored: every byte as received, but for the values of credentials. */

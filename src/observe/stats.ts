@@ -39,10 +39,12 @@ export class Stats {
   /** Of endpoints that are managed through the API. */
   readonly #managed = new Map<string, Figures>();
   readonly #overall: Figures;
+  #openHere: (() => Iterable<readonly [destination: string, open: number]>) | null = null;
 
   /** What the gateway's observer has to include for anything but peaks to be counted. */
   readonly observer: PartialObserver = {
     queued: (destination) => this.#received(destination),
+    committed: () => this.#openHere && this.sawOpen(this.#openHere()),
     attemptEnded: (destination, _event, attempt) => this.#ended(destination, attempt),
     rested: (destination) => void this.#managed.delete(destination),
   };
@@ -51,6 +53,14 @@ export class Stats {
   constructor(clock: Clock) {
     this.#clock = clock;
     this.#overall = new Figures(clock.monotonic());
+  }
+
+  /**
+   * What this process counts as open, for a store that is its own: looked at with every commit, so that a burst which is
+   * over before anybody reads counts has its peak too.
+   */
+  follow(openHere: () => Iterable<readonly [destination: string, open: number]>): void {
+    this.#openHere = openHere;
   }
 
   /** So many deliveries of each destination are open now. Call it wherever counts are read; peaks come from it. */

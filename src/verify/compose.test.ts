@@ -4,7 +4,7 @@ import { all, anyOf, ipAllowList, none } from './compose.ts';
 import { hmac } from './hmac.ts';
 import { secret } from './secret.ts';
 import { signRequest } from './sign.ts';
-import { bearer, headerToken, queryToken } from './tokens.ts';
+import { bearer, headerToken, pathToken, queryToken } from './tokens.ts';
 import type { Verifier } from './verifier.ts';
 
 const now = 1_762_182_000_000;
@@ -87,6 +87,8 @@ test('a combination binds, signs and hides what its members do', async () => {
   assert.deepEqual(verifier.defaults, { type: 'body.type', tenant: '=a' });
   assert.deepEqual(verifier.credentialHeaders, ['authorization']);
   assert.deepEqual(verifier.credentialParameters, ['token']);
+  assert.equal(verifier.credentialInPath, undefined);
+  assert.equal(anyOf(bearer({ tokens: 'a' }), pathToken({ tokens: 'a' })).credentialInPath, true);
   const bound = verifier.bind?.((name) => `${name}-value`);
   assert.ok(bound !== undefined);
   const signed = await signRequest(bound, plain, now);

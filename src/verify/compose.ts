@@ -145,6 +145,7 @@ function combine(
     name: `${name}(${members.map((member) => member.name).join(', ')})`,
     credentialHeaders: [...new Set(members.flatMap((member) => member.credentialHeaders))],
     credentialParameters: [...new Set(members.flatMap((member) => member.credentialParameters ?? []))],
+    ...(members.some((member) => member.credentialInPath === true) && { credentialInPath: true }),
     defaults,
     ...judge(members),
     ...(members.some((member) => member.bind !== undefined) && {

@@ -98,7 +98,7 @@ export { signRequest } from './sign.ts';
 export { standardWebhooks } from './standard-webhooks.ts';
 export type { StandardWebhooksOptions } from './standard-webhooks.ts';
 export type { TimestampUnit } from './timestamp.ts';
-export { basic, bearer, headerToken, queryToken } from './tokens.ts';
+export { basic, bearer, headerToken, pathToken, queryToken } from './tokens.ts';
 export type { BasicOptions, Credentials, HeaderTokenOptions, QueryTokenOptions, TokenSettings } from './tokens.ts';
 export type {
   HandshakeAnswer,

@@ -98,6 +98,8 @@ export interface Provider {
   readonly credentialHeaders?: readonly string[];
   /** Names of query parameters that are credentials. Default none. */
   readonly credentialParameters?: readonly string[];
+  /** Whether a credential may be the last segment of the path. Default `false`. */
+  readonly credentialInPath?: boolean;
   /** Whether the scheme signs the URL. Default `false`. */
   readonly signsUrl?: boolean;
   readonly page: ProviderPage;
@@ -133,6 +135,7 @@ export function providerVerifier<Setting extends keyof ProviderSettings>(
       name: provider.key,
       credentialHeaders: provider.credentialHeaders ?? [],
       ...(provider.credentialParameters !== undefined && { credentialParameters: provider.credentialParameters }),
+      ...(provider.credentialInPath === true && { credentialInPath: true }),
       defaults: provider.defaults,
       notProtected: provider.notProtected,
     },

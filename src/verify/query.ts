@@ -21,6 +21,30 @@ export function withParameter(url: string, name: string, value: string): string 
   return `${url}${mark}${encodeURIComponent(name)}=${encodeURIComponent(value)}`;
 }
 
+/** The last segment of the path, decoded; '' where the path ends in a slash, `null` where it is not well escaped. */
+export function lastSegmentOf(url: string): string | null {
+  const path = url.slice(0, pathEnd(url));
+  const segment = path.slice(path.lastIndexOf('/') + 1);
+  if (!segment.includes('%')) return segment;
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return null;
+  }
+}
+
+/** The URL with one more segment of its path. */
+export function withSegment(url: string, segment: string): string {
+  const end = pathEnd(url);
+  const path = url.slice(0, end);
+  return `${path}${path.endsWith('/') ? '' : '/'}${encodeURIComponent(segment)}${url.slice(end)}`;
+}
+
+function pathEnd(url: string): number {
+  const end = url.search(/[?#]/);
+  return end < 0 ? url.length : end;
+}
+
 /** The first value of a parameter, decoded; `null` where the URL has none. A query without escapes is only searched. */
 export function parameterOf(url: string, name: string): string | null {
   const query = queryOf(url);

@@ -223,12 +223,15 @@ test('GitHub: the SHA-1 header alone is no signature', async () => {
   );
 });
 
-test('Refract: one of token in the query, in a header, or basic credentials', async () => {
+test('Refract: one of token in the query, in the path, in a header, or basic credentials', async () => {
   assert.equal(await reason(refract({ secrets: 't' }), { url: '/in/x?token=t' }), 'ok');
   assert.equal(await reason(refract({ secrets: 't' }), { url: '/in/x?token=u&token=t' }), 'token_mismatch');
   assert.equal(await reason(refract({ secrets: 't', header: 'X-Token' }), { headers: ['x-token', 't'] }), 'ok');
   assert.deepEqual(refract({ secrets: 't', header: 'X-Token' }).credentialHeaders, ['x-token']);
   assert.deepEqual(refract({ secrets: 't', parameter: 'key' }).credentialParameters, ['key']);
+  assert.equal(await reason(refract({ secrets: 't', path: true }), { url: '/in/x/t' }), 'ok');
+  assert.equal(await reason(refract({ secrets: 't', path: true }), { url: '/in/x?token=t' }), 'token_mismatch');
+  assert.equal(refract({ secrets: 't', path: true }).credentialInPath, true);
   const basic = ['Authorization', `Basic ${Buffer.from('a:b').toString('base64')}`];
   assert.equal(await reason(refract({ credentials: 'a:b' }), { headers: basic }), 'ok');
   assert.throws(() => refract({ secrets: 't', header: 'a', parameter: 'b' }), { code: 'config_invalid' });

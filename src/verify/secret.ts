@@ -32,7 +32,7 @@ const OUTSIDE: Outside = { fetchText: (url) => fetchText(url) };
 /** What of a verifier is known before its secrets are. */
 export type Outline = Pick<
   Verifier,
-  'name' | 'credentialHeaders' | 'credentialParameters' | 'defaults' | 'notProtected'
+  'name' | 'credentialHeaders' | 'credentialParameters' | 'credentialInPath' | 'defaults' | 'notProtected'
 >;
 
 /** What a verifier can do once its secrets are known. */

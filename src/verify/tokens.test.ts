@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { signRequest } from './sign.ts';
-import { basic, bearer, headerToken, queryToken } from './tokens.ts';
+import { basic, bearer, headerToken, pathToken, queryToken } from './tokens.ts';
 import type { Verifier } from './verifier.ts';
 
 const now = 1_762_182_000_000;
@@ -17,6 +17,7 @@ test('what a token verifier signs, it verifies', async () => {
     headerToken({ header: 'X-Token', tokens: ['new', 'old'] }),
     bearer({ tokens: 'a token' }),
     queryToken({ parameter: 'key', tokens: 'a&b=c ü' }),
+    pathToken({ tokens: 'a/b?c#d=%e ü' }),
     basic({ credentials: { username: 'user', password: 'p@ss:word ü' } }),
     basic({ credentials: 'user:pass' }),
   ];
@@ -59,6 +60,19 @@ test('a token in the query is taken once, decoded, and never forwarded', async (
   assert.equal(await reason(verifier, [], '/in/bot?token=t%C3%B6k+en&token=t%C3%B6k+en'), 'token_mismatch');
   assert.equal(await reason(verifier, [], '/in/bot?token='), 'parameter_missing');
   assert.equal(await reason(verifier, [], '/in/bot#?token=t%C3%B6k+en'), 'parameter_missing');
+});
+
+test('a token in the path is its last segment, decoded, and the whole of it', async () => {
+  const verifier = pathToken({ tokens: ['tök/en', 'old'] });
+  assert.equal(verifier.credentialInPath, true);
+  assert.equal(await reason(verifier, [], '/in/bot/t%C3%B6k%2fen?x=1/y'), 'ok');
+  assert.equal(await reason(verifier, [], 'https://a.example/in/bot/old#/x'), 'ok');
+  for (const path of ['/in/bot', '/in/bot/Old', '/in/bot/olde', '/in/bot/old/x', '/in/bot/x?/old', '/in/bot/%zz']) {
+    assert.equal(await reason(verifier, [], path), 'token_mismatch', path);
+  }
+  for (const path of ['/in/bot/', '/in/bot/old/', '/in/bot/?x=/old']) {
+    assert.equal(await reason(verifier, [], path), 'parameter_missing', path);
+  }
 });
 
 test('basic credentials are user and password together, in UTF-8', async () => {

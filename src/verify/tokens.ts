@@ -7,7 +7,7 @@ import { HoldfastError } from '../errors.ts';
 import { TokenSet } from './compare.ts';
 import { decodeStrict } from './encoding.ts';
 import { soleHeader } from './headers.ts';
-import { parametersOf, withParameter } from './query.ts';
+import { lastSegmentOf, parametersOf, withParameter, withSegment } from './query.ts';
 import { defineVerifier } from './secret.ts';
 import type { SyncOpened } from './secret.ts';
 import { HELD, refuse } from './verdict.ts';
@@ -139,6 +139,43 @@ export function openQueryToken(parameter: string, tokens: readonly string[]): Sy
     },
     sign: () => [],
     embed: (request) => ({ ...request, url: withParameter(request.url, parameter, tokens[0] ?? '') }),
+  };
+}
+
+/**
+ * A token as the last segment of the path, `/in/bot/TOKEN`, for senders that take the URL of a Discord or Slack webhook
+ * and add nothing to it. The source keeps its `path` without the token. URLs end up in the logs of proxies: prefer a
+ * header where the sender can send one.
+ *
+ * @example pathToken({ tokens: secret('BOT_TOKEN') })
+ * @throws HoldfastError `secret_missing` when there is no token
+ */
+export function pathToken<Body = unknown>(options: TokenSettings): Verifier & TypedBody<Body> {
+  return defineVerifier({
+    outline: {
+      name: 'pathToken',
+      credentialHeaders: [],
+      credentialInPath: true,
+      defaults: options.defaults ?? {},
+      notProtected: NOTHING_SIGNED,
+    },
+    sources: { tokens: options.tokens },
+    open: ({ tokens }) => openPathToken(tokens),
+  });
+}
+
+/** Compares the last segment of the path with the tokens. */
+export function openPathToken(tokens: readonly string[]): SyncOpened {
+  const known = new TokenSet(tokens);
+  return {
+    verify(request) {
+      const segment = lastSegmentOf(request.url);
+      if (segment === '') return refuse('parameter_missing', 'the path ends without a token');
+      if (segment === null) return refuse('token_mismatch', 'the path is not well escaped');
+      return known.has(Buffer.from(segment, 'utf8')) ? HELD : refuse('token_mismatch', 'the last segment of the path');
+    },
+    sign: () => [],
+    embed: (request) => ({ ...request, url: withSegment(request.url, tokens[0] ?? '') }),
   };
 }
 

@@ -142,6 +142,11 @@ export interface Verifier {
   readonly credentialHeaders: readonly string[];
   /** Names of query parameters that *are* credentials: stored redacted and never forwarded. */
   readonly credentialParameters?: readonly string[];
+  /**
+   * Whether a credential may follow the source's path as one more segment, `/in/bot/TOKEN`: the source is found without
+   * it, and it is stored redacted and never forwarded. Default `false`.
+   */
+  readonly credentialInPath?: boolean;
   readonly defaults: SourceDefaults;
   /** What a valid signature leaves open, in one sentence; `undefined` where body and time are both covered. */
   readonly notProtected?: string;

@@ -86,7 +86,7 @@ export async function explain(judge: Judge, request: VerifyRequest, now: number)
     at: new Date(now).toISOString(),
     request: {
       method: request.method,
-      url: show(request.url),
+      url: show(verifier.credentialInPath === true ? withoutLastSegment(request.url) : request.url),
       bodyBytes: request.body.length,
       bodySha256: sha256([request.body]),
     },
@@ -104,6 +104,11 @@ function hiding({ hidden, verifier }: Judge): (text: string) => string {
     const known = hidden.reduce((shown, secret) => shown.replaceAll(secret, '[secret]'), text);
     return parameters === null ? known : known.replaceAll(parameters, '$1[secret]');
   };
+}
+
+/** A path may end in a credential that is none of those known here: an old one, or one for another source. */
+function withoutLastSegment(url: string): string {
+  return url.replace(/\/[^/?#]*(?=$|[?#])/, '/[secret]');
 }
 
 const TEXT_MAX = 200;

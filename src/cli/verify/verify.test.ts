@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { simulation } from '../../testing/simulation.ts';
-import { providers, signRequest } from '../../verify/index.ts';
+import { pathToken, providers, signRequest } from '../../verify/index.ts';
 import type { ProviderSettings, UnsignedRequest } from '../../verify/index.ts';
 import { run } from '../fixtures/terminal.ts';
-import type { Explanation } from './explain.ts';
+import { explain, type Explanation } from './explain.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'holdfast-verify-'));
 after(() => rmSync(directory, { recursive: true }));
@@ -203,6 +203,13 @@ describe('the explanation', () => {
     ]);
     assert.match(redacted.hints.join(), /redacted/);
     assert.match(redacted.hints.join(), /was no UTF-8/);
+  });
+
+  test('shows no token of a path, whosever it is', async () => {
+    const judge = { verifier: pathToken({ tokens: 'right' }), hidden: ['right'], otherwise: null };
+    const url = '/in/bot/of-another-source?a=1';
+    const { request, verified } = await explain(judge, { method: 'POST', url, headers: [], body: Buffer.alloc(0) }, 0);
+    assert.deepEqual([verified, request.url], [false, '/in/bot/[secret]?a=1']);
   });
 
   test('is text for people, with the reason of the rejection in it', async () => {

@@ -3,32 +3,44 @@ import { HoldfastError } from '../../errors.ts';
 import { canonicalJson, asArray, asObject, digestOf, textOf } from '../json.ts';
 import { providerVerifier, WEEK_MS } from '../provider.ts';
 import type { Provider, SecretOptions } from '../provider.ts';
-import { credentialText, NOTHING_SIGNED, openBasic, openHeaderToken, openQueryToken } from '../tokens.ts';
+import {
+  credentialText,
+  NOTHING_SIGNED,
+  openBasic,
+  openHeaderToken,
+  openPathToken,
+  openQueryToken,
+} from '../tokens.ts';
 import type { BasicOptions } from '../tokens.ts';
+import type { SyncOpened } from '../secret.ts';
 import type { ReadInput, TypedBody, Verifier } from '../verifier.ts';
 
-/** Options of {@link refract}; one of `parameter`, `header` and `credentials`. */
+/** Options of {@link refract}; one of `parameter`, `header`, `path` and `credentials`. */
 export interface RefractOptions extends SecretOptions {
-  /** Query parameter with the token. Default `token`, where neither `header` nor `credentials` is set. */
+  /** Query parameter with the token. Default `token`, where none of the others is set. */
   readonly parameter?: string;
   /** Header with the token instead. */
   readonly header?: string;
+  /** The token as one more segment of the path, as in the URL of a Discord webhook: `…/in/refract/TOKEN`. */
+  readonly path?: true;
   /** Basic credentials instead of a token. */
   readonly credentials?: BasicOptions['credentials'];
 }
 
 /**
  * A bot that posts messages shaped like Discord's (`username`, `content`, `embeds`) to any webhook URL. It signs
- * nothing, so put a token into the URL (`?token=…`), a header, or basic credentials. The token from
+ * nothing, so put a token into the URL (`?token=…`, or its path), a header, or basic credentials. The token from
  * `REFRACT_WEBHOOK_TOKEN`. There is no public documentation of these bots; the shape is Discord's
  * (https://docs.discord.com/developers/resources/webhook#execute-webhook).
  *
  * @throws HoldfastError `secret_missing` without token or credentials, `config_invalid` with more than one kind
  */
 export function refract<Body = unknown>(options: RefractOptions = {}): Verifier & TypedBody<Body> {
-  const { parameter, header, credentials } = options;
-  if ([parameter, header, credentials].filter((way) => way !== undefined).length > 1) {
-    throw new HoldfastError('config_invalid', { detail: 'refract takes one of parameter, header and credentials.' });
+  const { parameter, header, path, credentials } = options;
+  if ([parameter, header, path, credentials].filter((way) => way !== undefined).length > 1) {
+    throw new HoldfastError('config_invalid', {
+      detail: 'refract takes one of parameter, header, path and credentials; join two with anyOf().',
+    });
   }
   if (credentials !== undefined) {
     return providerVerifier(
@@ -40,19 +52,26 @@ export function refract<Body = unknown>(options: RefractOptions = {}): Verifier 
       },
     );
   }
-  const hidden =
-    header === undefined
-      ? { credentialParameters: [parameter ?? 'token'] }
-      : { credentialHeaders: [header.toLowerCase()], credentialParameters: [] };
+  const { hidden, open } = tokenWay(options);
   return providerVerifier(
-    { ...refractProvider, ...hidden },
-    {
-      settings: ['secrets'],
-      given: { secrets: options.secrets },
-      open: ({ secrets }) =>
-        header === undefined ? openQueryToken(parameter ?? 'token', secrets) : openHeaderToken(header, secrets),
-    },
+    { ...refractProvider, credentialParameters: [], ...hidden },
+    { settings: ['secrets'], given: { secrets: options.secrets }, open: ({ secrets }) => open(secrets) },
   );
+}
+
+/** Where the token is: what is not to be stored, and who compares it. */
+function tokenWay({ parameter = 'token', header, path }: RefractOptions): {
+  readonly hidden: Pick<Provider, 'credentialHeaders' | 'credentialParameters' | 'credentialInPath'>;
+  readonly open: (tokens: readonly string[]) => SyncOpened;
+} {
+  if (header !== undefined) {
+    return {
+      hidden: { credentialHeaders: [header.toLowerCase()] },
+      open: (tokens) => openHeaderToken(header, tokens),
+    };
+  }
+  if (path === true) return { hidden: { credentialInPath: true }, open: openPathToken };
+  return { hidden: { credentialParameters: [parameter] }, open: (tokens) => openQueryToken(parameter, tokens) };
 }
 
 function readType({ json }: ReadInput): string | null {
@@ -82,9 +101,8 @@ export const refractProvider: Provider = {
   page: {
     source: 'https://docs.discord.com/developers/resources/webhook#execute-webhook',
     setUp:
-      'Enter the URL with a token of at least 24 random bytes, `…/in/refract?token=…`, where the bot asks for a Discord webhook. Add `ipAllowList` where its addresses are known.',
-    verified:
-      'The token in the query, once; or a header or basic credentials where the bot can send them. Nothing is signed.',
+      'Enter the URL with a token of at least 24 random bytes, `…/in/refract?token=…`, where the bot asks for a Discord webhook; or `…/in/refract/…` with `path: true`, for a bot that cuts off the query. Add `ipAllowList` where its addresses are known.',
+    verified: 'The token in the query, once; or in the path, in a header, or as basic credentials. Nothing is signed.',
     retries: 'Not documented. The answer is 204, as Discord’s own; 429 with `Retry-After` may be honoured.',
     keys: {
       type: 'the title of the first embed',
