@@ -363,8 +363,7 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
       route: (event) => this.#running().dispatcher.route(event),
       withdraw: (rows) => this.#running().dispatcher.withdraw(rows),
       append: (append) => this.#running().dispatcher.append(append),
-      awaitAnswer: (source, eventId, repeat) =>
-        this.#running().dispatcher.awaitAnswer(source.responder ?? '', eventId, repeat),
+      awaitAnswer: (responder, eventId, repeat) => this.#running().dispatcher.awaitAnswer(responder, eventId, repeat),
     };
   }
 

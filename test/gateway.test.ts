@@ -95,6 +95,113 @@ describe('a sync source', () => {
   test('needs its responder to exist', async () => {
     await assert.rejects(testGateway(sms), { code: 'config_invalid', message: /no handler 'reply'/ });
   });
+
+  const two = defineConfig({ sources: { sms: { ...sms.sources.sms, responder: ['texts', 'receipts'] } } });
+
+  test('has a responder for each kind of event', async () => {
+    await using t = await testGateway(two, (gateway) => {
+      gateway.handle('texts', { from: 'sms', types: ['in', 'status'] }, () => 'a text');
+      gateway.handle('receipts', { from: 'sms', types: ['sent', 'status.*'] }, (event) => `a receipt: ${event.type}`);
+      gateway.handle('count', { from: 'sms' }, () => 'not an answer');
+    });
+    const answers = [];
+    for (const type of ['in', 'status', 'sent', 'status.read', 'other']) answers.push((await t.send('sms', type)).body);
+    assert.deepEqual(answers, ['a text', 'a text', 'a receipt: sent', 'a receipt: status.read', 'later']);
+  });
+
+  test('has one responder for each event', async () => {
+    const overlapping: (readonly [readonly string[] | null, readonly string[] | null])[] = [
+      [null, ['in']],
+      [['in'], ['out', 'in']],
+      [['in.*'], ['in.one']],
+      [['in.one'], ['i*']],
+      [['in.*'], ['in.one.*']],
+    ];
+    for (const [texts, receipts] of overlapping) {
+      const start = testGateway(two, (gateway) => {
+        gateway.handle('texts', { from: 'sms', ...(texts !== null && { types: texts }) }, () => '');
+        gateway.handle('receipts', { from: 'sms', ...(receipts !== null && { types: receipts }) }, () => '');
+      });
+      await assert.rejects(start, { code: 'config_invalid', message: /'texts' and 'receipts' take the same types/ });
+    }
+  });
+
+  test('is switched by its mode alone', async () => {
+    const { sms: source } = sms.sources;
+    const queued = defineConfig({ sources: { sms: { ...source, mode: 'queued' } } });
+    await using t = await testGateway(queued, (gateway) => gateway.handle('reply', { from: 'sms' }, () => 'unheard'));
+    const first = await t.send('sms', 'in', {}, { key: 'k' });
+    await t.settled();
+    const again = await t.send('sms', 'in', {}, { key: 'k' });
+    assert.deepEqual([first.body, again.body], ['later', 'later']);
+    assert.deepEqual(await t.outcomes(), { reply: { succeeded: 1 } });
+  });
+});
+
+describe('a sync source that is split', () => {
+  const config = defineConfig({
+    sources: {
+      mail: {
+        verify: none(),
+        mode: 'sync',
+        responder: 'track',
+        deadline: '2s',
+        split: true,
+        type: 'body.event',
+        dedupeKey: 'body.id',
+      },
+    },
+  });
+  const elements = (...ids: string[]) => ({ method: 'POST', body: JSON.stringify(ids.map((id) => ({ id }))) });
+  const turns = async (): Promise<void> => {
+    for (let turn = 0; turn < 50; turn++) await new Promise((next) => setImmediate(next));
+  };
+
+  test('is answered when every element has been handled', async () => {
+    const gates = new Map(['a', 'b', 'c'].map((id) => [id, Promise.withResolvers<string>()]));
+    await using t = await testGateway(config, (gateway) =>
+      gateway.handle('track', { from: 'mail' }, (event) => gates.get(event.dedupeKey ?? '')?.promise),
+    );
+    let answered = false;
+    const answer = t.request('/in/mail', elements('a', 'b', 'c')).then((response) => ((answered = true), response));
+    for (const [id, gate] of gates) {
+      await turns();
+      assert.equal(answered, false, `before ${id}`);
+      gate.resolve('not the answer');
+    }
+    const { status, body } = await answer;
+    assert.equal(status, 200);
+    assert.equal((JSON.parse(body) as { ids: string[] }).ids.length, 3);
+    assert.deepEqual(await t.outcomes(), { track: { succeeded: 3 } });
+  });
+
+  test('is answered with a 2xx when an element fails, which is tried again alone', async () => {
+    const seen: string[] = [];
+    await using t = await testGateway(config, (gateway) =>
+      gateway.handle('track', { from: 'mail' }, ({ dedupeKey }, { attempt }) => {
+        seen.push(`${dedupeKey} ${attempt}`);
+        if (dedupeKey === 'b' && attempt === 1) throw new RetryLater('10s');
+      }),
+    );
+    assert.equal((await t.request('/in/mail', elements('a', 'b', 'c'))).status, 200);
+    assert.deepEqual(seen, ['a 1', 'b 1', 'c 1']);
+    await t.advance('10s');
+    assert.deepEqual(seen.at(-1), 'b 2');
+    assert.deepEqual(await t.outcomes(), { track: { succeeded: 3 } });
+  });
+
+  test('is answered at its deadline, and what repeats it at once', async () => {
+    const { promise: never } = Promise.withResolvers<never>();
+    await using t = await testGateway(config, (gateway) =>
+      gateway.handle('track', { from: 'mail' }, ({ dedupeKey }) => (dedupeKey === 'b' ? never : undefined)),
+    );
+    const first = t.request('/in/mail', elements('a', 'b'));
+    await t.clock.advanceSlowly(2100);
+    const { status, body } = await first;
+    assert.equal(status, 200);
+    // The clock stands still: waiting for the deadline would wait for ever.
+    assert.equal((await t.request('/in/mail', elements('a', 'b'))).body, body);
+  });
 });
 
 describe('emit', () => {
@@ -243,10 +350,10 @@ describe('a configuration that is wrong is refused with what to do', () => {
       /same path/,
     ],
     [
-      'sync with split',
-      () => createGateway({ sources: { a: { verify: none(), mode: 'sync', responder: 'r', split: true } } }),
+      'sync without a responder',
+      () => createGateway({ sources: { a: { verify: none(), mode: 'sync', responder: [] } } }),
       'config_invalid',
-      /excludes split/,
+      /needs responder/,
     ],
   ];
   for (const [name, make, code, says] of cases) {

@@ -23,7 +23,7 @@ export interface SourceInfo {
   /** `false` for `none()`: shown in red. */
   readonly proves: boolean;
   readonly mode: 'queued' | 'sync';
-  readonly responder: string | null;
+  readonly responders: readonly string[];
   readonly methods: readonly string[];
   readonly dedupeWindowMs: number;
   readonly splits: boolean;

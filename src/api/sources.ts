@@ -17,7 +17,7 @@ export const sources = jsonRoute({
           verifier: z.string(),
           proves: z.boolean().openapi({ description: 'false: anybody may send.' }),
           mode: z.enum(['queued', 'sync']),
-          responder: z.string().nullable(),
+          responders: z.array(z.string()),
           methods: z.array(z.string()),
           dedupeWindowMs: z.number(),
           splits: z.boolean(),

@@ -6,6 +6,15 @@ import type { StoredAnswer } from '../store/store.ts';
 /** An answer larger than this is not stored and not sent: the source's default is. */
 const ANSWER_BYTES_MAX = 64 * 1024;
 
+/** The destinations that requests to `sync` sources wait for. */
+export interface Responders {
+  readonly names: ReadonlySet<string>;
+  /** By source: those whose results are its answers. Of a split body it is none. */
+  readonly answering: ReadonlyMap<string, ReadonlySet<string>>;
+}
+
+export const NO_RESPONDERS: Responders = { names: new Set(), answering: new Map() };
+
 interface Waiter {
   readonly responder: string;
   readonly resolve: (answer: StoredAnswer | null) => void;
@@ -20,11 +29,10 @@ export interface Waited {
 export const NO_ANSWER: Waited = { answer: Promise.resolve(null), cancel: () => undefined };
 
 export class Answers {
-  /** The responder of each `sync` source. */
-  readonly #responders: ReadonlyMap<string, string>;
+  readonly #responders: Responders;
   readonly #waiting = new Map<string, Waiter[]>();
 
-  constructor(responders: ReadonlyMap<string, string>) {
+  constructor(responders: Responders) {
     this.#responders = responders;
   }
 
@@ -40,7 +48,8 @@ export class Answers {
 
   /** What is to be committed with the outcome, whether or not anybody still waits: a duplicate gets it. */
   answerOf(event: StoredEvent, destination: string, result: Result): StoredAnswer | null {
-    if (result.kind !== 'succeeded' || this.#responders.get(event.source) !== destination) return null;
+    if (result.kind !== 'succeeded' || this.#responders.answering.get(event.source)?.has(destination) !== true)
+      return null;
     return toAnswer(result.value);
   }
 

@@ -24,7 +24,7 @@ import type {
   WorkStore,
 } from '../store/store.ts';
 import { Arrivals } from './arrivals.ts';
-import { Answers, NO_ANSWER, type Waited } from './answers.ts';
+import { Answers, NO_ANSWER, type Responders, type Waited } from './answers.ts';
 import type { Broker } from './broker.ts';
 import { HandOffBudget } from './budget.ts';
 import type { Destination } from './destination.ts';
@@ -54,8 +54,7 @@ export interface DispatcherOptions {
   readonly directory: Directory;
   /** Whether a person paused the destination of this name. */
   readonly paused: (destination: string) => boolean;
-  /** The responder of each `sync` source. */
-  readonly responders: ReadonlyMap<string, string>;
+  readonly responders: Responders;
   /** What this process does; a gateway attempts the responders only. */
   readonly role: Role;
   /** Tells workers what is ready; `null`: they hear of it from the store. */
@@ -230,7 +229,7 @@ export class Dispatcher implements LaneHost {
 
   attempts(destination: string): boolean {
     const { role, responders } = this.#options;
-    return role !== 'gateway' || [...responders.values()].includes(destination);
+    return role !== 'gateway' || responders.names.has(destination);
   }
 
   mayStart(): boolean {

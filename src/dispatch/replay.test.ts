@@ -9,6 +9,7 @@ import { makeEmitted } from '../deliver/emitted.ts';
 import { memoryStore } from '../store/memory.ts';
 import type { Store } from '../store/store.ts';
 import { TestClock } from '../testing/clock.ts';
+import { NO_RESPONDERS } from './answers.ts';
 import type { Destination } from './destination.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { NO_DIRECTORY } from './lanes.ts';
@@ -39,7 +40,7 @@ class Rig {
       broker: null,
       lookMs: 5000,
       runningMax: 100,
-      responders: new Map(),
+      responders: NO_RESPONDERS,
       damaged: () => undefined,
       handOffBytesMax: 1 << 20,
       leaseMs: 60_000,

@@ -137,7 +137,7 @@ function sourceInfo(source: Source): SourceInfo {
     verifier: source.verifier.name,
     proves: source.verifier.proves,
     mode: source.mode,
-    responder: source.responder,
+    responders: source.responders,
     methods: source.methods,
     dedupeWindowMs: source.dedupeWindowMs,
     splits: source.split !== null,

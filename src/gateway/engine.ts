@@ -35,6 +35,7 @@ import { alertsOf, retentionOf } from './parts.ts';
 import { peaksOf, savePeaks } from './peaks.ts';
 import { openBroker, roleOf } from './queues.ts';
 import { RELEASE } from './release.ts';
+import { respondersOf } from './responders.ts';
 import { Sending } from './sending.ts';
 import { adminToken, storeDirectory } from './token.ts';
 import { hashToken, Tokens } from './tokens.ts';
@@ -323,11 +324,6 @@ export class Engine {
     const destinations = registrations.map((one) =>
       'endpoint' in one ? endpointDestination(one, known) : checked(destinationOf(one, known), config.emits),
     );
-    for (const { name, responder } of config.sources) {
-      if (responder === null || destinations.some((one) => one.name === responder && one.from.has(name))) continue;
-      const detail = `sources.${name}.responder: no handler '${responder}' takes from '${name}'.`;
-      throw new HoldfastError('config_invalid', { detail });
-    }
     const { breaker } = this.#alerts.observer;
     return new Dispatcher({
       store: this.#store.work,
@@ -347,9 +343,7 @@ export class Engine {
       ],
       directory,
       paused: (name) => this.#holds.pauseOf(name) !== null,
-      responders: new Map(
-        config.sources.flatMap(({ name, responder }) => (responder === null ? [] : [[name, responder]])),
-      ),
+      responders: respondersOf(config.sources, destinations),
       role: roleOf(config.settings.role),
       broker: this.#broker,
       lookMs: this.report.shared && this.#broker === null && this.#store.work.onReady === undefined ? LOOK_MS : IDLE_MS,

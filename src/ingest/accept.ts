@@ -15,6 +15,7 @@ import { TrustedProxies } from './proxies.ts';
 import type { Rejection, RejectionStep } from './rejections.ts';
 import { acceptedAllReply, acceptedReply, answerReply, makeReply, problemReply, type Reply } from './reply.ts';
 import { Shares } from './shares.ts';
+import { SyncWait } from './sync-wait.ts';
 import { correlationOf } from './trace.ts';
 
 /** A request on its way: where it belongs, what it is, and the time it is judged by. */
@@ -231,43 +232,24 @@ export class Acceptor {
 
   // --------------------------------------------------------------------------------------------------------- sync
 
-  /** Commits, then waits within the deadline for what the responder answers; the default answer without one. */
+  /** Commits, then waits within the deadline for what the responders answer; the default answer without one. */
   async #commitSync(visit: Visit, events: readonly StoredEvent[]): Promise<Reply> {
-    const { source } = visit.intake;
     const rows = this.#rows(visit.intake, events);
-    const [row] = rows;
-    if (row === undefined) return this.#answer(visit, []);
-    const until = this.ports.clock.monotonic() + source.deadlineMs;
-    const responds = row.deliveries.some(({ destination, dead }) => destination === source.responder && dead === null);
-    // Before the commit, so that no answer is missed.
-    const waiting = responds ? this.ports.awaitAnswer(source, row.event.id, false) : null;
+    if (rows.length === 0) return this.#answer(visit, []);
+    const wait = new SyncWait(this.ports, visit.intake.source, rows);
     let settled: AppendAnswer;
     try {
       settled = await this.ports.append({ events: rows });
     } catch (error) {
-      waiting?.cancel();
+      wait.cancel();
       throw error;
     }
-    const [first] = settled.status === 'committed' ? settled.events : [];
-    if (first === undefined || first.status === 'duplicate') waiting?.cancel();
-    if (first === undefined) return this.#answered(visit, settled);
-    if (first.status === 'committed') return this.#soon(visit, first.eventId, { waiting, until });
-    if (first.answer !== null) return storedReply(first.answer) ?? this.#answer(visit, [first.eventId]);
-    // The first may still run: it answers both.
-    return this.#soon(visit, first.eventId, { waiting: this.ports.awaitAnswer(source, first.eventId, true), until });
-  }
-
-  async #soon(
-    visit: Visit,
-    eventId: string,
-    { waiting, until }: { waiting: ReturnType<IngestPorts['awaitAnswer']> | null; until: number },
-  ): Promise<Reply> {
-    if (waiting === null) return this.#answer(visit, [eventId]);
-    const { clock } = this.ports;
-    const timer = clock.schedule(Math.max(0, until - clock.monotonic()), () => waiting.cancel());
-    const answer = await waiting.answer;
-    timer.cancel();
-    return (answer === null ? null : storedReply(answer)) ?? this.#answer(visit, [eventId]);
+    if (settled.status === 'refused') {
+      wait.cancel();
+      return this.#answered(visit, settled);
+    }
+    const answer = await wait.answer(settled.events);
+    return (answer === null ? null : storedReply(answer)) ?? this.#answered(visit, settled);
   }
 
   // ------------------------------------------------------------------------------------------------------ refusals

@@ -41,12 +41,14 @@ export interface IngestPorts {
   readonly append: (append: Append) => Promise<AppendAnswer>;
   /**
    * Of a `sync` source: the responder's answer to this event, or `null` as soon as it is known that none comes now (the
-   * attempt failed, the responder is paused or its breaker open). Called before the commit of the event, so that no
-   * answer is missed; for a duplicate (`repeat`) after it, with the id of the first.
+   * attempt failed or said nothing, the responder is paused or its breaker open). Called before the commit of the event,
+   * so that no answer is missed; for a duplicate (`repeat`) after it, with the id of the first.
    */
-  readonly awaitAnswer: (
-    source: Source,
-    eventId: string,
-    repeat: boolean,
-  ) => { readonly answer: Promise<StoredAnswer | null>; cancel(): void };
+  readonly awaitAnswer: (responder: string, eventId: string, repeat: boolean) => AwaitedAnswer;
+}
+
+/** An answer that is waited for; cancelled it is `null`. */
+export interface AwaitedAnswer {
+  readonly answer: Promise<StoredAnswer | null>;
+  readonly cancel: () => void;
 }

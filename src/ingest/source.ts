@@ -13,10 +13,16 @@ export interface SourceConfig<Body = unknown> {
   readonly path?: string;
   /** Who may send. `none()` is an explicit choice. */
   readonly verify: Verifier;
-  /** `queued` (default): acknowledge after the commit. `sync`: run `responder` within `deadline`, answer its result. */
+  /**
+   * `queued` (default): acknowledge after the commit. `sync`: run `responder` within `deadline`, answer its result. With
+   * `split` the request is answered by `answer` once the responder has been run for every element, or at the deadline.
+   */
   readonly mode?: 'queued' | 'sync';
-  /** The handler whose return value is the answer of a `sync` source. */
-  readonly responder?: string;
+  /**
+   * The handler whose return value is the answer of a `sync` source; several where each takes other types. Set for a
+   * `queued` source too it changes nothing, so that `mode` alone switches.
+   */
+  readonly responder?: string | readonly string[];
   /** How long a `sync` request waits. Default: 80 % of the provider's own deadline, else 5 s. */
   readonly deadline?: Duration;
   readonly type?: Reader;
@@ -55,7 +61,8 @@ export interface Source {
   readonly methods: readonly string[];
   readonly verifier: Verifier;
   readonly mode: 'queued' | 'sync';
-  readonly responder: string | null;
+  /** Names of handlers; empty: none. */
+  readonly responders: readonly string[];
   readonly deadlineMs: number;
   readonly type: Reader | null;
   readonly dedupeKey: Reader | null;
@@ -101,7 +108,7 @@ export function resolveSource(name: string, config: SourceConfig | Verifier, aro
     methods: ['POST', ...(defaults.methods ?? [])],
     verifier,
     mode: settings.mode ?? 'queued',
-    responder: settings.responder ?? null,
+    responders: typeof settings.responder === 'string' ? [settings.responder] : (settings.responder ?? []),
     deadlineMs:
       settings.deadline === undefined ? (defaults.deadlineMs ?? 6250) * 0.8 : durationMs(settings.deadline, 'deadline'),
     type: settings.type ?? defaults.type ?? null,
@@ -132,14 +139,9 @@ function problemOf(name: string, settings: SourceConfig): string | null {
   if (!isVerifier(settings.verify)) return 'verify: expected a verifier; for a source that proves nothing write none()';
   if (settings.path !== undefined && !settings.path.startsWith('/'))
     return `path: expected '/…', got '${settings.path}'`;
-  if (settings.mode === 'sync' && settings.responder === undefined)
+  if (settings.mode === 'sync' && (settings.responder ?? []).length === 0)
     return "mode 'sync' needs responder: the name of a handler";
-  if (settings.mode === 'sync' && splits(settings)) return "mode 'sync' excludes split";
   return null;
-}
-
-function splits(settings: SourceConfig): boolean {
-  return settings.split === undefined ? settings.verify.defaults.split !== undefined : settings.split !== false;
 }
 
 function splitPath(split: string | undefined): string | null {
