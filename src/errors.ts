@@ -130,6 +130,13 @@ export const errorCodes = {
     action: 'Try again after Retry-After.',
   },
   // Emitting and replaying.
+  transaction_unsupported: {
+    status: 501,
+    retryable: false,
+    message: 'This needs a transaction that the application and the store share.',
+    action:
+      'Use a store that has them: PostgreSQL, or MongoDB as a replica set. Else emit after the commit, with a dedupe key.',
+  },
   attempt_ended: {
     status: 409,
     retryable: false,

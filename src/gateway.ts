@@ -12,7 +12,7 @@ import { type Config, processEnvironment, redactedSettings, type ResolvedConfig,
 import type { Clock, Random } from './core/clock.ts';
 import { IdMaker } from './core/id.ts';
 import type { Observer } from './core/observer.ts';
-import type { EmitOptions } from './deliver/emit.ts';
+import type { EmitOptions, TransactionOption } from './deliver/emit.ts';
 import { makeBatch, makeEmitted } from './deliver/emitted.ts';
 import type { EmittedBody, EmittedType } from './deliver/event-types.ts';
 import type { BatchHandler, Handler } from './deliver/handler.ts';
@@ -300,29 +300,31 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
   /**
    * Commits an event of the application's own; resolves after the commit. `body` is anything JSON can hold, or a
    * `Uint8Array`, up to 1 MiB. With a catalogue (`emits` in the config) its types and their bodies are known to the
-   * compiler, and checked here.
+   * compiler, and checked here. With `tx` it is written in a transaction of your own, and committed with it.
    * @returns its id; that of the first when the dedupe key is a repeat
    * @throws HoldfastError not_started, emit_unfit, event_type_unknown, store_unavailable, backlog_full, invalid_input,
-   *   body_too_large
+   *   body_too_large; with `tx` also transaction_unsupported, and the database's own errors
    */
   async emit<const Type extends EmittedType<EmitsOf<Given>>>(
     type: Type,
     body: EmittedBody<EmitsOf<Given>, Type> | Uint8Array,
-    options: EmitOptions = {},
+    options: EmitOptions & TransactionOption = {},
   ): Promise<string> {
-    const [answer] = await this.#running().emit([makeEmitted(type, body, options)]);
+    const { tx, ...rest } = options;
+    const [answer] = await this.#running().emitting.emit([makeEmitted(type, body, rest)], tx);
     if (answer === undefined) throw new HoldfastError('internal', { detail: 'The store gave no answer.' });
     return answer.eventId;
   }
 
   /**
-   * Commits several events of the application's own in one commit: all of them or none. At most 10,000, and 16 MiB.
+   * Commits several events of the application's own in one commit, or in a transaction of your own: all of them or none.
+   * At most 10,000, and 16 MiB.
    * @returns their ids in the same order; for a repeat of a dedupe key that of the first
    * @throws HoldfastError as {@link Gateway.emit}
    */
-  async emitBatch(events: readonly Emission<Given>[]): Promise<readonly string[]> {
+  async emitBatch(events: readonly Emission<Given>[], { tx }: TransactionOption = {}): Promise<readonly string[]> {
     if (events.length === 0) return [];
-    const answers = await this.#running().emit(makeBatch(events));
+    const answers = await this.#running().emitting.emit(makeBatch(events), tx);
     return answers.map(({ eventId }) => eventId);
   }
 

@@ -255,8 +255,8 @@ describe('a transaction of the caller’s own', () => {
     ] as const) {
       const tx = await transaction(server.url);
       const emits = [world.build.event({ source: 'emitted' }, 'printer')];
-      const answer = await world.store.settleIn?.(tx, settlement(claim, world.build.succeeded(), { emits }));
-      assert.equal(answer?.status, 'committed');
+      const answers = await world.store.settleIn?.(tx, [settlement(claim, world.build.succeeded(), { emits })]);
+      assert.equal(first(answers ?? []).status, 'committed');
       await tx.query(end);
       await tx.end();
       assert.equal(await world.state(claim.deliveryId), state);
@@ -264,7 +264,7 @@ describe('a transaction of the caller’s own', () => {
     assert.deepEqual(await world.states('printer'), ['ready']);
     const tx = await transaction(server.url);
     const stale = { status: 'refused', reason: 'stale_claim' };
-    assert.deepEqual(await world.store.settleIn?.(tx, settlement(claim, world.build.succeeded())), stale);
+    assert.deepEqual(await world.store.settleIn?.(tx, [settlement(claim, world.build.succeeded())]), [stale]);
     await tx.end();
     await world.harness.dispose();
   });
@@ -280,6 +280,16 @@ describe('a transaction of the caller’s own', () => {
     await assert.rejects(async () => world.store.appendIn?.(tx, append), refused);
     await tx.end();
     await assert.rejects(async () => world.store.appendIn?.({}, append), refused);
+    const idle = new Client({ connectionString: server.url });
+    await idle.connect();
+    await assert.rejects(async () => world.store.appendIn?.(idle, append), refused, 'nothing was begun');
+    await idle.query('CREATE DATABASE elsewhere');
+    await idle.end();
+    const elsewhere = new URL(server.url);
+    elsewhere.pathname = '/elsewhere';
+    const lost = await transaction(elsewhere.href);
+    await assert.rejects(async () => world.store.appendIn?.(lost, append), refused, 'another database');
+    await lost.end();
     await world.harness.dispose();
   });
 

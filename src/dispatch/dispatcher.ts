@@ -2,14 +2,12 @@
  * Gets every delivery attempted: hands over what was just committed, claims what waits in the store, wakes when
  * something falls due, runs suspects alone, and turns results into outcomes. One lane per destination does the pacing.
  */
-import { hostname } from 'node:os';
 import { Committer, type CommitterState } from '../commit/committer.ts';
 import type { Clock, Random, Timer } from '../core/clock.ts';
 import type { StoredEvent } from '../core/event.ts';
 import type { IdMaker } from '../core/id.ts';
 import type { Observer } from '../core/observer.ts';
-import { describeError, isFinal } from '../deliver/outcomes.ts';
-import type { Attempted, Emitted, Result } from '../deliver/runner.ts';
+import type { Attempted, Emitted } from '../deliver/runner.ts';
 import type { HoldfastError } from '../errors.ts';
 import type {
   Append,
@@ -20,7 +18,6 @@ import type {
   CommitBatch,
   NewDelivery,
   NewEvent,
-  Settlement,
   WorkStore,
 } from '../store/store.ts';
 import { Arrivals } from './arrivals.ts';
@@ -28,7 +25,7 @@ import { Answers, NO_ANSWER, type Responders, type Waited } from './answers.ts';
 import type { Broker } from './broker.ts';
 import { HandOffBudget } from './budget.ts';
 import type { Destination } from './destination.ts';
-import { dueAt, EMIT_WINDOW_MS, emittedEvent, type Origin } from './emitted.ts';
+import type { Origin } from './emitted.ts';
 import { Feeder } from './feeder.ts';
 import { Hinted } from './hinted.ts';
 import { Intake } from './intake.ts';
@@ -36,9 +33,9 @@ import { Lane } from './lane.ts';
 import type { LaneHost } from './lane-host.ts';
 import { type Directory, Lanes } from './lanes.ts';
 import { Offers } from './offers.ts';
-import { operationalEvent, type Report } from './operational.ts';
+import type { Report } from './operational.ts';
 import type { Running } from './running.ts';
-import { deathOf, type Ended, outcomeOf } from './settle.ts';
+import { Settling } from './settling.ts';
 import { Slots } from './slots.ts';
 import { Suspects } from './suspects.ts';
 
@@ -90,10 +87,10 @@ export class Dispatcher implements LaneHost {
   readonly answers: Answers;
   readonly #options: DispatcherOptions;
   readonly #feeder: Feeder;
-  readonly #worker: string;
   readonly #arrivals: Arrivals;
   readonly #offers: Offers | null;
   readonly #hinted: Hinted | null;
+  readonly #settling: Settling;
   readonly #suspects: Suspects;
   #unmarked: Running[] = [];
   #carefulUntil = 0;
@@ -108,7 +105,6 @@ export class Dispatcher implements LaneHost {
     this.answers = new Answers(options.responders);
     this.slots = new Slots(options.runningMax);
     this.budget = new HandOffBudget(options.handOffBytesMax);
-    this.#worker = `${hostname()}:${process.pid}/${options.release}`;
     const { clock, directory, destinations, paused, observer } = options;
     const make = (destination: Destination): Lane => new Lane(destination, this);
     const rested = (name: string): void => observer.rested(name);
@@ -127,6 +123,13 @@ export class Dispatcher implements LaneHost {
         options.committerChanged(state);
         if (state === 'open') this.#pumpAll();
       },
+    });
+    this.#settling = new Settling({
+      ...options,
+      intake: this.intake,
+      answers: this.answers,
+      budget: this.budget,
+      committer: this.committer,
     });
     this.#suspects = new Suspects({
       quiet: () => this.slots.running === 0,
@@ -209,8 +212,23 @@ export class Dispatcher implements LaneHost {
 
   /** An event of the application's own, routed and ready to be appended. @throws HoldfastError backlog_full */
   emitted(emitted: Emitted, origin: Origin | null): NewEvent {
-    const event = emittedEvent(emitted, origin, this.#options);
-    return { event, dedupeWindowMs: EMIT_WINDOW_MS, deliveries: this.intake.deliveries(event, dueAt(emitted)) };
+    return this.#settling.emitted(emitted, origin);
+  }
+
+  /**
+   * Events of the application's own for a transaction of its own, with what they owe. Nothing is reserved for them:
+   * nobody says how that transaction ends. @throws HoldfastError backlog_full
+   */
+  emittedElsewhere(emitted: readonly Emitted[]): NewEvent[] {
+    const events: NewEvent[] = [];
+    try {
+      for (const one of emitted) events.push(this.emitted(one, null));
+    } finally {
+      this.withdraw(events);
+    }
+    for (const { deliveries } of events)
+      for (const { dueAt: at } of deliveries) if (at !== null) this.#feeder.wakeAt(at);
+    return events;
   }
 
   #committed(batch: CommitBatch, answers: CommitAnswers): void {
@@ -264,68 +282,13 @@ export class Dispatcher implements LaneHost {
   }
 
   settle(lane: Lane, running: Running, attempted: Attempted): void {
-    const times = {
-      startedAt: running.startedAt,
-      durationMs: Math.round(this.clock.monotonic() - running.since),
-      worker: this.#worker,
-    };
-    const { random } = this.#options;
-    for (let index = 0; index < running.claims.length; index++) {
-      const claim = running.claims[index];
-      const result = attempted.results[index];
-      if (claim === undefined || result === undefined) continue;
-      const exchange = attempted.exchanges?.[index] ?? null;
-      const ended = { claim, result, exchange, times, random, spared: running.spared };
-      const settlement = this.#settlement(lane, ended, attempted.emitted[index] ?? []);
-      void this.#settled(lane, claim, settlement);
-    }
-  }
-
-  #settlement({ destination }: Lane, ended: Ended, emitted: readonly Emitted[]): Settlement {
-    const { claim, result } = ended;
-    const answer = this.answers.answerOf(claim.event, destination.name, result);
-    const emits: NewEvent[] = [];
-    try {
-      if (isFinal(result)) for (const one of emitted) emits.push(this.emitted(one, claim.event));
-    } catch (error) {
-      // A destination of what it emitted refuses more: this attempt failed, and nothing of it is left behind.
-      this.withdraw(emits);
-      const failed: Result = { kind: 'failed', error: describeError(error), delayMs: null, status: null };
-      return { claim, outcome: outcomeOf(destination, { ...ended, result: failed }), emits: [], answer: null };
-    }
-    const outcome = outcomeOf(destination, ended);
-    if (outcome.kind === 'dead') emits.push(...this.#reported(deathOf(destination.name, claim, outcome)));
-    return { claim, outcome, emits, answer };
+    this.#settling.settle(lane, running, attempted);
   }
 
   /** Commits an event of Holdfast's own, if anybody takes it. */
   report(report: Report): void {
-    const events = this.#reported(report);
+    const events = this.#settling.reported(report);
     if (events.length > 0) this.append({ events }).catch(() => undefined);
-  }
-
-  #reported(report: Report | null): NewEvent[] {
-    return report === null ? [] : this.intake.reported(operationalEvent(report, this.#options));
-  }
-
-  async #settled(lane: Lane, claim: Claim, settlement: Settlement): Promise<void> {
-    try {
-      const answer = await this.committer.settle(settlement);
-      if (answer.status === 'committed') this.#ended(lane, claim, settlement);
-    } catch {
-      // The process is ending without a commit: the delivery is attempted again after the restart.
-    }
-    this.budget.give(claim.event.body?.length ?? 0);
-    this.answers.settled(claim.event.id, lane.destination.name, settlement.answer);
-  }
-
-  #ended(lane: Lane, claim: Claim, { outcome }: Settlement): void {
-    const lagMs = this.clock.now() - claim.committedAt;
-    if (outcome.attempt !== null)
-      this.observer.attemptEnded(lane.destination.name, claim.event, outcome.attempt, lagMs);
-    if (outcome.kind === 'retry') return;
-    lane.open--;
-    if (outcome.kind === 'dead') this.observer.died(lane.destination.name, claim.event, outcome.reason, outcome.note);
   }
 
   hungry(lane: Lane): void {

@@ -1,7 +1,7 @@
 /** What a start makes and a stop ends: the store, dispatch, and all that works beside them. */
 import { type AdminApi, createAdminApi } from '../api/admin.ts';
 import { type Ask, localAsk } from '../api/local.ts';
-import type { AdminPort, AuditRecord, EmitAnswer, EmitRequest } from '../api/port.ts';
+import type { AdminPort, AuditRecord } from '../api/port.ts';
 import type { CommitterState } from '../commit/committer.ts';
 import type { ResolvedConfig } from '../config.ts';
 import type { Clock, Random } from '../core/clock.ts';
@@ -10,7 +10,6 @@ import type { IdMaker } from '../core/id.ts';
 import { CheckedRunner } from '../deliver/checked.ts';
 import type { EventTypes } from '../deliver/event-types.ts';
 import { LoopBlame } from '../deliver/loop-blame.ts';
-import type { Emitted } from '../deliver/runner.ts';
 import type { Broker } from '../dispatch/broker.ts';
 import type { Destination } from '../dispatch/destination.ts';
 import { Dispatcher } from '../dispatch/dispatcher.ts';
@@ -22,12 +21,13 @@ import { HoldfastError } from '../errors.ts';
 import type { Acceptor } from '../ingest/accept.ts';
 import { TrustedProxies } from '../ingest/proxies.ts';
 import { verifyAgain } from '../ingest/again.ts';
-import type { EventAnswer, NewEvent, Store, StoreCounts, StoreReport } from '../store/store.ts';
+import type { Store, StoreCounts, StoreReport } from '../store/store.ts';
 import { adminPort } from './admin.ts';
 import { Alerts } from './alerts.ts';
 import { AuditLog } from './audit.ts';
 import { destinationOf, type Registration } from './destinations.ts';
 import { DiskWatch } from './disk.ts';
+import { Emitting } from './emitting.ts';
 import { endpointDestination, type EndpointRegistration } from './endpoints.ts';
 import { vaultKeys } from './keys.ts';
 import type { Observing } from './observing.ts';
@@ -84,6 +84,7 @@ const FEATURES = {
 export class Engine {
   readonly report: StoreReport;
   readonly dispatcher: Dispatcher;
+  readonly emitting: Emitting;
   readonly port: AdminPort;
   readonly admin: AdminApi;
   /** Asks its routes within the process. */
@@ -136,6 +137,8 @@ export class Engine {
       holds: () => this.#holds,
     });
     this.dispatcher = this.#makeDispatcher();
+    const diskLow = (): boolean => this.diskLow;
+    this.emitting = new Emitting({ store, dispatcher: this.dispatcher, types: config.emits, diskLow });
     const { committer, lanes } = this.dispatcher;
     const shared = { ...store, clock, ids, observer: observing.observer, committer, lanes };
     this.#holds = new Holds(shared);
@@ -165,7 +168,7 @@ export class Engine {
       endpoints: this.#sending.port(),
       ...observing,
       gate: parts.gate,
-      emit: (requests) => this.#emitAll(requests),
+      emit: (requests) => this.emitting.requested(requests),
       eventTypes: () => config.emits?.list() ?? null,
       tokens: this.#tokens,
       audit: this.#audit,
@@ -262,38 +265,6 @@ export class Engine {
     await this.#store.work.close();
     observing.observer.note('info', 'stopped');
     observing.stop();
-  }
-
-  /**
-   * Commits events of the application's own, all or none.
-   * @throws HoldfastError emit_unfit, event_type_unknown, store_unavailable, backlog_full, invalid_input
-   */
-  async emit(emitted: readonly Emitted[]): Promise<readonly EventAnswer[]> {
-    await this.#parts.config.emits?.check(emitted);
-    if (this.diskLow) throw new HoldfastError('disk_reserve', { retryAfterS: 30 });
-    const answer = await this.dispatcher.append({ events: this.#routed(emitted) });
-    if (answer.status === 'refused') throw new HoldfastError('invalid_input', { detail: answer.reason });
-    return answer.events;
-  }
-
-  /** All of them with what they owe, or none: what was reserved for the first is given back when a later one is refused. */
-  #routed(emitted: readonly Emitted[]): NewEvent[] {
-    const events: NewEvent[] = [];
-    try {
-      for (const one of emitted) events.push(this.dispatcher.emitted(one, null));
-    } catch (error) {
-      this.dispatcher.withdraw(events);
-      throw error;
-    }
-    return events;
-  }
-
-  async #emitAll(requests: readonly EmitRequest[]): Promise<EmitAnswer[]> {
-    const answers = await this.emit(requests);
-    return answers.map((answer) => {
-      const duplicate = answer.status === 'duplicate';
-      return { eventId: answer.eventId, duplicate, differs: duplicate && answer.differs };
-    });
   }
 
   /** What the store counts; on a shared one it is also what each lane is owed, since others work on it too. */

@@ -235,6 +235,9 @@ export interface Store {
    * @throws HoldfastError invalid_input when `tx` is not what the driver takes; the database's own errors
    */
   appendIn?(tx: unknown, append: Append): Promise<AppendAnswer>;
-  /** Like `appendIn`: an outcome, with what the handler itself wrote, in the handler's transaction. */
-  settleIn?(tx: unknown, settlement: Settlement): Promise<SettleAnswer>;
+  /**
+   * Like `appendIn`: outcomes of different claims, with what their handler itself wrote, in the handler's transaction.
+   * One that is refused leaves the others and the transaction as they are: it is for the caller to roll back.
+   */
+  settleIn?(tx: unknown, settlements: readonly Settlement[]): Promise<readonly SettleAnswer[]>;
 }

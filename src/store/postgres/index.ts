@@ -32,7 +32,7 @@ import { migrate, quoted } from './migrate.ts';
 import { Purge, SWEPT_BYTES_MAX } from './purge.ts';
 import { getDocument, listDocuments, putDocument, Watchers } from './registry.ts';
 import { storedText } from './text.ts';
-import { type CallersTransaction, CallersRows } from './transaction.ts';
+import { CallersRows, callersTransaction } from './transaction.ts';
 import { type Heard, Listener } from './listener.ts';
 
 export { postgresAddress } from './address.ts';
@@ -128,8 +128,8 @@ class Postgres implements PostgresStore {
     return this.#use().callers.append(callersTransaction(tx), append);
   }
 
-  async settleIn(tx: unknown, settlement: Settlement): Promise<SettleAnswer> {
-    return this.#use().callers.settle(callersTransaction(tx), settlement);
+  async settleIn(tx: unknown, settlements: readonly Settlement[]): Promise<readonly SettleAnswer[]> {
+    return this.#use().callers.settle(callersTransaction(tx), settlements);
   }
 
   async quiet(): Promise<void> {
@@ -224,12 +224,6 @@ class Postgres implements PostgresStore {
       watch: (kind, changed) => this.#watchers.watch(kind, changed),
     };
   }
-}
-
-function callersTransaction(tx: unknown): CallersTransaction {
-  if (typeof (tx as { readonly query?: unknown } | null)?.query === 'function') return tx as CallersTransaction;
-  const detail = 'tx: expected a client of the package pg, inside a transaction that you began.';
-  throw new HoldfastError('invalid_input', { detail });
 }
 
 /** The number of this process, and that of the newest commit that is remembered for it. */

@@ -4,19 +4,38 @@
  * commits; nothing of it is claimed here, since nothing is there before that.
  */
 import { HoldfastError } from '../../errors.ts';
-import type { Append, AppendAnswer, CommitBatch, Settlement, SettleAnswer } from '../store.ts';
+import type { Append, AppendAnswer, CommitBatch, NewEvent, Settlement, SettleAnswer } from '../store.ts';
 import { argumentsOf, type Committing, makeBuckets, prepare, tell } from './commit.ts';
 import type { Row } from './connection.ts';
 import { bucketOf } from './delivery-id.ts';
 import { codeOf } from './failure.ts';
 
 /** A client of `pg`, or what wraps one, inside a transaction that the caller began and ends. */
-export interface CallersTransaction {
+interface CallersTransaction {
   query(text: string, values: unknown[]): Promise<{ readonly rows: readonly unknown[] }>;
+  /** Of clients of `pg`: `I` is outside of a transaction. */
+  getTransactionStatus?(): string | null;
 }
 
 /** What the function says when the transaction sees the past only. */
 const WRONG_ISOLATION = 'HF001';
+/** SQLSTATEs of a server that has no such schema or function: it is not the store's. */
+const ELSEWHERE = new Set(['3F000', '42883']);
+
+/** @throws HoldfastError invalid_input when it is none, or when nothing has begun in it */
+export function callersTransaction(tx: unknown): CallersTransaction {
+  const given = tx as CallersTransaction | null;
+  if (typeof given?.query !== 'function') {
+    const detail =
+      'tx: expected a client of the package pg, or an object whose query(text, values) resolves with rows.';
+    throw new HoldfastError('invalid_input', { detail });
+  }
+  if (given.getTransactionStatus?.() === 'I') {
+    const detail = 'tx: the client is not inside a transaction: BEGIN first, or what it writes is committed at once.';
+    throw new HoldfastError('invalid_input', { detail });
+  }
+  return given;
+}
 
 const NOTHING: Omit<CommitBatch, 'appends' | 'settlements'> = {
   token: '',
@@ -41,17 +60,16 @@ export class CallersRows {
   }
 
   async append(tx: CallersTransaction, append: Append): Promise<AppendAnswer> {
-    const events = append.events.map((event) => ({
-      ...event,
-      deliveries: event.deliveries.map((delivery) => ({ ...delivery, handOff: 'no' as const })),
-    }));
+    const events = append.events.map(leftInStore);
     const { appends } = await this.#apply(tx, { ...NOTHING, appends: [{ events }], settlements: [] });
-    return one(appends);
+    const [answer] = appends;
+    if (answer === undefined) throw new HoldfastError('internal', { detail: 'The store gave no answer for a row.' });
+    return answer;
   }
 
-  async settle(tx: CallersTransaction, settlement: Settlement): Promise<SettleAnswer> {
-    const { settlements } = await this.#apply(tx, { ...NOTHING, appends: [], settlements: [settlement] });
-    return one(settlements);
+  async settle(tx: CallersTransaction, settlements: readonly Settlement[]): Promise<readonly SettleAnswer[]> {
+    const rows = settlements.map((row) => ({ ...row, emits: row.emits.map(leftInStore) }));
+    return (await this.#apply(tx, { ...NOTHING, appends: [], settlements: rows })).settlements;
   }
 
   async #apply(tx: CallersTransaction, batch: CommitBatch): ReturnType<typeof tell> {
@@ -64,10 +82,8 @@ export class CallersRows {
       const rows = await read(text, [this.#to.owner, ...argumentsOf(batch, prepared.rows)]);
       return await tell(this.#to, { batch, prepared, rows }, read);
     } catch (error) {
-      if (codeOf(error) !== WRONG_ISOLATION) throw error;
-      const detail =
-        'The transaction must be READ COMMITTED, PostgreSQL’s default: BEGIN ISOLATION LEVEL READ COMMITTED.';
-      throw new HoldfastError('invalid_input', { detail, cause: error });
+      const detail = detailOf(codeOf(error), this.#to.name);
+      throw detail === null ? error : new HoldfastError('invalid_input', { detail, cause: error });
     }
   }
 
@@ -80,7 +96,16 @@ export class CallersRows {
   }
 }
 
-function one<Answer>([answer]: readonly Answer[]): Answer {
-  if (answer === undefined) throw new HoldfastError('internal', { detail: 'The store gave no answer for a row.' });
-  return answer;
+/** Nothing of it is there before the caller commits, and nobody tells when that is: so nothing is handed off. */
+function leftInStore(event: NewEvent): NewEvent {
+  return { ...event, deliveries: event.deliveries.map((delivery) => ({ ...delivery, handOff: 'no' as const })) };
+}
+
+/** What is wrong with the transaction itself; `null`: nothing, it is an error of the database. */
+function detailOf(code: string, schema: string): string | null {
+  if (code === WRONG_ISOLATION)
+    return 'tx: the transaction must be READ COMMITTED, PostgreSQL’s default: BEGIN ISOLATION LEVEL READ COMMITTED.';
+  if (ELSEWHERE.has(code))
+    return `tx: the transaction is not on the store's database: there is no schema '${schema}' of this version.`;
+  return null;
 }

@@ -1,0 +1,107 @@
+/** From what a runner reports to outcomes that are committed, and to what is told of them once they are. */
+import { hostname } from 'node:os';
+import type { Committer } from '../commit/committer.ts';
+import type { Clock, Random } from '../core/clock.ts';
+import type { IdMaker } from '../core/id.ts';
+import type { Observer } from '../core/observer.ts';
+import { describeError, isFinal } from '../deliver/outcomes.ts';
+import type { Attempted, Emitted, Result } from '../deliver/runner.ts';
+import type { Claim, NewEvent, Settlement } from '../store/store.ts';
+import type { Answers } from './answers.ts';
+import type { HandOffBudget } from './budget.ts';
+import { dueAt, EMIT_WINDOW_MS, emittedEvent, type Origin } from './emitted.ts';
+import type { Intake } from './intake.ts';
+import type { Lane } from './lane.ts';
+import { operationalEvent, type Report } from './operational.ts';
+import type { Running } from './running.ts';
+import { type AttemptTimes, deathOf, type Ended, outcomeOf } from './settle.ts';
+
+export interface SettlingParts {
+  readonly clock: Clock;
+  readonly ids: IdMaker;
+  readonly observer: Observer;
+  readonly random: Random;
+  /** Version that is kept with every attempt. */
+  readonly release: string;
+  readonly intake: Intake;
+  readonly answers: Answers;
+  readonly budget: HandOffBudget;
+  readonly committer: Committer;
+}
+
+export class Settling {
+  readonly #parts: SettlingParts;
+  readonly #worker: string;
+
+  constructor(parts: SettlingParts) {
+    this.#parts = parts;
+    this.#worker = `${hostname()}:${process.pid}/${parts.release}`;
+  }
+
+  /** Every outcome of the attempt is on its way into a commit when this returns. */
+  settle(lane: Lane, running: Running, attempted: Attempted): void {
+    const times = this.#timesOf(running);
+    for (let index = 0; index < running.claims.length; index++) {
+      const claim = running.claims[index];
+      const result = attempted.results[index];
+      if (claim === undefined || result === undefined) continue;
+      const exchange = attempted.exchanges?.[index] ?? null;
+      const ended = { claim, result, exchange, times, random: this.#parts.random, spared: running.spared };
+      const settlement = this.#settlement(lane, ended, attempted.emitted[index] ?? []);
+      void this.#settled(lane, claim, settlement);
+    }
+  }
+
+  /** An event of the application's own, routed and ready to be appended. @throws HoldfastError backlog_full */
+  emitted(emitted: Emitted, origin: Origin | null): NewEvent {
+    const event = emittedEvent(emitted, origin, this.#parts);
+    return { event, dedupeWindowMs: EMIT_WINDOW_MS, deliveries: this.#parts.intake.deliveries(event, dueAt(emitted)) };
+  }
+
+  /** An event of Holdfast's own, if anybody takes it. */
+  reported(report: Report | null): NewEvent[] {
+    return report === null ? [] : this.#parts.intake.reported(operationalEvent(report, this.#parts));
+  }
+
+  #timesOf(running: Running): AttemptTimes {
+    const durationMs = Math.round(this.#parts.clock.monotonic() - running.since);
+    return { startedAt: running.startedAt, durationMs, worker: this.#worker };
+  }
+
+  #settlement({ destination }: Lane, ended: Ended, emitted: readonly Emitted[]): Settlement {
+    const { claim, result } = ended;
+    const answer = this.#parts.answers.answerOf(claim.event, destination.name, result);
+    const emits: NewEvent[] = [];
+    try {
+      if (isFinal(result)) for (const one of emitted) emits.push(this.emitted(one, claim.event));
+    } catch (error) {
+      // A destination of what it emitted refuses more: this attempt failed, and nothing of it is left behind.
+      this.#parts.intake.withdraw(emits);
+      const failed: Result = { kind: 'failed', error: describeError(error), delayMs: null, status: null };
+      return { claim, outcome: outcomeOf(destination, { ...ended, result: failed }), emits: [], answer: null };
+    }
+    const outcome = outcomeOf(destination, ended);
+    if (outcome.kind === 'dead') emits.push(...this.reported(deathOf(destination.name, claim, outcome)));
+    return { claim, outcome, emits, answer };
+  }
+
+  async #settled(lane: Lane, claim: Claim, settlement: Settlement): Promise<void> {
+    try {
+      const answer = await this.#parts.committer.settle(settlement);
+      if (answer.status === 'committed') this.#ended(lane, claim, settlement);
+    } catch {
+      // The process is ending without a commit: the delivery is attempted again after the restart.
+    }
+    this.#parts.budget.give(claim.event.body?.length ?? 0);
+    this.#parts.answers.settled(claim.event.id, lane.destination.name, settlement.answer);
+  }
+
+  #ended(lane: Lane, claim: Claim, { outcome }: Settlement): void {
+    const { clock, observer } = this.#parts;
+    const lagMs = clock.now() - claim.committedAt;
+    if (outcome.attempt !== null) observer.attemptEnded(lane.destination.name, claim.event, outcome.attempt, lagMs);
+    if (outcome.kind === 'retry') return;
+    lane.open--;
+    if (outcome.kind === 'dead') observer.died(lane.destination.name, claim.event, outcome.reason, outcome.note);
+  }
+}
