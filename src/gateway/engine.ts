@@ -17,7 +17,6 @@ import { fanOutDestination } from '../dispatch/fan-out.ts';
 import { Holds } from '../dispatch/holds.ts';
 import { Replays } from '../dispatch/replay.ts';
 import { Retention } from '../dispatch/retention.ts';
-import { HoldfastError } from '../errors.ts';
 import type { Acceptor } from '../ingest/accept.ts';
 import { TrustedProxies } from '../ingest/proxies.ts';
 import { verifyAgain } from '../ingest/again.ts';
