@@ -30,4 +30,5 @@ export type { Gateway, GatewayOptions, StopOptions } from './gateway.ts';
 export type { BatchOptions, HandlerOptions } from './gateway/destinations.ts';
 export type { EndpointOptions } from './gateway/endpoints.ts';
 export type { SourceConfig } from './ingest/source.ts';
+export type { HistoryStore } from './store/store.ts';
 export { secret } from './verify/secret.ts';
