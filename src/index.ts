@@ -31,4 +31,5 @@ export type { BatchOptions, HandlerOptions } from './gateway/destinations.ts';
 export type { EndpointOptions } from './gateway/endpoints.ts';
 export type { Operations, OperationsOptions } from './gateway/operations.ts';
 export type { SourceConfig } from './ingest/source.ts';
+export type { HistoryStore } from './store/store.ts';
 export { secret } from './verify/secret.ts';

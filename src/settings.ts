@@ -39,6 +39,14 @@ export const settings = {
     about:
       'What this process does: all; gateway (takes webhooks and answers sync sources, leaves the rest to workers) or worker (attempts, takes no webhooks); the last two only with a shared store.',
   },
+  leaseMs: {
+    env: 'HOLDFAST_LEASE',
+    type: 'duration',
+    default: '60s',
+    min: 2000,
+    about:
+      'How long what a process took from a shared store is its own without a sign of life; after that others may attempt it. Renewed every third of it, however long an attempt takes.',
+  },
   durability: {
     env: 'HOLDFAST_DURABILITY',
     type: 'text',

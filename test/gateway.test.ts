@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
-import { createGateway, defineConfig, HoldfastError, Reject, RetryLater } from 'holdfast';
+import { createGateway, defineConfig, HoldfastError, Reject, RetryLater, Skip } from 'holdfast';
 import { testGateway } from 'holdfast/testing';
 import { hmac, none } from 'holdfast/verify';
 import { z } from 'zod';
@@ -325,6 +325,51 @@ describe('events and destinations', () => {
     await t.send('open', 'good');
     await t.settled();
     assert.deepEqual(seen, ['goes-on']);
+  });
+});
+
+describe('the past', () => {
+  const config = defineConfig({
+    sources: { health: { verify: none(), type: 'body.type', tenant: 'body.user', dedupeKey: 'body.id' } },
+  });
+
+  test('is read in code: what came, byte for byte, and what became of it', async () => {
+    await using t = await testGateway(config, (gateway) => {
+      gateway.handle('wearables', { from: 'health' }, (event) => {
+        if (event.tenant === 'ada') throw new Skip('User not found');
+        throw new Reject('no such measurement');
+      });
+    });
+    const body = '{"type":"sleep",  "user":"ada", "id":"1"}';
+    await t.request('/in/health', { method: 'POST', body });
+    await t.request('/in/health', { method: 'POST', body: '{"type":"sleep","user":"eve","id":"2"}' });
+    await t.settled();
+    const { history } = t.gateway;
+    const { rows } = await history.deliveries({ tenant: 'ada' }, { limit: 10 });
+    assert.deepEqual(
+      rows.map(({ destination, type, state, note }) => ({ destination, type, state, note })),
+      [{ destination: 'wearables', type: 'sleep', state: 'skipped', note: 'User not found' }],
+    );
+    const record = await history.event(rows[0]?.eventId ?? '');
+    assert.equal(Buffer.from(record?.event.body ?? []).toString(), body);
+  });
+
+  test('is replayed in code, one tenant’s and no other’s', async () => {
+    const known = new Set<string>();
+    const stored: string[] = [];
+    await using t = await testGateway(config, (gateway) => {
+      gateway.handle('wearables', { from: 'health' }, ({ tenant }) => {
+        if (!known.has(tenant ?? '')) throw new Skip('User not found');
+        stored.push(tenant ?? '');
+      });
+    });
+    for (const user of ['ada', 'eve', 'ada']) await t.send('health', 'sleep', { user });
+    await t.settled();
+    known.add('ada').add('eve');
+    const started = await t.gateway.replay({ destination: 'wearables', tenant: 'ada', what: 'all' });
+    assert.equal(started.planned, 2);
+    await t.settled();
+    assert.deepEqual(stored, ['ada', 'ada']);
   });
 });
 

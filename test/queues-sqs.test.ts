@@ -1,7 +1,13 @@
 /** The SQS queue on what stands in for SQS: the conformance suite, and what only SQS can do to it. */
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
-import { CreateQueueCommand, GetQueueUrlCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import {
+  CreateQueueCommand,
+  GetQueueAttributesCommand,
+  GetQueueUrlCommand,
+  SendMessageCommand,
+  SQSClient,
+} from '@aws-sdk/client-sqs';
 import { sqs, sqsService } from '../scripts/services/sqs.ts';
 import { idsOf, makeHints, pullIds } from '../src/testing/queues/world.ts';
 import { brokerOf, describeConformance, queueAt } from './queues-harness.ts';
@@ -63,6 +69,38 @@ describe('queues that are there already', () => {
     await pullIds(other, ['h-till'], idsOf(pushed));
     await other.close();
   });
+
+  testNeeding([sqs], 'are made with the visibility and the retention that the URL says', async () => {
+    const { url } = broker.service;
+    const queue = queueAt(`${url}&visibility=60s&retention=4d`, VISIBILITY_MS);
+    assert.deepEqual((await queue.open()).settings, { visibilityS: 60, create: 'true', retentionS: 4 * 86_400 });
+    const pushed = makeHints('h-kept', 1);
+    await queue.push(pushed);
+    const made = await asking(url, async (client) => {
+      const { QueueUrl } = await client.send(new GetQueueUrlCommand({ QueueName: 'holdfast-h-kept' }));
+      return (await client.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] }))).Attributes;
+    });
+    assert.equal(made?.['VisibilityTimeout'], '60');
+    assert.equal(made?.['MessageRetentionPeriod'], '345600');
+    await pullIds(queue, ['h-kept'], idsOf(pushed));
+    await queue.close();
+  });
+
+  testNeeding(
+    [sqs],
+    'give what was taken and not acknowledged to another after the visibility of the URL',
+    async () => {
+      const url = `${broker.service.url}&visibility=1s`;
+      const [one, other] = [queueAt(url, VISIBILITY_MS), queueAt(url, VISIBILITY_MS)];
+      await Promise.all([one.open(), other.open()]);
+      const pushed = makeHints('h-lost', 1);
+      await one.push(pushed);
+      const taken = await one.pull({ channels: ['h-lost'], max: 1, waitMs: 5000 });
+      assert.equal(taken.hints.length, 1);
+      await pullIds(other, ['h-lost'], idsOf(pushed));
+      await Promise.all([one.close(), other.close()]);
+    },
+  );
 
   testNeeding([sqs], 'are refused where they delay what they carry', async () => {
     const { url } = broker.service;

@@ -34,6 +34,7 @@ const common = {
   destination: name.optional(),
   source: name.optional(),
   type: text.optional(),
+  tenant: text.optional(),
   reason: deadReason.optional(),
   since: when.optional(),
   until: when.optional(),
@@ -43,13 +44,14 @@ const common = {
 type Common = z.output<z.ZodObject<typeof common>>;
 
 function commonFilter(
-  { destination, source, type, reason, since, until, replayId }: Common,
+  { destination, source, type, tenant, reason, since, until, replayId }: Common,
   now: number,
 ): DeliveryFilter {
   return given({
     destination,
     source,
     type,
+    tenant,
     reason,
     replayId,
     since: since && timeOf(since, now),

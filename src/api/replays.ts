@@ -12,6 +12,7 @@ const filterInput = z.strictObject({
   destination: name.optional(),
   source: name.optional(),
   type: text.optional(),
+  tenant: text.optional(),
   since: when.optional(),
   until: when.optional(),
   what: z.enum(['dead', 'all', 'unmatched']).optional().openapi({

@@ -201,6 +201,7 @@ const replayFilterShown = z.object({
   destination: z.string().optional(),
   source: z.string().optional(),
   type: z.string().optional(),
+  tenant: z.string().optional(),
   since: time.optional(),
   until: time.optional(),
   what: z.enum(['dead', 'all', 'unmatched']).optional(),

@@ -114,6 +114,7 @@ export const gatewayOptions = {
 export const filterOptions = {
   source: { type: 'text', short: 's', value: 'NAME', about: 'Only what came from this source.' },
   type: { type: 'text', short: 't', value: 'TYPE', about: 'Only events of this type.' },
+  tenant: { type: 'text', value: 'NAME', about: 'Only events of this tenant.' },
   since: { type: 'time', value: 'TIME', about: 'Received at or after this time, or this long ago: 1h.' },
   until: { type: 'time', value: 'TIME', about: 'Received before this time, or this long ago.' },
 } as const satisfies Options;

@@ -3,7 +3,6 @@
  * and the cursor behind it are one commit, so that it goes on after a restart where it was, and makes none twice.
  */
 import type { Clock } from '../core/clock.ts';
-import type { DeadReason } from '../core/delivery.ts';
 import type { StoredEvent } from '../core/event.ts';
 import type { IdMaker } from '../core/id.ts';
 import type { Observer } from '../core/observer.ts';
@@ -22,10 +21,9 @@ import type {
 import type { Lanes } from './lanes.ts';
 
 /** Which past deliveries or events a bulk replay takes. */
-export interface ReplayFilter extends Pick<DeliveryFilter, 'destination' | 'source' | 'type' | 'since' | 'until'> {
+export interface ReplayFilter extends Omit<DeliveryFilter, 'eventId' | 'states' | 'resolved' | 'replayId'> {
   /** `dead` (default): unresolved dead letters; `all`: every ended delivery; `unmatched`: events owed to nobody. */
   readonly what?: 'dead' | 'all' | 'unmatched';
-  readonly reason?: DeadReason;
   /** Where to, when not where it went before. Needed for `unmatched`, unless a destination takes such events now. */
   readonly to?: string;
 }

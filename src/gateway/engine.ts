@@ -66,7 +66,6 @@ export interface EngineParts {
   readonly onFatal: () => void;
 }
 
-const LEASE_MS = 60_000;
 const IDLE_MS = 5000;
 /** Where nothing tells of what other processes make ready. */
 const LOOK_MS = 250;
@@ -319,7 +318,7 @@ export class Engine {
       lookMs: this.report.shared && this.#broker === null && this.#store.work.onReady === undefined ? LOOK_MS : IDLE_MS,
       runningMax: config.settings.runningMax,
       handOffBytesMax: config.settings.handOffBytesMax,
-      leaseMs: LEASE_MS,
+      leaseMs: config.settings.leaseMs,
       release: RELEASE,
       committerChanged: (state) => this.#committerChanged(state),
       damaged: (error) => {

@@ -26,6 +26,8 @@ describe('the URL of a queue', () => {
     [() => sqsQueue({ url: 'sqs://eu-west-1/a.b', clock }), /expected sqs:\/\/region\/prefix/],
     [() => sqsQueue({ url: 'sqs://eu-west-1/p?endpoint=localhost', clock }), /endpoint expects an http/],
     [() => sqsQueue({ url: 'sqs://eu-west-1/p?create=maybe', clock }), /create expects true, false, got 'maybe'/],
+    [() => sqsQueue({ url: 'sqs://eu-west-1/p?retention=15d', clock }), /retention expects 1m to 14d/],
+    [() => sqsQueue({ url: 'sqs://eu-west-1/p?visibility=500ms', clock }), /visibility expects 1s to 12h/],
   ];
   for (const [make, message] of wrong) {
     test(`is refused with ${message.source}`, () => {

@@ -55,8 +55,8 @@ export const deadLetters = defineCommand({
       throw new UsageError(`'dead-letters' does not know '${plain(action)}'.${didYouMean(action, ['resolve'])}`);
     }
     checkReason(options.reason);
-    const { destination, source, type, since, until, reason } = options;
-    const filter = { destination, source, type, since, until, reason };
+    const { destination, source, type, tenant, since, until, reason } = options;
+    const filter = { destination, source, type, tenant, since, until, reason };
     if (action === 'resolve') {
       if (options.note === undefined) throw new UsageError('resolve needs --note TEXT: why they are resolved.');
       const asked = { ...invocation, ids, filter, note: options.note };

@@ -13,7 +13,6 @@ export const events = defineCommand({
   summary: 'Lists accepted events, newest first; with --follow shows what happens as it happens.',
   options: {
     ...filterOptions,
-    tenant: { type: 'text', value: 'NAME', about: 'Only events of this tenant.' },
     'correlation-id': { type: 'text', value: 'ID', about: 'Only what follows from one request.' },
     'dedupe-key': { type: 'text', value: 'KEY', about: 'Only events with this dedupe key.' },
     unmatched: { type: 'flag', about: 'Only events that no destination matched.' },

@@ -76,7 +76,7 @@ export const replay = defineCommand({
 
 type Invoked = Confirming & {
   readonly options: {
-    readonly [Name in 'destination' | 'source' | 'type' | 'reason' | 'to']: string | undefined;
+    readonly [Name in 'destination' | 'source' | 'type' | 'tenant' | 'reason' | 'to']: string | undefined;
   } & { readonly [Name in 'since' | 'until' | 'rate']: number | undefined } & {
     readonly [Name in 'dead' | 'all' | 'unmatched' | 'dry-run' | 'yes' | 'detach' | 'json']: boolean;
   };
@@ -145,11 +145,11 @@ async function bulk(invocation: Invoked, client: Client): Promise<number> {
 }
 
 function filterOf(options: Invoked['options']) {
-  const { destination, source, type, since, until, reason, to, dead, all, unmatched } = options;
+  const { destination, source, type, tenant, since, until, reason, to, dead, all, unmatched } = options;
   if ([dead, all, unmatched].filter(Boolean).length > 1)
     throw new UsageError('Of --dead, --all and --unmatched only one holds.');
   const what = all ? 'all' : unmatched ? 'unmatched' : 'dead';
-  const narrowed = [destination, source, type, since, until, reason].some((value) => value !== undefined);
+  const narrowed = [destination, source, type, tenant, since, until, reason].some((value) => value !== undefined);
   if (!narrowed && !dead && !all && !unmatched) {
     throw new UsageError('replay needs ids or a filter; for every dead letter say --dead.');
   }
@@ -158,6 +158,7 @@ function filterOf(options: Invoked['options']) {
     destination,
     source,
     type,
+    tenant,
     reason,
     to,
     since: since === undefined ? undefined : String(since),

@@ -31,7 +31,7 @@ export interface SqsQueueOptions {
   /** `sqs://region/prefix`, or `sqs://key:secret@region/prefix?endpoint=http://127.0.0.1:9324` */
   readonly url: string;
   readonly clock: Clock;
-  /** Rounded up to whole seconds. Default {@link VISIBILITY_MS}. */
+  /** Where the URL says no `visibility`; rounded up to whole seconds. Default {@link VISIBILITY_MS}. */
   readonly visibilityMs?: number;
 }
 
@@ -56,8 +56,8 @@ class SqsQueue implements Queue {
   #closed = false;
 
   constructor({ url, clock, visibilityMs = VISIBILITY_MS }: SqsQueueOptions) {
-    this.#settings = sqsSettings(url);
-    this.#visibilityS = Math.ceil(visibilityMs / 1000);
+    this.#settings = sqsSettings(url, visibilityMs);
+    this.#visibilityS = this.#settings.visibilityMs / 1000;
     const source = {
       batchMax: BATCH_MAX,
       waitMsMax: WAIT_MS_MAX,
@@ -65,7 +65,7 @@ class SqsQueue implements Queue {
       handBack: (receipts: readonly string[]) => this.#handBack(receipts),
       discard: (receipts: readonly string[]) => this.ack(receipts),
     };
-    this.#intake = new Intake(source, clock, visibilityMs);
+    this.#intake = new Intake(source, clock, this.#settings.visibilityMs);
   }
 
   open(): Promise<QueueReport> {
