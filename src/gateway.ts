@@ -16,7 +16,6 @@ import type { EmitOptions, TransactionOption } from './deliver/emit.ts';
 import { makeBatch, makeEmitted } from './deliver/emitted.ts';
 import type { EmittedBody, EmittedType } from './deliver/event-types.ts';
 import type { BatchHandler, Handler } from './deliver/handler.ts';
-import type { ReplayFilter, ReplayStatus } from './dispatch/replay.ts';
 import { HoldfastError } from './errors.ts';
 import { systemClock } from './gateway/clock.ts';
 import type { BatchOptions, HandlerOptions, Registration } from './gateway/destinations.ts';
@@ -36,7 +35,7 @@ import { ingestMiddleware, type Middleware } from './ingest/middleware.ts';
 import type { IngestPorts } from './ingest/ports.ts';
 import type { RejectionLog } from './ingest/rejections.ts';
 import { ingestRoutes, type Routes, type RoutesOptions } from './ingest/routes.ts';
-import type { HistoryStore, Store, StoreReport } from './store/store.ts';
+import type { Store, StoreReport } from './store/store.ts';
 
 /** What a host may give a gateway besides its config. */
 export interface GatewayOptions {
@@ -332,22 +331,6 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
   /** Cancels a delayed event that nobody has begun to attempt. @throws HoldfastError not_found, not_cancellable */
   cancel(eventId: string): Promise<void> {
     return this.#running().port.cancel(eventId);
-  }
-
-  // ------------------------------------------------------------------------------------------------- the past
-
-  /** What was accepted, byte for byte, and what became of it, by any process on the store. @throws HoldfastError not_started */
-  get history(): HistoryStore {
-    return this.#running().port.history;
-  }
-
-  /**
-   * Starts a bulk replay of what has ended and fits the filter: dead letters, or all with `what: 'all'`. It makes new
-   * deliveries after live traffic, `ratePerS` a second (default 100). `holdfast show rpl_…` follows it.
-   * @throws HoldfastError not_started, destination_unknown, store_unavailable
-   */
-  replay(filter: ReplayFilter, options: { readonly ratePerS?: number } = {}): Promise<ReplayStatus> {
-    return this.#running().port.startReplay({ filter, by: 'application', ...options });
   }
 
   // ---------------------------------------------------------------------------------------------------- parts

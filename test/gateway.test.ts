@@ -344,14 +344,13 @@ describe('the past', () => {
     await t.request('/in/health', { method: 'POST', body });
     await t.request('/in/health', { method: 'POST', body: '{"type":"sleep","user":"eve","id":"2"}' });
     await t.settled();
-    const { history } = t.gateway;
-    const { rows } = await history.deliveries({ tenant: 'ada' }, { limit: 10 });
+    const operations = t.gateway.operations();
+    const { rows } = await operations.deliveries({ tenant: 'ada' });
     assert.deepEqual(
       rows.map(({ destination, type, state, note }) => ({ destination, type, state, note })),
       [{ destination: 'wearables', type: 'sleep', state: 'skipped', note: 'User not found' }],
     );
-    const record = await history.event(rows[0]?.eventId ?? '');
-    assert.equal(Buffer.from(record?.event.body ?? []).toString(), body);
+    assert.equal(Buffer.from(await operations.body(rows[0]?.eventId ?? '')).toString(), body);
   });
 
   test('is replayed in code, one tenant’s and no other’s', async () => {
@@ -366,7 +365,7 @@ describe('the past', () => {
     for (const user of ['ada', 'eve', 'ada']) await t.send('health', 'sleep', { user });
     await t.settled();
     known.add('ada').add('eve');
-    const started = await t.gateway.replay({ destination: 'wearables', tenant: 'ada', what: 'all' });
+    const started = await t.gateway.operations().startReplay({ destination: 'wearables', tenant: 'ada', what: 'all' });
     assert.equal(started.planned, 2);
     await t.settled();
     assert.deepEqual(stored, ['ada', 'ada']);

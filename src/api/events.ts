@@ -4,7 +4,7 @@ import { HoldfastError } from '../errors.ts';
 import { digestOf, withDedupeKeys } from './idempotency.ts';
 import type { AdminPort, EmitRequest } from './port.ts';
 import { inputError } from './problem.ts';
-import { jsonRoute, rawRoute, type Route, type Tools } from './route.ts';
+import { jsonRoute, rawRoute, type Route, type Tools, type ValueRoute } from './route.ts';
 import { flag, given, idOf, listOf, name, pageOf, pageQuery, text, timeOf, when } from './schema.ts';
 import { deliveryDetailShape, eventDetailShape, eventShape, showEvent, showEventDetail, textOf } from './shapes.ts';
 import { type Attempted, type LiveOf, showAttempted, timelineOf, timelineShape } from './timeline.ts';
@@ -85,6 +85,13 @@ async function attemptedOf({ history }: Tools['port'], eventId: string): Promise
   return Promise.all(rows.map(async (delivery) => ({ delivery, attempts: await history.attempts(delivery.id) })));
 }
 
+async function bodyOf({ history }: AdminPort, id: string): Promise<Uint8Array> {
+  const record = await history.event(id);
+  if (record === null) throw new HoldfastError('not_found');
+  if (record.event.body === null) throw new HoldfastError('body_purged');
+  return record.event.body;
+}
+
 const body = rawRoute({
   method: 'get',
   path: '/api/events/{id}/body',
@@ -97,10 +104,7 @@ const body = rawRoute({
   media: ['text/plain', 'application/octet-stream'],
   errors: ['not_found', 'body_purged'],
   async handle({ params }, { port }) {
-    const record = await port.history.event(params.id);
-    if (record === null) throw new HoldfastError('not_found');
-    const { body } = record.event;
-    if (body === null) throw new HoldfastError('body_purged');
+    const body = await bodyOf(port, params.id);
     const isText = textOf(body) !== null;
     return new Response(new Uint8Array(body), {
       headers: {
@@ -111,6 +115,12 @@ const body = rawRoute({
     });
   },
 });
+
+/** Within the process: the bytes themselves. */
+const bytesRoute: ValueRoute<Uint8Array> = {
+  ...body,
+  ask: async (given, { port }) => bodyOf(port, params.parse(given.params).id),
+};
 
 const replay = jsonRoute({
   method: 'post',
@@ -255,6 +265,6 @@ const cancel = jsonRoute({
 });
 
 /** By name, for callers within the process. */
-export const events = { list, one, replay };
+export const events = { list, one, body: bytesRoute, replay };
 
 export const eventRoutes: readonly Route[] = [list, one, body, replay, emit, cancel];

@@ -107,7 +107,7 @@ export class Engine {
 
   /** @throws HoldfastError config_invalid */
   constructor(parts: EngineParts, opened: Opened) {
-    const { clock, ids, config, observing, acceptor } = parts;
+    const { clock, ids, config, observing } = parts;
     const { store, report, token, broker } = opened;
     this.#parts = parts;
     this.#store = store;
@@ -152,25 +152,7 @@ export class Engine {
     });
     const directory = storeDirectory(config.settings.store, parts.directory);
     this.#disk = new DiskWatch(directory, config.settings.diskReserveBytes, clock);
-    this.port = adminPort({
-      store,
-      report,
-      broker,
-      dispatcher: this.dispatcher,
-      holds: this.#holds,
-      replays: this.#replays,
-      rejections: acceptor.ports.rejections,
-      verifyAgain: (filter) => verifyAgain(acceptor, filter),
-      sources: config.sources,
-      disabledReason: (id) => this.#sending.disabledReason(id),
-      endpoints: this.#sending.port(),
-      ...observing,
-      gate: parts.gate,
-      emit: (requests) => this.emitting.requested(requests),
-      eventTypes: () => config.emits?.list() ?? null,
-      tokens: this.#tokens,
-      audit: this.#audit,
-    });
+    this.port = this.#makePort();
     observing.serve(this.port);
     const proxies = new TrustedProxies(config.settings.trustedProxies);
     const sender = (peer: string, headers: Headers): string => proxies.sender(peer, [...headers].flat());
@@ -274,6 +256,29 @@ export class Engine {
 
   #destinations(): Destination[] {
     return [...this.dispatcher.lanes.values()].map((lane) => lane.destination);
+  }
+
+  #makePort(): AdminPort {
+    const { config, observing, acceptor, gate } = this.#parts;
+    return adminPort({
+      store: this.#store,
+      report: this.report,
+      broker: this.#broker,
+      dispatcher: this.dispatcher,
+      holds: this.#holds,
+      replays: this.#replays,
+      rejections: acceptor.ports.rejections,
+      verifyAgain: (filter) => verifyAgain(acceptor, filter),
+      sources: config.sources,
+      disabledReason: (id) => this.#sending.disabledReason(id),
+      endpoints: this.#sending.port(),
+      ...observing,
+      gate,
+      emit: (requests) => this.emitting.requested(requests),
+      eventTypes: () => config.emits?.list() ?? null,
+      tokens: this.#tokens,
+      audit: this.#audit,
+    });
   }
 
   #makeDispatcher(): Dispatcher {

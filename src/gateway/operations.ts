@@ -56,6 +56,7 @@ interface DeadLetterSearch extends Listing, Received {
   readonly destination?: string | undefined;
   readonly source?: string | undefined;
   readonly type?: string | undefined;
+  readonly tenant?: string | undefined;
   readonly reason?: DeadReason | undefined;
   readonly replayId?: string | undefined;
   /** Default `false`: those that nobody has dealt with. */
@@ -149,6 +150,11 @@ export class Operations {
   /** `GET /api/events/:id`: with its deliveries and one timeline of all that happened to it. @throws not_found */
   event(id: string): Promise<AnswerOf<typeof events.one>> {
     return this.#do(events.one, { params: { id } });
+  }
+
+  /** `GET /api/events/:id/body`: the bytes as they were received. @throws not_found, body_purged */
+  body(id: string): Promise<Uint8Array> {
+    return this.#do(events.body, { params: { id } });
   }
 
   /** `GET /api/deliveries`. */
