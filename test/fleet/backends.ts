@@ -48,6 +48,11 @@ export class Backends {
     return known;
   }
 
+  /** Where a server has its data. */
+  directory(name: StoreName | QueueName): string {
+    return join(this.#home, name);
+  }
+
   /** The URL of an empty store. */
   async store(name: StoreName): Promise<string> {
     const service = await this.service(name);
@@ -73,7 +78,7 @@ export class Backends {
 
   async #start(name: StoreName | QueueName): Promise<Service> {
     if (name === 'postgres') return startPostgres();
-    const directory = join(this.#home, name);
+    const directory = this.directory(name);
     mkdirSync(directory);
     const makers = { mongodb: mongodbService, redis: redisService, nats: natsService, sqs: () => sqsService() };
     const service = await makers[name](directory);

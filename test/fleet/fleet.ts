@@ -158,6 +158,12 @@ export class Fleet {
   }
 }
 
+/** Looks until it holds, or so long; what has to hold then is the test's to say. */
+export async function until(holds: () => boolean, mostMs: number): Promise<void> {
+  const deadline = performance.now() + mostMs;
+  while (!holds() && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 100));
+}
+
 /** The promise, or an error that says what was waited for. */
 export async function within<Value>(promise: Promise<Value>, mostMs: number, what: string): Promise<Value> {
   let timer: NodeJS.Timeout | undefined;

@@ -5,7 +5,7 @@ import { Seeded } from '../crash/random.ts';
 import { testNeeding } from '../require.ts';
 import { Backends, needs, type QueueName, type StoreName } from './backends.ts';
 import { allEnded, check } from './check.ts';
-import { Fleet, type Member } from './fleet.ts';
+import { Fleet, type Member, until } from './fleet.ts';
 import { send } from './senders.ts';
 
 const EVENTS = Number(process.env['HOLDFAST_FLEET_EVENTS'] ?? 20_000);
@@ -46,7 +46,7 @@ describe('a fleet whose processes are killed', () => {
       over = true;
       const kills = await killing;
       const sentMs = performance.now() - startedAt;
-      await ended(() => allEnded(sent, fleet.lines()));
+      await until(() => allEnded(sent, fleet.lines()), ENDED_MS_MAX);
       const endedMs = performance.now() - startedAt;
       await fleet.stop();
       const { breaches, acknowledged, repeated, unexplained } = check(sent, fleet.lines(), fleet.killed);
@@ -82,14 +82,6 @@ async function killAtRandom(fleet: Fleet, random: Seeded, over: () => boolean): 
 async function failed(promise: Promise<unknown>): Promise<never> {
   await promise;
   return new Promise(() => undefined);
-}
-
-async function ended(what: () => boolean): Promise<void> {
-  const until = performance.now() + ENDED_MS_MAX;
-  while (!what()) {
-    if (performance.now() > until) return; // The check says what is missing.
-    await new Promise((resolve) => setTimeout(resolve, 250));
-  }
 }
 
 function seconds(ms: number): string {

@@ -14,6 +14,8 @@ export interface Load {
   readonly random: Seeded;
   /** Ends the sending: the test has failed. */
   readonly signal: AbortSignal;
+  /** Ends the sending after what is under way. */
+  readonly over?: boolean;
   /** How many of a hundred are sent twice. */
   readonly twice?: number;
 }
@@ -52,7 +54,7 @@ interface Sending {
 async function sendKey(fleet: Fleet, agent: Agent, { load, sent, order }: Sending): Promise<void> {
   const acknowledged: string[] = [];
   sent.acknowledged.set(order, acknowledged);
-  for (let number = 1; number <= load.each; number++) {
+  for (let number = 1; number <= load.each && load.over !== true && !load.signal.aborted; number++) {
     const key = `${order}:${number}`;
     const one = deliver(fleet, agent, { sent, order, key, load });
     if (load.random.next() * 100 < (load.twice ?? 10)) {

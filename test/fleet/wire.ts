@@ -3,7 +3,7 @@ import { createHmac } from 'node:crypto';
 
 export const SOURCE = 'shop';
 export const SECRET = 'the secret of the fleet';
-export const TOKEN = 'the admin token of the fleet';
+export const TOKEN = 'hf_the_admin_token_of_the_fleet';
 /** Takes everything in order. */
 export const ORDERED = 'ledger';
 /** Takes everything, as it comes. */
