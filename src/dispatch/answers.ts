@@ -67,14 +67,17 @@ export class Answers {
     return this.#elsewhere !== null || this.#options.here(responder).has(eventId);
   }
 
-  /** Resolves with the responder's committed answer to the event, or `null` when there will be none in time. */
-  wait(eventId: string, responder: string): Waited {
+  /**
+   * Resolves with the responder's committed answer to the event, or `null` when there will be none in time.
+   * @param repeat it was committed before
+   */
+  wait(eventId: string, responder: string, repeat: boolean): Waited {
     const { promise, resolve } = Promise.withResolvers<StoredAnswer | null>();
     const waiter: Waiter = { eventId, responder, resolve, since: this.#options.clock.monotonic() };
     const waiters = this.#waiting.get(eventId);
     if (waiters === undefined) this.#waiting.set(eventId, [waiter]);
     else waiters.push(waiter);
-    this.#elsewhere?.begin();
+    this.#elsewhere?.begin(repeat && !this.#options.here(responder).has(eventId) ? waiter : null);
     return { answer: promise, cancel: () => this.#leave(eventId, waiter) };
   }
 

@@ -211,7 +211,7 @@ export class Dispatcher implements LaneHost {
   awaitAnswer(responder: string, eventId: string, repeat: boolean): Waited {
     const lane = this.lanes.get(responder);
     if (lane === undefined || lane.held || (repeat && !this.answers.mayCome(eventId, responder))) return NO_ANSWER;
-    return this.answers.wait(eventId, responder);
+    return this.answers.wait(eventId, responder, repeat);
   }
 
   /** An event of the application's own, routed and ready to be appended. @throws HoldfastError backlog_full */

@@ -25,8 +25,8 @@ async function waiting(here: ReadonlySet<string> = new Set()) {
     },
     here: () => here,
   });
-  const wait = (eventId: string) => {
-    const { answer, cancel } = answers.wait(eventId, 'reply');
+  const wait = (eventId: string, repeat = false) => {
+    const { answer, cancel } = answers.wait(eventId, 'reply', repeat);
     const told: { answer?: StoredAnswer | null } = {};
     void answer.then((given) => (told.answer = given));
     return { told, cancel };
@@ -74,6 +74,16 @@ describe('an answer that another process makes', () => {
     await world.settle(await world.claimOne('reply'), world.build.succeeded(), { answer: ANSWER });
     await world.advance(200);
     assert.equal(told.answer?.status, 200);
+  });
+
+  test('is looked for at once when its event was committed before', async () => {
+    const { world, wait } = await waiting();
+    const eventId = await world.accept({}, 'reply');
+    await world.settle(await world.claimOne('reply'), world.build.succeeded());
+    const { told } = wait(eventId, true);
+    // The clock stands still.
+    for (let turn = 0; turn < 10; turn++) await new Promise((next) => setImmediate(next));
+    assert.equal(told.answer, null);
   });
 
   test('is looked for less and less often, and not when nobody waits', async () => {

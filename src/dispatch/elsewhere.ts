@@ -40,9 +40,10 @@ export class Elsewhere {
     this.#options = options;
   }
 
-  /** Something is waited for from now on. */
-  begin(): void {
+  /** Something is waited for from now on; `known`: what was committed before, and may have ended, is looked for at once. */
+  begin(known: Awaited | null): void {
     if (this.#closed) return;
+    if (known !== null) void this.#find(known);
     this.#timer ??= this.#options.clock.schedule(LOOK_MS, () => void this.#look());
   }
 
@@ -55,7 +56,7 @@ export class Elsewhere {
     const { awaited } = this.#options;
     await Promise.all(this.#due().map((one) => this.#find(one)));
     this.#timer = null;
-    if (awaited()[Symbol.iterator]().next().done !== true) this.begin();
+    if (awaited()[Symbol.iterator]().next().done !== true) this.begin(null);
   }
 
   #due(): readonly Awaited[] {
