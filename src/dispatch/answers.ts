@@ -1,22 +1,33 @@
 /** The answers that `sync` requests wait for: made from a responder's result, given out once they are committed. */
 import type { StoredEvent } from '../core/event.ts';
+import type { Clock } from '../core/clock.ts';
 import type { Result } from '../deliver/runner.ts';
-import type { StoredAnswer } from '../store/store.ts';
+import type { HistoryStore, StoredAnswer } from '../store/store.ts';
+import { type Awaited, Elsewhere } from './elsewhere.ts';
 
 /** An answer larger than this is not stored and not sent: the source's default is. */
 const ANSWER_BYTES_MAX = 64 * 1024;
 
 /** The destinations that requests to `sync` sources wait for. */
 export interface Responders {
-  readonly names: ReadonlySet<string>;
-  /** By source: those whose results are its answers. Of a split body it is none. */
-  readonly answering: ReadonlyMap<string, ReadonlySet<string>>;
+  /** By source. */
+  readonly of: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Sources whose requests are split: the result of an element is not their answer. */
+  readonly split: ReadonlySet<string>;
 }
 
-export const NO_RESPONDERS: Responders = { names: new Set(), answering: new Map() };
+export const NO_RESPONDERS: Responders = { of: new Map(), split: new Set() };
 
-interface Waiter {
-  readonly responder: string;
+export interface AnswersOptions {
+  readonly responders: Responders;
+  readonly clock: Clock;
+  /** Of a store that other processes attempt from too; else `null`. */
+  readonly shared: Pick<HistoryStore, 'deliveries' | 'event'> | null;
+  /** The events that wait or run in this process for a destination. */
+  readonly here: (destination: string) => ReadonlySet<string>;
+}
+
+interface Waiter extends Awaited {
   readonly resolve: (answer: StoredAnswer | null) => void;
 }
 
@@ -29,27 +40,51 @@ export interface Waited {
 export const NO_ANSWER: Waited = { answer: Promise.resolve(null), cancel: () => undefined };
 
 export class Answers {
-  readonly #responders: Responders;
+  readonly #options: AnswersOptions;
+  readonly #elsewhere: Elsewhere | null;
   readonly #waiting = new Map<string, Waiter[]>();
 
-  constructor(responders: Responders) {
-    this.#responders = responders;
+  constructor(options: AnswersOptions) {
+    this.#options = options;
+    const { clock, shared: history, here } = options;
+    const awaited = (): Iterable<Awaited> => this.#all();
+    const settled: Answers['settled'] = (...told) => this.settled(...told);
+    this.#elsewhere = history === null ? null : new Elsewhere({ history, clock, here, awaited, settled });
   }
 
-  /** Resolves with the responder's committed answer to the event, or `null` when there will be none in time. */
-  wait(eventId: string, responder: string): Waited {
+  /** Whether a request waits for what this destination makes of an event of this source. */
+  awaits(source: string, destination: string): boolean {
+    return this.#options.responders.of.get(source)?.has(destination) === true;
+  }
+
+  /** Whether requests of any source wait for it. */
+  responds(destination: string): boolean {
+    return [...this.#options.responders.of.values()].some((names) => names.has(destination));
+  }
+
+  /** Whether an answer to this event may come although it was accepted before: it runs here, or on a shared store maybe elsewhere. */
+  mayCome(eventId: string, responder: string): boolean {
+    return this.#elsewhere !== null || this.#options.here(responder).has(eventId);
+  }
+
+  /**
+   * Resolves with the responder's committed answer to the event, or `null` when there will be none in time.
+   * @param repeat it was committed before
+   */
+  wait(eventId: string, responder: string, repeat: boolean): Waited {
     const { promise, resolve } = Promise.withResolvers<StoredAnswer | null>();
-    const waiter: Waiter = { responder, resolve };
+    const waiter: Waiter = { eventId, responder, resolve, since: this.#options.clock.monotonic() };
     const waiters = this.#waiting.get(eventId);
     if (waiters === undefined) this.#waiting.set(eventId, [waiter]);
     else waiters.push(waiter);
+    this.#elsewhere?.begin(repeat && !this.#options.here(responder).has(eventId) ? waiter : null);
     return { answer: promise, cancel: () => this.#leave(eventId, waiter) };
   }
 
   /** What is to be committed with the outcome, whether or not anybody still waits: a duplicate gets it. */
   answerOf(event: StoredEvent, destination: string, result: Result): StoredAnswer | null {
-    if (result.kind !== 'succeeded' || this.#responders.answering.get(event.source)?.has(destination) !== true)
-      return null;
+    if (result.kind !== 'succeeded' || !this.awaits(event.source, destination)) return null;
+    if (this.#options.responders.split.has(event.source)) return null;
     return toAnswer(result.value);
   }
 
@@ -65,8 +100,13 @@ export class Answers {
 
   /** Nobody waits any longer. */
   close(): void {
+    this.#elsewhere?.close();
     for (const waiters of this.#waiting.values()) for (const waiter of waiters) waiter.resolve(null);
     this.#waiting.clear();
+  }
+
+  *#all(): Generator<Waiter> {
+    for (const waiters of this.#waiting.values()) yield* waiters;
   }
 
   #leave(eventId: string, waiter: Waiter): void {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { DeliveryState } from '../core/delivery.ts';
+import type { StoredEvent } from '../core/event.ts';
 import { IdMaker } from '../core/id.ts';
 import { silentObserver } from '../core/observer.ts';
 import { exponential, fixed } from '../core/retry.ts';
@@ -9,7 +10,7 @@ import { Reject, RetryLater, Skip, Unavailable } from '../deliver/outcomes.ts';
 import { memoryStore } from '../store/memory.ts';
 import type { DeliveryRecord } from '../store/store.ts';
 import { TestClock } from '../testing/clock.ts';
-import { NO_RESPONDERS } from './answers.ts';
+import { NO_RESPONDERS, type Responders } from './answers.ts';
 import type { Destination } from './destination.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { NO_DIRECTORY } from './lanes.ts';
@@ -37,6 +38,13 @@ interface RigOptions {
   readonly handOffBytesMax?: number;
   readonly store?: ReturnType<typeof memoryStore>;
   readonly clock?: TestClock;
+  readonly responders?: Responders;
+}
+
+interface EventOverrides {
+  readonly orderKey?: string;
+  readonly type?: string;
+  readonly body?: string;
 }
 
 class Rig {
@@ -62,7 +70,8 @@ class Rig {
       broker: null,
       lookMs: 5000,
       runningMax: options.runningMax ?? 100,
-      responders: NO_RESPONDERS,
+      responders: options.responders ?? NO_RESPONDERS,
+      shared: null,
       damaged: () => undefined,
       handOffBytesMax: options.handOffBytesMax ?? 1 << 20,
       leaseMs: 60_000,
@@ -77,8 +86,8 @@ class Rig {
     return this;
   }
 
-  async send(count: number, overrides: { orderKey?: string; type?: string; body?: string } = {}): Promise<string[]> {
-    const events = Array.from({ length: count }, () => ({
+  event(overrides: EventOverrides = {}): StoredEvent {
+    return {
       id: this.ids.make('evt'),
       source: 's',
       type: overrides.type ?? 't',
@@ -95,7 +104,11 @@ class Rig {
       traceparent: null,
       unfit: null,
       duplicateOf: null,
-    }));
+    };
+  }
+
+  async send(count: number, overrides: EventOverrides = {}): Promise<string[]> {
+    const events = Array.from({ length: count }, () => this.event(overrides));
     await Promise.all(
       events.map((event) =>
         this.dispatcher.append({ events: [{ event, dedupeWindowMs: 0, deliveries: this.dispatcher.route(event) }] }),
@@ -360,6 +373,18 @@ describe('dispatch', () => {
         ['succeeded', null],
       ],
     );
+  });
+
+  test('what a sender waits for is handed over although older work waits in the store', async () => {
+    const responders = { of: new Map([['s', new Set(['waited'])]]), split: new Set<string>() };
+    const rig = await new Rig([handler('waited', () => 'an answer'), handler('other', () => undefined)], {
+      responders,
+    }).start();
+    await settle();
+    const { lanes } = rig.dispatcher;
+    for (const name of ['waited', 'other']) lanes.get(name)?.wake();
+    const handOffs = rig.dispatcher.route(rig.event()).map(({ destination, handOff }) => `${destination} ${handOff}`);
+    assert.deepEqual(handOffs, ['waited start', 'other no']);
   });
 
   test('a stop within the grace lets running attempts end, and gives back what waits', async () => {

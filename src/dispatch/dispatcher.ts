@@ -16,6 +16,7 @@ import type {
   ClaimRef,
   CommitAnswers,
   CommitBatch,
+  HistoryStore,
   NewDelivery,
   NewEvent,
   WorkStore,
@@ -52,6 +53,8 @@ export interface DispatcherOptions {
   /** Whether a person paused the destination of this name. */
   readonly paused: (destination: string) => boolean;
   readonly responders: Responders;
+  /** The history of a store that other processes attempt from too; else `null`. */
+  readonly shared: HistoryStore | null;
   /** What this process does; a gateway attempts the responders only. */
   readonly role: Role;
   /** Tells workers what is ready; `null`: they hear of it from the store. */
@@ -102,7 +105,7 @@ export class Dispatcher implements LaneHost {
     this.#options = options;
     this.clock = options.clock;
     this.observer = options.observer;
-    this.answers = new Answers(options.responders);
+    this.answers = new Answers({ ...options, here: (name) => this.#here(name) });
     this.slots = new Slots(options.runningMax);
     this.budget = new HandOffBudget(options.handOffBytesMax);
     const { clock, directory, destinations, paused, observer } = options;
@@ -110,7 +113,8 @@ export class Dispatcher implements LaneHost {
     const rested = (name: string): void => observer.rested(name);
     const attempts = (name: string): boolean => this.attempts(name);
     this.lanes = new Lanes({ fixed: destinations, directory, clock, make, paused, rested, attempts });
-    this.intake = new Intake({ lanes: this.lanes, directory, started: () => this.#started });
+    const awaits = (source: string, name: string): boolean => this.answers.awaits(source, name);
+    this.intake = new Intake({ lanes: this.lanes, directory, started: () => this.#started, awaits });
     this.committer = new Committer({
       store: options.store,
       clock: options.clock,
@@ -206,8 +210,8 @@ export class Dispatcher implements LaneHost {
   /** The answer of a responder to an event, if it may come now. @param repeat the event was accepted before */
   awaitAnswer(responder: string, eventId: string, repeat: boolean): Waited {
     const lane = this.lanes.get(responder);
-    if (lane === undefined || lane.held || (repeat && !lane.has(eventId))) return NO_ANSWER;
-    return this.answers.wait(eventId, responder);
+    if (lane === undefined || lane.held || (repeat && !this.answers.mayCome(eventId, responder))) return NO_ANSWER;
+    return this.answers.wait(eventId, responder, repeat);
   }
 
   /** An event of the application's own, routed and ready to be appended. @throws HoldfastError backlog_full */
@@ -246,8 +250,7 @@ export class Dispatcher implements LaneHost {
   // ---------------------------------------------------------------------------------------------- lane host
 
   attempts(destination: string): boolean {
-    const { role, responders } = this.#options;
-    return role !== 'gateway' || responders.names.has(destination);
+    return this.#options.role !== 'gateway' || this.answers.responds(destination);
   }
 
   mayStart(): boolean {
@@ -312,6 +315,15 @@ export class Dispatcher implements LaneHost {
     const claim = (names: readonly string[], ids: readonly string[]): Promise<boolean> =>
       this.#feeder.claimNamed(names, ids);
     return new Hinted({ broker, clock, lanes: this.lanes, directory, claim });
+  }
+
+  #here(destination: string): ReadonlySet<string> {
+    return new Set(
+      this.lanes
+        .get(destination)
+        ?.claims()
+        .map(({ event }) => event.id),
+    );
   }
 
   #pumpAll(): void {

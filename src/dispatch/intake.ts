@@ -13,6 +13,8 @@ export interface IntakeOptions {
   readonly directory: Directory;
   /** Whether deliveries may go from memory to their lanes. */
   readonly started: () => boolean;
+  /** Whether the sender waits for what a destination makes of events of this source. */
+  readonly awaits: (source: string, destination: string) => boolean;
 }
 
 /** An event for more endpoints than this owes one delivery, to {@link FAN_OUT}, which makes theirs in steps. */
@@ -93,7 +95,7 @@ export class Intake {
       orderKey,
       dueAt: at,
       dead: full ? 'backlog_full' : null,
-      handOff: lane.reserve(event.body?.length ?? 0, direct),
+      handOff: lane.reserve(event.body?.length ?? 0, direct, this.#options.awaits(event.source, destination.name)),
     };
   }
 }

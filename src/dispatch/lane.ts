@@ -86,11 +86,6 @@ export class Lane implements SlotUser {
     return this.paused || this.pace.circuit.state === 'open';
   }
 
-  /** Whether a delivery of this event waits or runs here. */
-  has(eventId: string): boolean {
-    return this.claims().some(({ event }) => event.id === eventId);
-  }
-
   /** Whether nothing waits or runs here that the process could still do now. */
   get idle(): boolean {
     return this.#running.size === 0 && this.queued === 0 && !this.#storeHasMore && this.inflow.count === 0;
@@ -105,9 +100,10 @@ export class Lane implements SlotUser {
   // ------------------------------------------------------------------------------------------- on the way in
 
   /** How a new delivery is to reach this lane; its place in `inflow` is left once, by `arrived` or when it is withdrawn. */
-  reserve(bytes: number, direct: boolean): HandOff {
+  reserve(bytes: number, direct: boolean, awaited = false): HandOff {
     const waiting = this.queued + this.inflow.reserved;
-    const behind = this.#storeHasMore || this.inflow.passing > 0;
+    // Somebody waits for it: it overtakes what waits in the store, which others may claim, and nobody waits for.
+    const behind = !awaited && (this.#storeHasMore || this.inflow.passing > 0);
     if (!direct || this.dormant || behind || this.held || waiting >= QUEUE_MAX || !this.inflow.reserve(bytes)) {
       this.inflow.pass();
       return 'no';

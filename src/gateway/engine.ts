@@ -318,6 +318,7 @@ export class Engine {
       directory,
       paused: (name) => this.#holds.pauseOf(name) !== null,
       responders: respondersOf(config.sources, destinations),
+      shared: this.report.shared ? this.#store.history : null,
       role: roleOf(config.settings.role),
       broker: this.#broker,
       lookMs: this.report.shared && this.#broker === null && this.#store.work.onReady === undefined ? LOOK_MS : IDLE_MS,

@@ -5,12 +5,12 @@ import { HoldfastError } from '../errors.ts';
 import type { Source } from '../ingest/source.ts';
 
 /**
- * Those of the `sync` sources. What becomes of the elements of a split body is not its answer: a request has only one.
+ * Those of the `sync` sources.
  * @throws HoldfastError config_invalid when one does not take from its source, or two take the same type
  */
 export function respondersOf(sources: readonly Source[], destinations: readonly Destination[]): Responders {
-  const names = new Set<string>();
-  const answering = new Map<string, ReadonlySet<string>>();
+  const of = new Map<string, ReadonlySet<string>>();
+  const splitting = new Set<string>();
   for (const { name, mode, responders, split } of sources) {
     const found = responders.map((responder) => {
       const destination = destinations.find((one) => one.name === responder && one.from.has(name));
@@ -19,10 +19,10 @@ export function respondersOf(sources: readonly Source[], destinations: readonly 
     });
     checkTypes(name, found);
     if (mode !== 'sync') continue;
-    for (const responder of responders) names.add(responder);
-    if (split === null) answering.set(name, new Set(responders));
+    of.set(name, new Set(responders));
+    if (split !== null) splitting.add(name);
   }
-  return { names, answering };
+  return { of, split: splitting };
 }
 
 /** An event has one answer. */
