@@ -1,7 +1,7 @@
 import { describe } from 'node:test';
 import { array, assert as assertProperty, asyncProperty, nat } from 'fast-check';
 import { compareHistories, DRAWS_PER_COMMAND, historyCommands } from '../src/testing/histories.ts';
-import { memoryHarness } from '../src/testing/memory-harness.ts';
+import { sharedMemoryHarness } from '../src/testing/memory-harness.ts';
 import { mongo, mongoHere } from './mongodb.ts';
 import { testNeeding } from './require.ts';
 
@@ -11,7 +11,7 @@ describe('random histories of the mongodb store', () => {
   const here = mongoHere();
   testNeeding([mongo], 'are those of the memory store', async () => {
     const same = asyncProperty(draws, async (numbers) => {
-      await compareHistories(historyCommands(numbers), memoryHarness, () => here().worlds.harness());
+      await compareHistories(historyCommands(numbers), sharedMemoryHarness, () => here().worlds.harness());
     });
     await assertProperty(same, { numRuns: 20 });
   });

@@ -17,6 +17,7 @@ import { readInput } from './input.ts';
 import type { AdminPort } from './port.ts';
 import { asHoldfastError, problemResponse } from './problem.ts';
 import { Recorder } from './recorder.ts';
+import { processRoutes } from './processes.ts';
 import { queueRoutes } from './queues.ts';
 import { rejectionRoutes } from './rejections.ts';
 import { replayRoutes } from './replays.ts';
@@ -92,6 +93,7 @@ export function allRoutes(document: () => OpenApiDocument): readonly Route[] {
   return [
     ...healthRoutes,
     ...queueRoutes,
+    ...processRoutes,
     ...eventRoutes,
     ...eventTypeRoutes,
     ...deliveryRoutes,

@@ -10,6 +10,7 @@ import type { RejectionLog } from '../ingest/rejections.ts';
 import type { StreamOccurrence } from '../observe/stream.ts';
 import type { LiveFigures } from '../observe/stats.ts';
 import type { BrokerState } from '../dispatch/broker.ts';
+import type { Member } from '../dispatch/members.ts';
 import type { ReplayFilter, ReplayPlan, ReplayRequest, ReplayStatus } from '../dispatch/replay.ts';
 import type { HistoryStore, Listed, Page, StoreCounts, StoreReport } from '../store/store.ts';
 
@@ -143,6 +144,8 @@ export interface AdminPort {
   report(): StoreReport | null;
   /** How the queue is; `null`: none is set. */
   queue(): BrokerState | null;
+  /** The processes that have the store open, the oldest first; with an embedded store this one. */
+  processes(): readonly Member[];
   /** Whether the store takes commits now; else why not. */
   ready(): { readonly ready: boolean; readonly reason: string | null };
   counts(): Promise<StoreCounts>;

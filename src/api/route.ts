@@ -11,6 +11,7 @@ import type { AdminPort } from './port.ts';
 export type Group =
   | 'health'
   | 'queues'
+  | 'processes'
   | 'events'
   | 'deliveries'
   | 'dead letters'

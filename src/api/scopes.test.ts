@@ -19,6 +19,7 @@ const table: Readonly<Record<string, readonly (Exclude<Scope, 'admin'> | 'tenant
   'GET /health': ['open'],
   'GET /ready': ['open'],
   'GET /metrics': ['read'],
+  'GET /api/processes': ['read'],
   'GET /api/queues/health': ['read'],
   'GET /api/queues/stats': ['read'],
   'GET /api/queues/info': ['read'],

@@ -46,6 +46,7 @@ export function tenantPort(port: AdminPort, tenant: string): AdminPort {
     identify: (token) => port.identify(token),
     verifyAgain: refuse,
     counts: refuse,
+    processes: refuse,
     sources: refuse,
     overall: refuse,
     pause: refuse,

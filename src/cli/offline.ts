@@ -56,6 +56,7 @@ function readingPort(store: Store, report: StoreReport, rejections: RejectionLog
   return {
     history: store.history,
     rejections,
+    processes: () => [],
     report: () => report,
     queue: () => null,
     ready: () => ({ ready: false, reason: 'no gateway runs' }),

@@ -98,6 +98,28 @@ export class Breaker {
     if (permit === this.#period && this.#state !== 'open') this.#open();
   }
 
+  /**
+   * Another process found that it does not work, and keeps away for so long: this one does too, at least. A probe that
+   * fails afterwards doubles that time. Answers whether that opened it.
+   */
+  open(openMs: number): boolean {
+    const until = this.#clock.monotonic() + openMs;
+    const isOpen = this.state === 'open';
+    if (isOpen && this.#openUntil >= until) return false;
+    this.#openFactor = Math.min(OPEN_FACTOR_MAX, Math.max(this.#openFactor, openMs / this.#options.openMs));
+    this.#openUntil = until;
+    if (!isOpen) this.#enter('open');
+    return !isOpen;
+  }
+
+  /** Another process found that it works again. Answers whether that closed it. */
+  close(): boolean {
+    if (this.#state === 'closed') return false;
+    this.#openFactor = 1;
+    this.#enter('closed');
+    return true;
+  }
+
   #open(): void {
     if (this.#state === 'half-open') this.#openFactor = Math.min(OPEN_FACTOR_MAX, this.#openFactor * 2);
     this.#openUntil = this.#clock.monotonic() + this.#options.openMs * this.#openFactor;

@@ -2,8 +2,8 @@
 import type { Clock } from './clock.ts';
 
 export class TokenBucket {
-  readonly #ratePerMs: number;
-  readonly #burst: number;
+  #ratePerMs: number;
+  #burst: number;
   readonly #clock: Pick<Clock, 'monotonic'>;
   #tokens: number;
   #filledAt: number;
@@ -19,6 +19,20 @@ export class TokenBucket {
     this.#clock = clock;
     this.#tokens = this.#burst;
     this.#filledAt = clock.monotonic();
+  }
+
+  /** It was empty then (monotonic). */
+  emptied(at: number): void {
+    this.#tokens = 0;
+    this.#filledAt = at;
+  }
+
+  /** Another rate and burst from now on. It brings no tokens. */
+  change(ratePerS: number, burst: number): void {
+    this.#fill();
+    this.#ratePerMs = ratePerS / 1000;
+    this.#burst = Math.max(1, burst);
+    this.#tokens = Math.min(this.#tokens, this.#burst);
   }
 
   /** Takes `count` tokens if they are there. */

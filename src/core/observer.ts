@@ -25,7 +25,8 @@ export interface Observer {
   attemptEnded(destination: string, event: StoredEvent, attempt: AttemptRecord, lagMs: number): void;
   /** A delivery became a dead letter. */
   died(destination: string, event: StoredEvent | null, reason: DeadReason, note: string | null): void;
-  breaker(destination: string, state: 'closed' | 'open' | 'half-open', reason: string): void;
+  /** `heard`: not this process found out, but another, which has told it. */
+  breaker(destination: string, state: 'closed' | 'open' | 'half-open', reason: string, heard?: boolean): void;
   /** The lane of an endpoint was let go, having had nothing to do for a while: figures of it may go too. */
   rested(destination: string): void;
   /** The event loop stood still; `destination`: whose code ran meanwhile, if that is known. */

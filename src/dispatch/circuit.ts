@@ -14,6 +14,8 @@ const FREE_PROBES_MAX = 10;
 /** Deliveries whose free probes are counted; beyond it, counting starts anew. */
 const COUNTED_MAX = 1000;
 
+const OTHER = 'another process found out';
+
 export class Circuit {
   readonly #breaker: Breaker | null;
   readonly #name: string;
@@ -71,10 +73,23 @@ export class Circuit {
     return state === 'open';
   }
 
-  #tell(state: BreakerState, reason: string): void {
+  /** Another process opened it for so long: see {@link Breaker.open}. */
+  open(openMs: number): void {
+    if (this.#breaker?.open(openMs) === true) this.#tell('open', OTHER, true);
+  }
+
+  /** Another process closed it. Answers whether that closed this one. */
+  close(): boolean {
+    if (this.#breaker?.close() !== true) return false;
+    this.#freeProbes.clear();
+    this.#tell('closed', OTHER, true);
+    return true;
+  }
+
+  #tell(state: BreakerState, reason: string, heard = false): void {
     if (state === this.#told) return;
     this.#told = state;
-    this.#observer.breaker(this.#name, state, reason);
+    this.#observer.breaker(this.#name, state, reason, heard);
   }
 
   #spare(running: Running): boolean {

@@ -13,7 +13,6 @@ import type {
   Append,
   AppendAnswer,
   Claim,
-  ClaimRef,
   CommitAnswers,
   CommitBatch,
   HistoryStore,
@@ -37,7 +36,9 @@ import { Offers } from './offers.ts';
 import type { Report } from './operational.ts';
 import type { Running } from './running.ts';
 import { Settling } from './settling.ts';
+import type { Shared } from './shared.ts';
 import { Slots } from './slots.ts';
+import { Starts } from './starts.ts';
 import { Suspects } from './suspects.ts';
 
 export interface DispatcherOptions {
@@ -61,6 +62,8 @@ export interface DispatcherOptions {
   readonly broker: Broker | null;
   /** How often to look for work of others when nothing says that there is any, in ms. */
   readonly lookMs: number;
+  /** What is shared with other processes. Default: nothing is. */
+  readonly shared?: Shared;
   readonly runningMax: number;
   readonly handOffBytesMax: number;
   readonly leaseMs: number;
@@ -74,8 +77,6 @@ export interface DispatcherOptions {
 /** What a process does: accept and attempt, only accept, only attempt. */
 export type Role = 'all' | 'gateway' | 'worker';
 
-/** After an unclean stop, every start is committed before its code runs, for this long. */
-const CAREFUL_MS = 60_000;
 /** Outcomes waiting for their commit, above which nothing new starts. */
 const UNSETTLED_MAX = 4096;
 
@@ -84,7 +85,9 @@ export class Dispatcher implements LaneHost {
   readonly observer: Observer;
   readonly slots: Slots;
   readonly budget: HandOffBudget;
+  readonly shared: Shared | undefined;
   readonly committer: Committer;
+  readonly starts: Starts;
   readonly lanes: Lanes;
   readonly intake: Intake;
   readonly answers: Answers;
@@ -95,8 +98,6 @@ export class Dispatcher implements LaneHost {
   readonly #hinted: Hinted | null;
   readonly #settling: Settling;
   readonly #suspects: Suspects;
-  #unmarked: Running[] = [];
-  #carefulUntil = 0;
   #throttled = false;
   #started = false;
   #beat: Timer | null = null;
@@ -105,6 +106,8 @@ export class Dispatcher implements LaneHost {
     this.#options = options;
     this.clock = options.clock;
     this.observer = options.observer;
+    this.shared = options.shared;
+    this.starts = new Starts(options.clock, () => this.committer, options.shared?.alone === false);
     this.answers = new Answers({ ...options, here: (name) => this.#here(name) });
     this.slots = new Slots(options.runningMax);
     this.budget = new HandOffBudget(options.handOffBytesMax);
@@ -121,7 +124,7 @@ export class Dispatcher implements LaneHost {
       ids: options.ids,
       observer: options.observer,
       leaseMs: options.leaseMs,
-      starts: () => this.#takeUnmarked(),
+      starts: () => this.starts.take(),
       committed: (batch, answers) => this.#committed(batch, answers),
       changed: (state) => {
         options.committerChanged(state);
@@ -160,7 +163,7 @@ export class Dispatcher implements LaneHost {
   /** Begins to claim and attempt. `unclean`: the last owner of the store did not close it. */
   start(unclean: boolean, open: ReadonlyMap<string, number>): void {
     this.#started = true;
-    if (unclean) this.#carefulUntil = this.clock.monotonic() + CAREFUL_MS;
+    if (unclean) this.starts.careful();
     this.lanes.counted(open);
     this.#feeder.start();
     this.#hinted?.start();
@@ -260,30 +263,6 @@ export class Dispatcher implements LaneHost {
     return false;
   }
 
-  startsFirst(): boolean {
-    return this.clock.monotonic() < this.#carefulUntil;
-  }
-
-  async commitStarts(claims: readonly Claim[]): Promise<boolean> {
-    try {
-      const answers = await Promise.all(claims.map((claim) => this.committer.start(claim)));
-      return answers.every((answer) => answer.status === 'committed');
-    } catch {
-      return false; // The committer is closed or lost: nothing starts any more.
-    }
-  }
-
-  began(running: Running): void {
-    this.#unmarked.push(running);
-  }
-
-  #takeUnmarked(): readonly ClaimRef[] {
-    if (this.#unmarked.length === 0) return [];
-    const begun = this.#unmarked.filter((running) => !running.ended);
-    this.#unmarked = [];
-    return begun.flatMap((running) => running.claims);
-  }
-
   settle(lane: Lane, running: Running, attempted: Attempted): void {
     this.#settling.settle(lane, running, attempted);
   }
@@ -303,6 +282,10 @@ export class Dispatcher implements LaneHost {
   }
 
   // ------------------------------------------------------------------------------------------------ suspects
+
+  crashed(lane: Lane, claim: Claim): void {
+    this.#settling.crashed(lane, claim);
+  }
 
   suspect(lane: Lane, claim: Claim): void {
     this.#suspects.add(lane, claim);

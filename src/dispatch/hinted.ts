@@ -87,7 +87,8 @@ export class Hinted {
     for (const name of directory.names()) {
       const channel = this.#channelOf.get(name) ?? channelOf(name);
       this.#channelOf.set(name, channel);
-      if (channels.has(channel)) found.push(name);
+      // What is held here, or is for another process to do, is found by who has it when it looks.
+      if (channels.has(channel) && lanes.awake(name)?.paused !== true) found.push(name);
     }
     return found;
   }

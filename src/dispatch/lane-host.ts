@@ -6,7 +6,9 @@ import type { Claim } from '../store/store.ts';
 import type { HandOffBudget } from './budget.ts';
 import type { Lane } from './lane.ts';
 import type { Running } from './running.ts';
+import type { Shared } from './shared.ts';
 import type { Slots } from './slots.ts';
+import type { Starts } from './starts.ts';
 
 /** What a lane asks of the dispatcher. */
 export interface LaneHost {
@@ -16,20 +18,19 @@ export interface LaneHost {
   readonly budget: HandOffBudget;
   /** Whether this process attempts what this destination is owed. */
   attempts(destination: string): boolean;
+  readonly starts: Starts;
+  /** What is shared with other processes. Default: nothing is. */
+  readonly shared?: Shared | undefined;
   /** Whether attempts may start now: the store takes outcomes, nothing runs alone, nothing is stopping hard. */
   mayStart(): boolean;
-  /** Whether a start must be committed before the code runs. */
-  startsFirst(): boolean;
-  /** Resolves when the starts are committed; `false`: a claim was lost. */
-  commitStarts(claims: readonly Claim[]): Promise<boolean>;
-  /** An attempt began without a committed start: the next commit marks it. */
-  began(running: Running): void;
   /** Every outcome of the attempt is on its way into a commit when this returns. */
   settle(lane: Lane, running: Running, attempted: Attempted): void;
   /** The lane wants work from the store. */
   hungry(lane: Lane): void;
   /** Gives claims back. */
   release(claims: readonly Claim[], delayMs: number): void;
+  /** Processes ended so often while they attempted it that it is not tried any more. */
+  crashed(lane: Lane, claim: Claim): void;
   /** A suspect, to be run alone. */
   suspect(lane: Lane, claim: Claim): void;
 }

@@ -2,22 +2,19 @@
  * The lane of one destination: what waits for it in memory, what runs, and when the next attempt may start. A lane
  * knows nothing of other lanes; what it shares with them (slots, commits, claims) it asks of its host.
  */
+import { CRASHES_MAX } from '../core/delivery.ts';
 import type { Timer } from '../core/clock.ts';
 import { Turnover } from '../core/turnover.ts';
 import type { Claim, ClaimWant, NewDelivery } from '../store/store.ts';
 import type { Destination, Priority } from './destination.ts';
 import { type HandOff, Inflow } from './inflow.ts';
 import type { LaneHost } from './lane-host.ts';
-import { Pace } from './pace.ts';
+import { CLAIM_MIN, Pace } from './pace.ts';
 import { Running } from './running.ts';
 import type { SlotUser } from './slots.ts';
 import { Timeouts } from './timeouts.ts';
 import { type Queued, Waiting } from './waiting.ts';
 
-/** Most deliveries of a lane that wait in memory. */
-const QUEUE_MAX = 4096;
-const CLAIM_MIN = 64;
-const CLAIM_MAX = 512;
 const CLAIM_BYTES_MAX = 4 * 1024 * 1024;
 const GIVE_WAY_MS = 1000;
 
@@ -52,7 +49,7 @@ export class Lane implements SlotUser {
     this.dormant = !host.attempts(destination.name);
     this.inflow = new Inflow(host.budget);
     this.#timeouts = new Timeouts(this.#running, host.clock);
-    this.pace = new Pace(destination, host.clock, host.observer);
+    this.pace = new Pace(destination, host);
   }
 
   /** As it is now: an endpoint may change while it has work. */
@@ -76,9 +73,9 @@ export class Lane implements SlotUser {
     return this.pace.limit;
   }
 
-  /** A person, or the endpoint's own state, holds it. */
+  /** A person, or the endpoint's own state, holds it; or it is for other processes to work it off. */
   get paused(): boolean {
-    return this.#paused || this.#disabled;
+    return this.#paused || this.#disabled || this.pace.limit === 0;
   }
 
   /** Nothing is attempted now, and nothing should wait in memory. */
@@ -88,7 +85,8 @@ export class Lane implements SlotUser {
 
   /** Whether nothing waits or runs here that the process could still do now. */
   get idle(): boolean {
-    return this.#running.size === 0 && this.queued === 0 && !this.#storeHasMore && this.inflow.count === 0;
+    const none = this.#running.size === 0 && this.queued === 0 && this.inflow.count === 0;
+    return none && (!this.#storeHasMore || this.pace.limit === 0);
   }
 
   /** Full, counting what is on its way into a commit. */
@@ -104,7 +102,8 @@ export class Lane implements SlotUser {
     const waiting = this.queued + this.inflow.reserved;
     // Somebody waits for it: it overtakes what waits in the store, which others may claim, and nobody waits for.
     const behind = !awaited && (this.#storeHasMore || this.inflow.passing > 0);
-    if (!direct || this.dormant || behind || this.held || waiting >= QUEUE_MAX || !this.inflow.reserve(bytes)) {
+    const full = waiting >= this.pace.waitingMax;
+    if (!direct || this.dormant || behind || full || this.held || !this.inflow.reserve(bytes)) {
       this.inflow.pass();
       return 'no';
     }
@@ -135,8 +134,7 @@ export class Lane implements SlotUser {
   /** What to claim now, or `null`. Asking clears the mark that the store has more; the answer sets it again. */
   want(bytesLeft: number): ClaimWant | null {
     if (!this.#storeHasMore || this.held || this.#closing) return null;
-    const perAttempt = this.destination.batch?.size ?? 1;
-    const full = Math.min(CLAIM_MAX, Math.max(CLAIM_MIN, perAttempt * this.pace.limit * 2));
+    const full = this.pace.claimMax;
     const slots = this.pace.circuit.state === 'half-open' ? 1 : full - this.queued;
     if (slots <= 0 || this.queued > full / 2) return null;
     this.#storeHasMore = false;
@@ -150,7 +148,8 @@ export class Lane implements SlotUser {
       const bytes = claim.event.body?.length ?? 0;
       this.#host.budget.hold(bytes);
       const { isolation } = this.destination.runner;
-      if (claim.crashes > 0 && isolation === 'inline' && !this.#trusted) this.#host.suspect(this, claim);
+      if (claim.crashes >= CRASHES_MAX) this.#host.crashed(this, claim);
+      else if (claim.crashes > 0 && isolation === 'inline' && !this.#trusted) this.#host.suspect(this, claim);
       else this.#push({ claim, bytes, marked: false });
     }
     if (this.#waiting.stuffed && this.#storeHasMore) this.#giveWay();
@@ -222,6 +221,7 @@ export class Lane implements SlotUser {
   }
 
   #start(): void {
+    const { clock } = this.#host;
     const queued = this.#waiting.shift(this.destination.batch?.size ?? 1);
     let bytes = 0;
     let marked = true;
@@ -229,25 +229,17 @@ export class Lane implements SlotUser {
       bytes += one.bytes;
       marked &&= one.marked || this.#trusted;
     }
-    const running = this.#attempt(
-      queued.map((one) => one.claim),
-      { bytes, marked },
-    );
+    const claims = queued.map((one) => one.claim);
+    const running = new Running(claims, { timeoutMs: this.destination.timeoutMs, clock, bytes, marked });
     this.pace.spend();
     this.#begin(running);
     this.#host.observer.attemptStarted(this.destination.name, running.claims.length);
-    const first = !marked && (this.#host.startsFirst() || running.claims.some((claim) => claim.crashes > 0));
+    const first = !marked && this.#host.starts.first(claims);
     if (first) void this.#runAfterStart(running);
     else {
-      if (!marked) this.#host.began(running);
+      if (!marked) this.#host.starts.began(running);
       void this.#run(running);
     }
-  }
-
-  #attempt(claims: readonly Claim[], of: { readonly bytes: number; readonly marked: boolean }): Running {
-    const { clock } = this.#host;
-    const { timeoutMs } = this.destination;
-    return new Running(claims, { timeoutMs, startedAt: clock.now(), since: clock.monotonic(), ...of });
   }
 
   #begin(running: Running): void {
@@ -259,7 +251,7 @@ export class Lane implements SlotUser {
 
   async #runAfterStart(running: Running): Promise<void> {
     running.marked = true;
-    const current = await this.#host.commitStarts(running.claims);
+    const current = await this.#host.starts.commit(running.claims);
     if (current && !running.abandoned) return this.#run(running);
     this.#host.budget.give(running.bytes);
     this.#finish(running);
@@ -271,10 +263,7 @@ export class Lane implements SlotUser {
     const opened = this.pace.ended(running, attempted);
     this.#host.settle(this, running, attempted);
     this.#finish(running);
-    if (!opened) return;
-    // What waits in memory goes back: it keeps neither bytes nor claims while the world is down.
-    this.#giveBack(0);
-    this.#later(this.pace.circuit.waitMs);
+    if (opened) this.reconsider();
   }
 
   #finish(running: Running): void {
@@ -287,13 +276,14 @@ export class Lane implements SlotUser {
   /** Runs a suspect alone, whatever the lane's own limits; resolves when it ended. */
   async runAlone(claim: Claim): Promise<void> {
     const bytes = claim.event.body?.length ?? 0;
-    if (this.held || this.#closing || !(await this.#host.commitStarts([claim]))) {
+    if (this.held || this.#closing || !(await this.#host.starts.commit([claim]))) {
       this.#host.budget.give(bytes);
       this.#host.release([claim], 0);
       return;
     }
-    const running = this.#attempt([claim], { bytes, marked: true });
-    this.#host.slots.force();
+    const { clock, slots } = this.#host;
+    const running = new Running([claim], { timeoutMs: this.destination.timeoutMs, clock, bytes, marked: true });
+    slots.force();
     this.#begin(running);
     await this.#run(running);
   }
@@ -302,20 +292,31 @@ export class Lane implements SlotUser {
 
   pause(): void {
     this.#paused = true;
-    this.#giveBack(0);
+    this.reconsider();
   }
 
   resume(): void {
     this.#paused = false;
-    this.wake();
+    this.reconsider();
   }
 
   /** Holds it, or lets it go on, by the endpoint's own state. */
   disable(disabled: boolean): void {
-    const before = this.#disabled;
+    if (disabled === this.#disabled) return;
     this.#disabled = disabled;
-    if (disabled && !before) this.#giveBack(0);
-    if (!disabled && before) this.wake();
+    this.reconsider();
+  }
+
+  /** Something that may hold it has changed. */
+  reconsider(): void {
+    if (this.held) {
+      // What waits in memory goes back: it keeps neither bytes nor claims while others could do it, or nobody can.
+      this.#giveBack(0);
+      if (this.pace.circuit.waitMs > 0) this.#later(this.pace.circuit.waitMs);
+    } else {
+      this.#storeHasMore = true;
+      this.pump();
+    }
   }
 
   /** The destination was changed: what runs ends as it began, the next attempt is made as it is now. */
@@ -352,11 +353,8 @@ export class Lane implements SlotUser {
   /** Adapts concurrency to the lag; called about once a second. */
   adapt(): void {
     const lagMs = this.queued === 0 ? 0 : this.#host.clock.now() - (this.#waiting.oldest?.claim.committedAt ?? 0);
-    this.pace.adapt({
-      waiting: this.queued + (this.#storeHasMore ? CLAIM_MIN : 0),
-      lagMs,
-      running: this.#running.size,
-    });
+    const waiting = this.queued + (this.#storeHasMore ? CLAIM_MIN : 0);
+    this.pace.adapt({ waiting, lagMs, running: this.#running.size });
     this.pump();
   }
 
@@ -387,10 +385,8 @@ export class Lane implements SlotUser {
     const waiting = this.#waiting.clear();
     if (waiting.length === 0) return;
     for (const queued of waiting) this.#host.budget.give(queued.bytes);
-    this.#host.release(
-      waiting.map((queued) => queued.claim),
-      delayMs,
-    );
+    const claims = waiting.map((queued) => queued.claim);
+    this.#host.release(claims, delayMs);
     this.#storeHasMore = true;
   }
 }

@@ -130,6 +130,23 @@ export class Lanes {
     lane.disable(this.disabledSince(name) !== null);
   }
 
+  /** What the other processes do has changed what each may. */
+  reconsider(): void {
+    for (const lane of this.#endpoints()) {
+      lane.pace.update(lane.destination);
+      lane.reconsider();
+    }
+  }
+
+  /** Whether no endpoint's runs more than it may now. */
+  get settled(): boolean {
+    return this.#endpoints().every((lane) => lane.running <= lane.concurrency);
+  }
+
+  #endpoints(): Lane[] {
+    return [...this.#awake.values()].filter(({ destination }) => destination.runner.isolation === 'endpoint');
+  }
+
   /** Lets go the lanes of endpoints that have had nothing to do for a while. */
   rest(): void {
     const now = this.#options.clock.monotonic();

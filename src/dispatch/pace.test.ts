@@ -17,7 +17,7 @@ const DESTINATION = {
 } as unknown as Destination;
 
 function paced(clock: TestClock, destination: Destination = DESTINATION) {
-  const pace = new Pace(destination, clock, silentObserver);
+  const pace = new Pace(destination, { clock, observer: silentObserver });
   const attempt = (kind: 'failed' | 'succeeded'): void => {
     const running = { claims: [{ deliveryId: 'dlv_1' }] } as unknown as Running;
     pace.circuit.began(running);

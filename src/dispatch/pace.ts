@@ -7,32 +7,66 @@ import type { Attempted } from '../deliver/runner.ts';
 import { Circuit } from './circuit.ts';
 import type { Destination } from './destination.ts';
 import type { Running } from './running.ts';
+import { ALONE, type Paced, type Shared } from './shared.ts';
 
-type Paced = Pick<Destination, 'concurrency' | 'ratePerS'>;
+/** Most deliveries of a lane that wait in memory. */
+const QUEUE_MAX = 4096;
+export const CLAIM_MIN = 64;
+const CLAIM_MAX = 512;
+
+/** What a pace has of its lane's host. */
+export interface PaceHost {
+  readonly clock: Clock;
+  readonly observer: Observer;
+  /** Default: nothing is shared. */
+  readonly shared?: Shared | undefined;
+}
 
 export class Pace {
   readonly circuit: Circuit;
   readonly #clock: Clock;
-  #paced: Paced;
+  readonly #shared: Shared;
+  #perAttempt: number;
+  /** What this process may do of it; `null`: nothing, others do it. */
+  #part: Paced | null;
+  /** Whether it is a part of what all processes may do together. */
+  #isDivided: boolean;
   #bucket: TokenBucket | null;
-  #concurrency: AdaptiveConcurrency;
+  #concurrency: AdaptiveConcurrency | null;
   /**
    * Attempts at once while what was down comes back: one after the breaker closed, and one more with every success, so
    * that a backlog does not fall on it all at once. `null`: no ramp.
    */
   #ramp: number | null = null;
 
-  constructor(destination: Destination, clock: Clock, observer: Observer) {
+  constructor(destination: Destination, { clock, observer, shared = ALONE }: PaceHost) {
     this.circuit = new Circuit(destination, clock, observer);
     this.#clock = clock;
-    this.#paced = destination;
-    this.#bucket = bucketOf(destination, clock);
-    this.#concurrency = new AdaptiveConcurrency(destination.concurrency);
+    this.#shared = shared;
+    this.#perAttempt = destination.batch?.size ?? 1;
+    this.#part = shared.part(destination);
+    this.#isDivided = this.#part !== destination;
+    this.#bucket = this.#bucketOf(this.#part?.ratePerS ?? null);
+    this.#concurrency = concurrencyOf(this.#part);
+    const openMs = shared.openMs(destination.name);
+    if (openMs > 0) this.circuit.open(openMs);
   }
 
-  /** Attempts that may run at once now. */
+  /** Attempts that may run at once now; 0: other processes do it. */
   get limit(): number {
-    return this.#ramp === null ? this.#concurrency.limit : Math.min(this.#ramp, this.#concurrency.limit);
+    const limit = this.#concurrency?.limit ?? 0;
+    if (this.#isDivided && this.#shared.lapsed) return 0;
+    return this.#ramp === null ? limit : Math.min(this.#ramp, limit);
+  }
+
+  /** How much of what waits in the store to have in memory. */
+  get claimMax(): number {
+    return Math.min(CLAIM_MAX, Math.max(CLAIM_MIN, this.#perAttempt * this.limit * 2));
+  }
+
+  /** Most that may wait in memory. Of what is divided no process keeps what another could do. */
+  get waitingMax(): number {
+    return this.#isDivided ? this.claimMax : QUEUE_MAX;
   }
 
   /** Milliseconds until the next attempt may begin; 0: now. */
@@ -50,32 +84,50 @@ export class Pace {
     const wasOpen = this.circuit.isOpen;
     const opened = this.circuit.ended(running, attempted);
     if (wasOpen && !this.circuit.isOpen) this.#ramp = 1;
-    else if (this.#ramp !== null) this.#climb(attempted);
+    else if (this.#ramp !== null) this.#climb(this.#ramp, attempted);
     return opened;
   }
 
-  adapt(load: LaneLoad): void {
-    this.#concurrency.adapt(load);
+  /** Another process found that the destination is down (for so long), or that it is back (0). */
+  heard(openMs: number): void {
+    if (openMs > 0) this.circuit.open(openMs);
+    else if (this.circuit.close()) this.#ramp = 1;
   }
 
-  /** The destination was changed: what is the same goes on as it is. */
+  adapt(load: LaneLoad): void {
+    this.#concurrency?.adapt(load);
+  }
+
+  /** The destination was changed, or this process's part of it: what is the same goes on as it is. */
   update(destination: Destination): void {
-    const { concurrency, ratePerS } = this.#paced;
-    this.#paced = destination;
-    if (destination.ratePerS !== ratePerS) this.#bucket = bucketOf(destination, this.#clock);
-    if (destination.concurrency.min !== concurrency.min || destination.concurrency.max !== concurrency.max) {
-      this.#concurrency = new AdaptiveConcurrency(destination.concurrency);
+    this.#perAttempt = destination.batch?.size ?? 1;
+    const before = this.#part;
+    const part = this.#shared.part(destination);
+    this.#part = part;
+    this.#isDivided = part !== destination;
+    const ratePerS = part?.ratePerS ?? null;
+    if (ratePerS === null || this.#bucket === null) this.#bucket = this.#bucketOf(ratePerS);
+    else this.#bucket.change(ratePerS, ratePerS);
+    if (part?.concurrency.min !== before?.concurrency.min || part?.concurrency.max !== before?.concurrency.max) {
+      this.#concurrency = concurrencyOf(part);
     }
   }
 
-  #climb({ results }: Attempted): void {
-    const ramp = this.#ramp ?? 1;
+  #climb(ramp: number, { results }: Attempted): void {
     const well = results.every(({ kind }) => kind === 'succeeded' || kind === 'skipped' || kind === 'rejected');
     const next = well ? ramp + 1 : Math.max(1, Math.floor(ramp / 2));
-    this.#ramp = next > this.#paced.concurrency.max ? null : next;
+    this.#ramp = next > (this.#part?.concurrency.max ?? 0) ? null : next;
+  }
+
+  /** A process that has just got its part of a rate has nothing saved up: what the others had of it they may have used. */
+  #bucketOf(ratePerS: number | null): TokenBucket | null {
+    if (ratePerS === null) return null;
+    const bucket = new TokenBucket(ratePerS, ratePerS, this.#clock);
+    if (this.#isDivided) bucket.emptied(this.#shared.since);
+    return bucket;
   }
 }
 
-function bucketOf({ ratePerS }: Paced, clock: Clock): TokenBucket | null {
-  return ratePerS === null ? null : new TokenBucket(ratePerS, ratePerS, clock);
+function concurrencyOf(part: Paced | null): AdaptiveConcurrency | null {
+  return part === null ? null : new AdaptiveConcurrency(part.concurrency);
 }

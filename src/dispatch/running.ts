@@ -1,5 +1,6 @@
 /** One attempt under way: what the runner sees of it, and what the lane keeps. */
 import { type Abortable, LightAbort } from '../core/abortable.ts';
+import type { Clock } from '../core/clock.ts';
 import type { Attempt, Result } from '../deliver/runner.ts';
 import type { Claim } from '../store/store.ts';
 
@@ -28,14 +29,11 @@ export class Running implements Attempt {
   #controller: AbortController | null = null;
   #abortable: LightAbort | null = null;
 
-  constructor(
-    claims: readonly Claim[],
-    start: { timeoutMs: number; startedAt: number; since: number; bytes: number; marked: boolean },
-  ) {
+  constructor(claims: readonly Claim[], start: { timeoutMs: number; clock: Clock; bytes: number; marked: boolean }) {
     this.claims = claims;
     this.timeoutMs = start.timeoutMs;
-    this.startedAt = start.startedAt;
-    this.since = start.since;
+    this.startedAt = start.clock.now();
+    this.since = start.clock.monotonic();
     this.bytes = start.bytes;
     this.marked = start.marked;
   }

@@ -52,6 +52,15 @@ export class Settling {
     }
   }
 
+  /** Too many processes ended while they attempted it: it becomes a dead letter without being tried again. */
+  crashed(lane: Lane, claim: Claim): void {
+    const { name, onDead } = lane.destination;
+    const note = `${claim.crashes} processes ended while they attempted it`;
+    const outcome = { kind: 'dead', reason: 'crashed', note, holdKey: onDead === 'hold', attempt: null } as const;
+    const emits = this.reported(deathOf(name, claim, outcome));
+    void this.#settled(lane, claim, { claim, outcome, emits, answer: null });
+  }
+
   /** An event of the application's own, routed and ready to be appended. @throws HoldfastError backlog_full */
   emitted(emitted: Emitted, origin: Origin | null): NewEvent {
     const event = emittedEvent(emitted, origin, this.#parts);

@@ -39,6 +39,7 @@ export interface AdminParts {
   readonly eventTypes: AdminPort['eventTypes'];
   readonly tokens: Tokens;
   readonly audit: AuditLog;
+  readonly processes: AdminPort['processes'];
 }
 
 const CLEAR_STEP = 1000;
@@ -53,6 +54,7 @@ export function adminPort(parts: AdminParts): AdminPort {
     verifyAgain: parts.verifyAgain,
     report: () => parts.report,
     queue: () => parts.broker?.state ?? null,
+    processes: parts.processes,
     ready: () => {
       const gate = parts.gate();
       return { ready: gate === 'open', reason: gate === 'open' ? null : gate };

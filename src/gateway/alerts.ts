@@ -29,11 +29,13 @@ export class Alerts {
     this.#options = options;
   }
 
-  /** Told by the lanes. A breaker that stays open between its probes is told once. */
+  /** Told by the lanes. A breaker that stays open between its probes is told once, and by the process that found out. */
   readonly observer: Pick<Observer, 'breaker'> = {
-    breaker: (destination, state, reason) => {
+    breaker: (...[destination, state, reason, heard]) => {
       if (state === 'half-open') return;
-      this.#turn(state === 'open', { destination, on: 'breaker.opened', off: 'breaker.closed' }, { reason });
+      const kind = { destination, on: 'breaker.opened', off: 'breaker.closed' } as const;
+      if (heard === true) this.#note(state === 'open', kind);
+      else this.#turn(state === 'open', kind, { reason });
     },
   };
 
@@ -56,11 +58,17 @@ export class Alerts {
     else if (value < limit * OVER) this.#turn(false, kind, { [kind.name]: value, limit });
   }
 
-  #turn(high: boolean, { destination, on, off }: Kind, body: Report['body']): void {
+  /** Answers whether it was so before. */
+  #note(high: boolean, { destination, on }: Kind): boolean {
     const key = `${on} ${destination}`;
-    if (this.#high.has(key) === high) return;
+    const before = this.#high.has(key) === high;
     if (high) this.#high.add(key);
     else this.#high.delete(key);
+    return before;
+  }
+
+  #turn(high: boolean, { destination, on, off }: Kind, body: Report['body']): void {
+    if (this.#note(high, { destination, on, off })) return;
     const type = high ? on : off;
     const about = destination === '' ? {} : { destination };
     if (type !== null) this.#options.report({ type, body: { ...about, ...body }, about: null });

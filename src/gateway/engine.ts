@@ -33,6 +33,7 @@ import type { Observing } from './observing.ts';
 import { alertsOf, retentionOf } from './parts.ts';
 import { peaksOf, savePeaks } from './peaks.ts';
 import { openBroker, roleOf } from './queues.ts';
+import { Processes, tellingBreakers } from './processes.ts';
 import { RELEASE } from './release.ts';
 import { respondersOf } from './responders.ts';
 import { Sending } from './sending.ts';
@@ -104,6 +105,7 @@ export class Engine {
   readonly #disk: DiskWatch;
   readonly #alerts: Alerts;
   readonly #blame: LoopBlame;
+  readonly #processes: Processes;
 
   /** @throws HoldfastError config_invalid */
   constructor(parts: EngineParts, opened: Opened) {
@@ -134,6 +136,7 @@ export class Engine {
       dispatcher: () => this.dispatcher,
       holds: () => this.#holds,
     });
+    this.#processes = new Processes({ ...parts, registry: store.registry, dispatcher: () => this.dispatcher });
     this.dispatcher = this.#makeDispatcher();
     const diskLow = (): boolean => this.diskLow;
     this.emitting = new Emitting({ store, dispatcher: this.dispatcher, types: config.emits, diskLow });
@@ -208,6 +211,7 @@ export class Engine {
     await this.#tokens.start();
     const counts = await this.#store.history.counts();
     stats.restorePeaks(await peaksOf(this.#store.registry));
+    await this.#processes.start();
     this.#blame.start();
     metrics.start();
     dispatcher.start(report.unclean, openOf(counts));
@@ -235,6 +239,7 @@ export class Engine {
       await this.#holds.seen();
       await savePeaks(committer, observing.stats.peaks());
     }
+    await this.#processes.stop();
     this.#holds.stop();
     await this.#sending.stop();
     this.#tokens.stop();
@@ -278,6 +283,7 @@ export class Engine {
       eventTypes: () => config.emits?.list() ?? null,
       tokens: this.#tokens,
       audit: this.#audit,
+      processes: () => this.#processes.list(),
     });
   }
 
@@ -298,18 +304,11 @@ export class Engine {
     const destinations = registrations.map((one) =>
       'endpoint' in one ? endpointDestination(one, known) : checked(destinationOf(one, known), config.emits),
     );
-    const { breaker } = this.#alerts.observer;
     return new Dispatcher({
       store: this.#store.work,
       clock,
       ids,
-      observer: {
-        ...observer,
-        breaker: (...told) => {
-          observer.breaker(...told);
-          breaker(...told);
-        },
-      },
+      observer: tellingBreakers(observer, this.#alerts.observer, this.#processes.observer),
       random,
       destinations: [
         ...destinations,
@@ -322,6 +321,7 @@ export class Engine {
       role: roleOf(config.settings.role),
       broker: this.#broker,
       lookMs: this.report.shared && this.#broker === null && this.#store.work.onReady === undefined ? LOOK_MS : IDLE_MS,
+      shared: this.#processes.shared,
       runningMax: config.settings.runningMax,
       handOffBytesMax: config.settings.handOffBytesMax,
       leaseMs: config.settings.leaseMs,

@@ -36,7 +36,10 @@ export interface Append {
   readonly events: readonly NewEvent[];
 }
 
-/** The identity of a claim: what a settlement must show. The fence is `claim`: it rises with every claim. */
+/**
+ * The identity of a claim: what a settlement must show. The fence is `claim`: it rises with every claim. In shared stores
+ * it counts the claims of the delivery, from 1.
+ */
 export interface ClaimRef {
   readonly deliveryId: string;
   readonly claim: number;
@@ -51,7 +54,10 @@ export interface Claim extends ClaimRef {
   readonly orderKey: string | null;
   /** Attempts spent so far. */
   readonly attempts: number;
-  /** Unclean stops so far while this was marked started. Above 0: a suspect, to be run alone, start committed first. */
+  /**
+   * Processes that ended while this was marked started. Above 0: a suspect, to be run alone, start committed first; from
+   * CRASHES_MAX on (shared stores only): not to be run any more.
+   */
   readonly crashes: number;
   /** When it was committed (ms since 1970), for lag. */
   readonly committedAt: number;

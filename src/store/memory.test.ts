@@ -3,19 +3,23 @@ import { describe, it } from 'node:test';
 import { TestClock } from '../testing/clock.ts';
 import { Builder } from '../testing/conformance/build.ts';
 import { lackingFor, runCase, storeConformance } from '../testing/conformance/index.ts';
-import { memoryHarness } from '../testing/memory-harness.ts';
+import { memoryHarness, sharedMemoryHarness } from '../testing/memory-harness.ts';
 import { type MemoryStore, memoryStore } from './memory.ts';
 
 describe('memory store: conformance', () => {
-  it('declines no case', async () => {
-    const { capabilities } = await memoryHarness();
-    assert.deepEqual(
-      storeConformance.flatMap((item) => lackingFor(item, capabilities)),
-      [],
-    );
-  });
-  for (const item of storeConformance) {
-    it(item.name, () => runCase(item, memoryHarness));
+  for (const [how, make] of [
+    ['embedded', memoryHarness],
+    ['shared', sharedMemoryHarness],
+  ] as const) {
+    it(`${how}: declines only what is of the other`, async () => {
+      const { capabilities } = await make();
+      const lacking = new Set(storeConformance.flatMap((item) => lackingFor(item, capabilities)));
+      assert.deepEqual([...lacking], [how === 'shared' ? 'embedded' : 'shared']);
+    });
+    for (const item of storeConformance) {
+      const declines = item.requires?.includes(how === 'shared' ? 'embedded' : 'shared') === true;
+      if (!declines) it(`${how}: ${item.name}`, () => runCase(item, make));
+    }
   }
 });
 

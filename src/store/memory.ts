@@ -18,6 +18,7 @@ import { Tables } from './memory/tables.ts';
 import {
   type CommitAnswers,
   type CommitBatch,
+  type DocumentAnswer,
   type DocumentWrite,
   type HistoryStore,
   type RegistryStore,
@@ -38,6 +39,11 @@ export interface MemoryStoreOptions {
   readonly ids?: IdMaker;
   /** Events with a larger body are refused `too_large`. Default: no limit. */
   readonly rowBytesMax?: number;
+  /**
+   * For tests: does what a store does that several processes share. `crash` and `open` are those of one process of many:
+   * leases go on. Default: one process owns it.
+   */
+  readonly shared?: boolean;
 }
 
 /** A {@link Store} in memory. What it holds lives as long as the object, through `close` and `open` again. */
@@ -60,11 +66,12 @@ class Memory implements MemoryStore {
   readonly #answers = new Map<string, CommitAnswers>();
   readonly #watchers = new Set<{ readonly kind: string; readonly changed: () => void }>();
   #state: 'closed' | 'open' | 'crashed' = 'closed';
-  #report: StoreReport = report(false);
+  #report: StoreReport;
 
-  constructor({ clock, ids, rowBytesMax }: MemoryStoreOptions) {
+  constructor({ clock, ids, rowBytesMax = Number.POSITIVE_INFINITY, shared = false }: MemoryStoreOptions) {
     const maker = ids ?? new IdMaker({ now: () => clock.now(), fill: (bytes) => void randomFillSync(bytes) });
-    this.#tables = new Tables(clock, maker, rowBytesMax ?? Number.POSITIVE_INFINITY);
+    this.#tables = new Tables({ clock, ids: maker, rowBytesMax, isShared: shared });
+    this.#report = report(false, shared);
     this.history = memoryHistory(() => this.#use());
     this.work = {
       open: async () => this.#open(),
@@ -86,10 +93,12 @@ class Memory implements MemoryStore {
 
   #open(): StoreReport {
     if (this.#state === 'open') return this.#report;
-    const unclean = this.#state === 'crashed';
+    const hasCrashed = this.#state === 'crashed';
+    const { isShared } = this.#tables;
+    const unclean = hasCrashed && !isShared;
     this.#state = 'open';
-    this.#change((tables) => endClaims(tables, unclean));
-    this.#report = report(unclean);
+    if (unclean || !hasCrashed) this.#change((tables) => endClaims(tables, unclean));
+    this.#report = report(unclean, isShared);
     return this.#report;
   }
 
@@ -136,7 +145,10 @@ class Memory implements MemoryStore {
   }
 
   #makeRegistry(): RegistryStore {
+    const beat = async (write: DocumentWrite): Promise<DocumentAnswer> =>
+      this.#change((tables) => putDocument(tables, write));
     return {
+      ...(this.#tables.isShared && { beat }),
       get: async (kind, key) => {
         const { value, version } = this.#use().document(kind, key);
         return value === null ? null : { kind, key, value, version };
@@ -173,14 +185,14 @@ function apply(tables: Tables, batch: CommitBatch): CommitAnswers {
   return { appends, starts, settlements, releases, replays, actions, documents, ready };
 }
 
-function report(unclean: boolean): StoreReport {
+function report(unclean: boolean, shared: boolean): StoreReport {
   return {
     driver: 'memory',
     ackMeaning: 'The event is in the memory of this process: a restart or a crash loses it.',
     durability: 'none',
     copies: 1,
     settings: {},
-    shared: false,
+    shared,
     unclean,
     format: 1,
   };

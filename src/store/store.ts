@@ -166,6 +166,8 @@ export interface WorkStore {
   /**
    * Claims ready deliveries, per destination in the order of their commits. Empty when nothing is ready.
    * A claim is good until `leaseMs` from now; a crash ends it (embedded: at once; shared: with its lease).
+   * Shared stores: a claim of what was marked started, and whose lease ended since, counts one crash more: it takes over
+   * from a process that died, or stood still. From CRASHES_MAX on it is to be settled as dead letter `crashed`, untried.
    * @throws StoreError
    */
   claim(request: ClaimRequest): Promise<ClaimAnswer>;
@@ -217,6 +219,12 @@ export interface RegistryStore {
    * A deletion answers the version it was given; where nothing was there it changes nothing and answers the last one.
    */
   put(write: DocumentWrite): Promise<DocumentAnswer>;
+  /**
+   * Shared stores: like `put`, for what is written again and again (that a process lives): it costs less, nobody is told,
+   * and only the newest is kept. A document that is written so is never written otherwise. Embedded stores have none:
+   * no other process is there to read it.
+   */
+  beat?(write: DocumentWrite): Promise<DocumentAnswer>;
   /** All of a kind, by key. */
   list(kind: string): Promise<readonly Document[]>;
   /** Calls `changed` after documents of this kind were written, by any process, within 5 s. Returns the way to stop. */

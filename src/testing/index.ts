@@ -3,7 +3,7 @@ export { type Latency, type Load, type LoadReport, sendLoad } from '../cli/simul
 export { TestClock, TEST_START } from './clock.ts';
 export * from './conformance/index.ts';
 export * from './histories.ts';
-export { memoryHarness } from './memory-harness.ts';
+export { memoryHarness, sharedMemoryHarness } from './memory-harness.ts';
 export * from './queues/index.ts';
 export { memoryQueueHarness } from './queues/memory.ts';
 export { type Simulation, simulation, type SimulationOptions } from './simulation.ts';

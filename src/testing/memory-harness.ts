@@ -8,11 +8,20 @@ const ROW_BYTES_MAX = 64 * 1024;
 
 /** A fresh memory store on a clock that stands still. */
 export async function memoryHarness(): Promise<StoreHarness> {
+  return harnessOf(false);
+}
+
+/** The same as one that several processes share: what shared stores are compared with. */
+export async function sharedMemoryHarness(): Promise<StoreHarness> {
+  return harnessOf(true);
+}
+
+function harnessOf(shared: boolean): StoreHarness {
   const clock = new TestClock();
-  const store: MemoryStore = memoryStore({ clock, rowBytesMax: ROW_BYTES_MAX });
+  const store: MemoryStore = memoryStore({ clock, rowBytesMax: ROW_BYTES_MAX, shared });
   return {
     clock,
-    capabilities: { embedded: true, durableTokens: true, offers: true, rowBytesMax: ROW_BYTES_MAX },
+    capabilities: { embedded: !shared, shared, durableTokens: true, offers: true, rowBytesMax: ROW_BYTES_MAX },
     open: async () => {
       await store.work.open();
       return store;

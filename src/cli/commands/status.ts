@@ -27,9 +27,22 @@ interface Ready {
   readonly ackMeaning?: string | null;
 }
 
+/** What is shown of `GET /api/processes`. */
+interface Processes {
+  readonly releases: readonly string[];
+  readonly rows: readonly {
+    readonly host: string;
+    readonly pid: number;
+    readonly role: string;
+    readonly release: string;
+    readonly ageMs: number;
+    readonly seenMsAgo: number;
+  }[];
+}
+
 export const status = defineCommand({
   name: 'status',
-  summary: 'Shows what an acknowledgement means, the sources, and the figures of each destination.',
+  summary: 'Shows what an acknowledgement means, the processes, the sources, and the figures of each destination.',
   options: { json: jsonOption, ...gatewayOptions },
   examples: ['holdfast status', 'holdfast status --json'],
   run: (invocation) =>
@@ -37,13 +50,18 @@ export const status = defineCommand({
       const { out, options } = invocation;
       const stats = await client.get<Stats>('/api/queues/stats');
       const { store } = await client.get<{ store: Ready | null }>('/api/queues/info');
+      const processes = await client.get<Processes>('/api/processes');
       if (options.json)
         out.json({
           gateway: address === null ? null : { url: address.url, adminUrl: address.adminUrl },
           store,
+          processes: processes.rows,
           ...stats,
         });
-      else showStatus(out, stats, store?.ackMeaning ?? null);
+      else {
+        showStatus(out, stats, store?.ackMeaning ?? null);
+        showProcesses(out, processes);
+      }
       return 0;
     }),
 });
@@ -75,4 +93,22 @@ function showStatus(out: Output, stats: Stats, ackMeaning: string | null): void 
       row.oldestReadyAgeMs === null ? '-' : formatDuration(row.oldestReadyAgeMs),
     ]),
   );
+}
+
+/** One process alone is no news. */
+function showProcesses(out: Output, { releases, rows }: Processes): void {
+  if (rows.length < 2) return;
+  out.line();
+  out.table(
+    ['PROCESS', 'ROLE', 'RELEASE', 'AGE', 'SEEN'],
+    rows.map(({ host, pid, role, release, ageMs, seenMsAgo }) => [
+      plain(`${host}:${pid}`),
+      plain(role),
+      plain(release),
+      formatDuration(ageMs),
+      `${formatDuration(seenMsAgo)} ago`,
+    ]),
+  );
+  if (releases.length > 1)
+    out.line(out.paint('yellow', `Different releases work side by side: ${releases.map(plain).join(', ')}.`));
 }

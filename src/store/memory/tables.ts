@@ -28,6 +28,8 @@ export class Tables {
   readonly lanes = new Lanes();
   readonly clock: Clock;
   readonly rowBytesMax: number;
+  /** Whether who claims a delivery may be another process than who claimed it before. */
+  readonly isShared: boolean;
   readonly #ids: IdMaker;
   #seq = 0;
 
@@ -39,10 +41,11 @@ export class Tables {
   readonly destinationTotals = new Map<string, DestinationTotals>();
   readonly sourceTotals = new Map<string, SourceTotals>();
 
-  constructor(clock: Clock, ids: IdMaker, rowBytesMax: number) {
-    this.clock = clock;
-    this.#ids = ids;
-    this.rowBytesMax = rowBytesMax;
+  constructor(parts: Pick<Tables, 'clock' | 'rowBytesMax' | 'isShared'> & { readonly ids: IdMaker }) {
+    this.clock = parts.clock;
+    this.#ids = parts.ids;
+    this.rowBytesMax = parts.rowBytesMax;
+    this.isShared = parts.isShared;
   }
 
   addEvent(event: StoredEvent, owed: number): EventRow {
@@ -104,9 +107,10 @@ export class Tables {
     this.count(row.destination, { dead: 1 });
   }
 
-  /** Claims a ready delivery. */
+  /** Claims a ready delivery. One that is marked started and yet free was given up by no process that lives. */
   claim(row: DeliveryRow, leaseMs: number): Claim {
     this.update(row, { claim: row.claim + 1, leaseUntil: this.clock.monotonic() + leaseMs });
+    if (this.isShared && row.started) this.update(row, { started: false, crashes: row.crashes + 1 });
     return {
       deliveryId: row.id,
       claim: row.claim,

@@ -114,9 +114,10 @@ export async function claimRow(
   how: { readonly leaseMs: number; readonly event: StoredEvent; readonly answered: boolean; readonly started: boolean },
 ): Promise<Claim> {
   const { leaseMs, event, answered } = how;
-  const started = row.now.started || how.started;
-  const lease = { claim: row.now.claim + 1, leaseUntil: set.now + leaseMs, owner: set.owner, started };
-  await set.change(row, lease);
+  const lease = { claim: row.now.claim + 1, leaseUntil: set.now + leaseMs, owner: set.owner };
+  // One that is marked started and yet free was given up by no process that lives: its lease ended.
+  const died = row.now.started ? 1 : 0;
+  await set.change(row, { ...lease, started: how.started, crashes: row.now.crashes + died });
   const { destination, claim, orderKey, attempts, crashes, committedAt, replayOf } = row.now;
   const place = { destination, orderKey, committedAt, replayOf };
   return { deliveryId: row.id, claim, ref: null, ...place, event, attempts, crashes, answered };

@@ -18,6 +18,7 @@ import {
   type WorkStore,
 } from '../store.ts';
 import { documentId, documentValue, putDocument } from './actions.ts';
+import { beatDocument } from './beat.ts';
 import { claim, giveBack, renew, wakeUps } from './claims.ts';
 import { commitBatch } from './commit.ts';
 import { readCounts } from './counts.ts';
@@ -233,6 +234,10 @@ function registryOf(opened: Opened): RegistryStore {
       const answer = await opened.engine().write((set) => putDocument(set, write));
       if (answer.status === 'committed') opened.watchers.tell([write.kind]);
       return answer;
+    },
+    beat: async (write) => {
+      const engine = opened.engine();
+      return asking(() => beatDocument(engine.collections, write, engine.owner), true);
     },
     list: async (kind) => {
       const engine = opened.engine();

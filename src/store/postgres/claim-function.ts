@@ -80,7 +80,9 @@ BEGIN
       END LOOP;
     END LOOP;
   END IF;
-  UPDATE delivery d SET claimed = true, claim = d.claim + 1, wake_at = v_now + p_lease, owner = p_owner
+  -- One that is marked started and yet free was given up by no process that lives: its lease ended.
+  UPDATE delivery d SET claimed = true, claim = d.claim + 1, wake_at = v_now + p_lease, owner = p_owner,
+    crashes = d.crashes + d.started::integer, started = false
   WHERE d.seq = ANY (v_seqs);
   IF p_ids IS NOT NULL OR v_ripe THEN
     v_more := ARRAY(SELECT q FROM unnest(p_destinations) q WHERE has_ready(q, v_now));

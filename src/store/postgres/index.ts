@@ -30,7 +30,7 @@ import { durabilityOf } from './durability.ts';
 import { postgresHistory } from './history.ts';
 import { migrate, quoted } from './migrate.ts';
 import { Purge, SWEPT_BYTES_MAX } from './purge.ts';
-import { getDocument, listDocuments, putDocument, Watchers } from './registry.ts';
+import { beatDocument, getDocument, listDocuments, putDocument, Watchers } from './registry.ts';
 import { storedText } from './text.ts';
 import { CallersRows, callersTransaction } from './transaction.ts';
 import { type Heard, Listener } from './listener.ts';
@@ -221,6 +221,7 @@ class Postgres implements PostgresStore {
         this.#watchers.tell(new Set([write.kind]));
         return answer;
       },
+      beat: async (write) => beatDocument(this.#use().to, write),
       watch: (kind, changed) => this.#watchers.watch(kind, changed),
     };
   }

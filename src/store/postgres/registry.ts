@@ -2,7 +2,7 @@
 import type { Clock, Timer } from '../../core/clock.ts';
 import type { Document, DocumentAnswer, DocumentWrite, JsonValue } from '../store.ts';
 import type { Committing } from './commit.ts';
-import type { Row } from './connection.ts';
+import type { Row, Statement } from './connection.ts';
 import { numberIn, textIn } from './rows.ts';
 import { documentText, storedText } from './text.ts';
 
@@ -26,17 +26,23 @@ export async function listDocuments({ connections, schema }: Committing, kind: s
   return (await connections.read(text, [storedText(kind)])).map(documentOf);
 }
 
-export async function putDocument(
-  { connections, schema, owner }: Committing,
-  write: DocumentWrite,
+export function putDocument(to: Committing, write: DocumentWrite): Promise<DocumentAnswer> {
+  return writeDocument(to, write, [{ text: `SELECT ${to.schema}.tell_1($1, NULL, true)`, values: [to.owner] }]);
+}
+
+/** Like {@link putDocument}, without a word to anybody: a notification costs all processes a look each. */
+export function beatDocument(to: Committing, write: DocumentWrite): Promise<DocumentAnswer> {
+  return writeDocument(to, write, []);
+}
+
+async function writeDocument(
+  { connections, schema }: Committing,
+  { kind, key, value, ifVersion }: DocumentWrite,
+  before: readonly Statement[],
 ): Promise<DocumentAnswer> {
-  const { kind, key, value, ifVersion } = write;
   const put = `SELECT ${schema}.put_document($1, $2, $3, $4) AS version`;
   const values = [storedText(kind), storedText(key), documentText(value), ifVersion];
-  const [row] = await connections.run([
-    { text: `SELECT ${schema}.tell_1($1, NULL, true)`, values: [owner] },
-    { text: put, values },
-  ]);
+  const [row] = await connections.run([...before, { text: put, values }]);
   const version = row?.['version'] ?? null;
   return version === null
     ? { status: 'refused', reason: 'conflict' }

@@ -144,9 +144,117 @@ const suspects: readonly ConformanceCase[] = [
   }),
 ];
 
+/** Claims it, marks it started, dies, and its lease ends. */
+async function lapseOnce(world: World): Promise<void> {
+  await crashOnce(world);
+  await world.advance(LEASE_MS);
+}
+
+const takenOver: readonly ConformanceCase[] = [
+  promise(
+    'whoever takes over what was started when a process died counts one crash and no attempt',
+    'crash-bounded/claim/crash after commit',
+    async (world) => {
+      const id = await one(world);
+      await lapseOnce(world);
+      assert.deepEqual(await crashes(world, id), ['ready', 0, 0], 'nobody has taken it over yet');
+      const claim = await world.claimOne('till');
+      assert.deepEqual([claim.crashes, claim.attempts, claim.claim], [1, 0, 2]);
+      assert.deepEqual(await crashes(world, id), ['claimed', 1, 0]);
+      assert.equal((await world.settle(claim, world.build.succeeded())).status, 'committed');
+      assert.deepEqual(await crashes(world, id), ['succeeded', 1, 1]);
+    },
+  ),
+  promise(
+    'whoever takes over for the third time is told, and makes a dead letter of it',
+    'crash-bounded/claim/crash after commit',
+    async (world) => {
+      const id = await one(world);
+      for (let round = 0; round < 3; round++) await lapseOnce(world);
+      const claim = await world.claimOne('till');
+      assert.equal(claim.crashes, 3);
+      const crashed = { kind: 'dead', reason: 'crashed', note: null, holdKey: false, attempt: null } as const;
+      assert.equal((await world.settle(claim, crashed)).status, 'committed');
+      assert.deepEqual(await crashes(world, id), ['dead', 3, 0]);
+      assert.equal((await world.delivery(id)).reason, 'crashed');
+    },
+  ),
+  promise(
+    'what was claimed and not started counts no crash when it is taken over',
+    'crash-bounded/claim/crash after commit',
+    async (world) => {
+      const id = await one(world);
+      for (let round = 0; round < 4; round++) {
+        assert.equal((await world.claimOne('till')).crashes, 0);
+        await world.reopen('crashed');
+        await world.advance(LEASE_MS);
+      }
+      assert.deepEqual(await crashes(world, id), ['ready', 0, 0]);
+    },
+  ),
+  promise(
+    'what was taken over counts one crash, however often it is claimed before it starts again',
+    'crash-bounded/claim/crash after commit',
+    async (world) => {
+      const id = await one(world);
+      await lapseOnce(world);
+      for (let round = 0; round < 3; round++) {
+        assert.equal((await world.claimOne('till')).crashes, 1);
+        await world.advance(LEASE_MS);
+      }
+      await world.release(await world.claimOne('till'));
+      assert.deepEqual(await crashes(world, id), ['ready', 1, 0]);
+    },
+  ),
+  promise(
+    'what was started and given back counts no crash',
+    'crash-bounded/settle/crash after commit',
+    async (world) => {
+      const ids = [await one(world), await one(world)];
+      const [a, b] = await world.claim('till');
+      assert.ok(a !== undefined && b !== undefined);
+      await world.start(a, b);
+      await world.commit({
+        settlements: [settlement(a, world.build.retry(0))],
+        releases: [{ claim: b, delayMs: 0 }],
+      });
+      await world.reopen('crashed');
+      await world.advance(LEASE_MS);
+      for (const claim of await world.claim('till')) assert.equal(claim.crashes, 0);
+      assert.deepEqual(await Promise.all(ids.map((id) => crashes(world, id))), [
+        ['claimed', 0, 1],
+        ['claimed', 0, 0],
+      ]);
+    },
+  ),
+  promise('what is renewed is not taken over, and counts no crash', 'crash-bounded/start/normal', async (world) => {
+    const id = await one(world);
+    const claim = await world.claimOne('till');
+    await world.start(claim);
+    for (let round = 0; round < 3; round++) {
+      await world.advance(LEASE_MS - 1);
+      assert.deepEqual(await world.store.work.renew([claim], LEASE_MS), []);
+    }
+    assert.deepEqual(await world.claim('till'), []);
+    assert.deepEqual(await crashes(world, id), ['claimed', 0, 0]);
+  }),
+  promise(
+    'what was handed off as started can be taken over as such',
+    'crash-bounded/append/crash after commit',
+    async (world) => {
+      const claim = await world.handOff({}, { destination: 'till', handOff: 'start' });
+      if (claim === null) await world.start(await world.claimOne('till'));
+      await world.reopen('crashed');
+      await world.advance(LEASE_MS);
+      assert.equal((await world.claimOne('till')).crashes, 1);
+    },
+  ),
+];
+
 /** The cases of the promise `crash-bounded`. */
 export const crashCases: readonly ConformanceCase[] = [
   ...suspects.map((item) => requiring(['embedded'], item)),
+  ...takenOver.map((item) => requiring(['shared'], item)),
   requiring(
     ['embedded'],
     promise('what has crashed is not cancelled any more', 'crash-bounded/start/crash after commit', async (world) => {

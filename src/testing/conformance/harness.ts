@@ -9,6 +9,8 @@ import type { TestClock } from '../clock.ts';
 export interface StoreCapabilities {
   /** One process owns the store: a crash ends every claim at once and counts for those marked started. */
   readonly embedded: boolean;
+  /** Several processes may have it open: what one had claimed when it died can be claimed when its lease ends. */
+  readonly shared: boolean;
   /** Tokens of commits are remembered after a crash and a reopening too. */
   readonly durableTokens: boolean;
   /** Says of what it appends which deliveries wait for a claim: what hints are made of. */

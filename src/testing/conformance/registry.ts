@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import type { DocumentAnswer, JsonValue } from '../../store/store.ts';
 import type { ConformanceCase } from './harness.ts';
-import { promise, type World } from './world.ts';
+import { promise, requiring, type World } from './world.ts';
 
 const conflict = { status: 'refused', reason: 'conflict' } as const;
 
@@ -148,5 +148,41 @@ const watching: readonly ConformanceCase[] = [
   }),
 ];
 
+const beating: readonly ConformanceCase[] = [
+  promise(
+    'a sign of life is a document like any other, of which only the newest is kept',
+    'durable/put/normal',
+    async (world) => {
+      const { registry } = world.store;
+      const beat = (value: JsonValue | null, ifVersion: number | null, key = '1'): Promise<DocumentAnswer> => {
+        assert.ok(registry.beat !== undefined);
+        return registry.beat({ kind: 'beat', key, value, ifVersion });
+      };
+      assert.deepEqual(await beat('x', 1), conflict);
+      assert.deepEqual(await beat('x', 0), { status: 'committed', version: 1 });
+      assert.deepEqual(await beat('y', 0), conflict);
+      assert.deepEqual(await beat('y', 1), { status: 'committed', version: 2 });
+      await beat({ a: [1] }, 0, '2');
+      const written = [
+        { kind: 'beat', key: '1', value: 'y', version: 2 },
+        { kind: 'beat', key: '2', value: { a: [1] }, version: 1 },
+      ];
+      assert.deepEqual(await registry.list('beat'), written);
+      assert.deepEqual(await registry.get('beat', '1'), written[0]);
+      assert.deepEqual(await beat(null, 2), { status: 'committed', version: 3 });
+      assert.deepEqual(await beat(null, 3), conflict);
+      assert.deepEqual(await registry.list('beat'), [written[1]]);
+      assert.deepEqual(await beat('z', 0), { status: 'committed', version: 4 });
+      await world.reopen('crashed');
+      assert.equal((await world.store.registry.get('beat', '1'))?.value, 'z');
+    },
+  ),
+];
+
 /** The cases about the registry, of the promises `durable`, `exact` and `truthful`. */
-export const registryCases: readonly ConformanceCase[] = [...versions, ...lasting, ...watching];
+export const registryCases: readonly ConformanceCase[] = [
+  ...versions,
+  ...lasting,
+  ...watching,
+  ...beating.map((item) => requiring(['shared'], item)),
+];

@@ -76,9 +76,9 @@ export class Pair {
 
   async reopen(how: 'crashed' | 'closed'): Promise<void> {
     const crash = how === 'crashed';
-    // A process of a shared store that dies takes nothing with it: to the model nothing has happened.
+    // A process of a shared store that dies takes nothing with it.
     const endsClaims = !crash || this.harness.other.capabilities.embedded;
-    if (endsClaims) this.#stores.model = await this.harness.model.reopen({ crash });
+    this.#stores.model = await this.harness.model.reopen({ crash });
     this.#stores.other = await this.harness.other.reopen({ crash });
     if (endsClaims) for (const claim of this.claims.current) this.outlive(claim);
     this.note(`store ${how}`);
