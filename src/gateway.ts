@@ -7,7 +7,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { AdminApi } from './api/admin.ts';
 import { nodeHandler } from './api/listener.ts';
-import type { DestinationLive } from './api/port.ts';
+import type { DestinationLive, SourceInfo } from './api/port.ts';
 import { type Config, processEnvironment, redactedSettings, type ResolvedConfig, resolveConfig } from './config.ts';
 import type { Clock, Random } from './core/clock.ts';
 import { IdMaker } from './core/id.ts';
@@ -134,6 +134,11 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
   /** The destinations of this process as they are now. @throws HoldfastError not_started */
   destinations(): readonly DestinationLive[] {
     return this.#running().port.destinations();
+  }
+
+  /** The sources, never with a secret. @throws HoldfastError not_started */
+  sources(): readonly SourceInfo[] {
+    return this.#running().port.sources();
   }
 
   // ----------------------------------------------------------------------------------------------- handlers

@@ -52,7 +52,14 @@ export const settings = {
     type: 'text',
     default: 'full',
     about:
-      'full: an acknowledged event survives a power cut. normal or off: it may not; an explicit opt-in, reported on /ready.',
+      'Of an embedded store. full: an acknowledged event survives a power cut. normal or off: it may not; an explicit opt-in, reported on /ready.',
+  },
+  allowWeakerDurability: {
+    env: 'HOLDFAST_ALLOW_WEAKER_DURABILITY',
+    type: 'boolean',
+    default: 'false',
+    about:
+      'Starts on a shared store whose settings may lose an acknowledged event, and says so everywhere; PostgreSQL then commits as its own synchronous_commit says. Else it is refused.',
   },
   host: {
     env: 'HOLDFAST_HOST',

@@ -47,6 +47,7 @@ function facts({ gateway, listeners, setup, surroundings, sources: given }: Welc
     ...(role === 'all' ? [] : [['role', role] as [string, string]]),
     ...sources,
     ['a 2xx means', gateway.report?.ackMeaning ?? 'unknown'],
+    ...(gateway.report?.weaker ?? []).map((text): [string, string] => ['WEAKER', `than promised: ${text}`]),
     ...store,
     ['admin API', `${urlOf(admin)}/api${token}`],
   ];

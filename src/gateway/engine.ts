@@ -220,6 +220,8 @@ export class Engine {
     const { role } = this.#parts.config.settings;
     const size = dispatcher.lanes.size;
     observer.note('info', 'started', { store, queue, role, ackMeaning, unclean, destinations: size });
+    const { weaker } = report;
+    if (weaker.length > 0) observer.note('warn', 'the store may lose what is acknowledged', { store, weaker });
   }
 
   /** Lets running attempts end within the grace, gives back the rest, commits it all, and closes the store. */

@@ -25,6 +25,7 @@ interface Stats {
 /** What is shown of `GET /ready`. */
 interface Ready {
   readonly ackMeaning?: string | null;
+  readonly weaker?: readonly string[];
 }
 
 export const status = defineCommand({
@@ -43,13 +44,14 @@ export const status = defineCommand({
           store,
           ...stats,
         });
-      else showStatus(out, stats, store?.ackMeaning ?? null);
+      else showStatus(out, stats, store);
       return 0;
     }),
 });
 
-function showStatus(out: Output, stats: Stats, ackMeaning: string | null): void {
-  if (ackMeaning !== null) out.line(`A 2xx means: ${ackMeaning}`);
+function showStatus(out: Output, stats: Stats, store: Ready | null): void {
+  if (typeof store?.ackMeaning === 'string') out.line(`A 2xx means: ${store.ackMeaning}`);
+  for (const text of store?.weaker ?? []) out.line(out.paint('yellow', `Weaker than promised: ${plain(text)}`));
   out.line(`${amount(stats.events, 'event')} kept, ${formatBytes(stats.bytesOnDisk)} on disk`);
   out.line();
   if (stats.sources.length > 0) {
