@@ -118,9 +118,14 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
     return this.#engine?.report ?? null;
   }
 
-  /** The bearer token of the admin API: show it to its owner only. @throws HoldfastError not_started */
+  /** A bearer token of the admin API, good in this process at least: show it to its owner only. @throws HoldfastError not_started */
   get adminToken(): string {
-    return this.#running().token;
+    return this.#running().token.token;
+  }
+
+  /** Where `adminToken` is good: in every process of the store, or here until it stops. @throws HoldfastError not_started */
+  get adminTokenGood(): 'everywhere' | 'here' {
+    return this.#running().token.good;
   }
 
   /**
@@ -223,7 +228,7 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
       directory: this.#directory,
       acceptor: this.#acceptor,
       admin,
-      token,
+      token: token.token,
     });
     return this.#listeners;
   }

@@ -93,7 +93,8 @@ export const settings = {
     type: 'text',
     default: null,
     secret: true,
-    about: 'Bearer token of the admin API; unset: made at first start, shown once and kept beside the store.',
+    about:
+      'Bearer token of the admin API; unset: made at first start and kept beside an embedded store; on a shared one shown once by the process that makes it, and kept as a hash.',
   },
   trustedProxies: {
     env: 'HOLDFAST_TRUSTED_PROXIES',
@@ -283,7 +284,7 @@ export const settings = {
     default: '',
     secret: true,
     about:
-      'Keys that seal the secrets of endpoints, each 32 bytes in base64, the newest first; unset: one is made and kept beside the embedded store.',
+      'Keys that seal the secrets of endpoints, each 32 bytes in base64, the newest first; unset: one is made and kept beside an embedded store; a shared store needs them as soon as an endpoint has a secret.',
   },
   egressAllow: {
     env: 'HOLDFAST_EGRESS_ALLOW',

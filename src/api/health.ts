@@ -11,12 +11,9 @@ const state = z.enum(['operational', 'degraded', 'unavailable']);
 
 const withToken = { description: 'Only with the token.' };
 
-const weakerShape = z
-  .literal(true)
-  .optional()
-  .openapi({
-    description: 'There when the store may lose what was acknowledged, and was allowed to. See `weaker` on /ready.',
-  });
+const weakerShape = z.literal(true).optional().openapi({
+  description: 'There when the store may lose what was acknowledged, and was allowed to. See `weaker` on /ready.',
+});
 
 const healthShape = z.object({
   status: z.enum(['ok', 'degraded', 'unavailable']),

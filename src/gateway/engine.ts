@@ -36,8 +36,8 @@ import { openBroker, roleOf } from './queues.ts';
 import { RELEASE } from './release.ts';
 import { respondersOf } from './responders.ts';
 import { Sending } from './sending.ts';
-import { adminToken, storeDirectory } from './token.ts';
-import { hashToken, Tokens } from './tokens.ts';
+import { type AdminToken, adminToken, storeDirectory } from './token.ts';
+import { Tokens } from './tokens.ts';
 
 /** Whether new events are taken now; else why not. */
 export type Gate = 'open' | 'stopping' | 'disk_reserve' | 'store_unavailable';
@@ -47,7 +47,7 @@ interface Opened {
   readonly store: Store;
   readonly report: StoreReport;
   readonly broker: Broker | null;
-  readonly token: string;
+  readonly token: AdminToken;
   /** Seal the secrets of endpoints. */
   readonly keys: readonly string[];
 }
@@ -87,8 +87,8 @@ export class Engine {
   readonly admin: AdminApi;
   /** Asks its routes within the process. */
   readonly ask: Ask;
-  /** The admin token in force. */
-  readonly token: string;
+  /** The admin token in force, as far as it is known here. */
+  readonly token: AdminToken;
   /** Whether the store found damage in what it has: then nothing new is taken. */
   damaged = false;
   readonly #parts: EngineParts;
@@ -141,7 +141,7 @@ export class Engine {
     const shared = { ...store, clock, ids, observer: observing.observer, committer, lanes };
     this.#holds = new Holds(shared);
     this.#replays = new Replays({ ...shared, takers: (event) => this.dispatcher.intake.takers(event) });
-    this.#tokens = new Tokens({ ...shared, adminHash: hashToken(token) });
+    this.#tokens = new Tokens({ ...shared, adminHashes: token.hashes });
     const { auditEntriesMax: entriesMax, retainAuditMs: retainMs } = config.settings;
     this.#audit = new AuditLog({ ...shared, entriesMax, retainMs });
     this.#retention = new Retention({
@@ -170,7 +170,7 @@ export class Engine {
         clock: parts.clock,
         observer: parts.observing.observer,
       });
-      const token = await adminToken(parts.config.settings, parts.directory);
+      const token = await adminToken(parts.config.settings, parts.directory, { ...store, shared: report.shared });
       await parts.acceptor.ports.rejections.open();
       const keys = await vaultKeys(parts.config.settings, parts.directory);
       const engine = new Engine(parts, { store, report, broker, token, keys });
