@@ -325,7 +325,13 @@ export const errorCodes = {
     status: 500,
     retryable: false,
     message: 'The store cannot give the durability it was asked for.',
-    action: 'Use another disk or database, or opt in to the weaker setting by name.',
+    action: 'Correct what is named, or opt in to it: HOLDFAST_ALLOW_WEAKER_DURABILITY=true.',
+  },
+  store_forbidden: {
+    status: 500,
+    retryable: false,
+    message: 'The user of the store lacks rights that it needs.',
+    action: 'Grant what is named, or connect as the user that made the store.',
   },
   sqlite_too_old: {
     status: 500,

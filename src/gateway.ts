@@ -7,7 +7,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { AdminApi } from './api/admin.ts';
 import { nodeHandler } from './api/listener.ts';
-import type { DestinationLive } from './api/port.ts';
+import type { DestinationLive, SourceInfo } from './api/port.ts';
 import { type Config, processEnvironment, redactedSettings, type ResolvedConfig, resolveConfig } from './config.ts';
 import type { Clock, Random } from './core/clock.ts';
 import { IdMaker } from './core/id.ts';
@@ -118,9 +118,14 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
     return this.#engine?.report ?? null;
   }
 
-  /** The bearer token of the admin API: show it to its owner only. @throws HoldfastError not_started */
+  /** A bearer token of the admin API, good in this process at least: show it to its owner only. @throws HoldfastError not_started */
   get adminToken(): string {
-    return this.#running().token;
+    return this.#running().token.token;
+  }
+
+  /** Where `adminToken` is good: in every process of the store, or here until it stops. @throws HoldfastError not_started */
+  get adminTokenGood(): 'everywhere' | 'here' {
+    return this.#running().token.good;
   }
 
   /**
@@ -134,6 +139,11 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
   /** The destinations of this process as they are now. @throws HoldfastError not_started */
   destinations(): readonly DestinationLive[] {
     return this.#running().port.destinations();
+  }
+
+  /** The sources, never with a secret. @throws HoldfastError not_started */
+  sources(): readonly SourceInfo[] {
+    return this.#running().port.sources();
   }
 
   // ----------------------------------------------------------------------------------------------- handlers
@@ -218,7 +228,7 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
       directory: this.#directory,
       acceptor: this.#acceptor,
       admin,
-      token,
+      token: token.token,
     });
     return this.#listeners;
   }

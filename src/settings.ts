@@ -52,7 +52,14 @@ export const settings = {
     type: 'text',
     default: 'full',
     about:
-      'full: an acknowledged event survives a power cut. normal or off: it may not; an explicit opt-in, reported on /ready.',
+      'Of an embedded store. full: an acknowledged event survives a power cut. normal or off: it may not; an explicit opt-in, reported on /ready.',
+  },
+  allowWeakerDurability: {
+    env: 'HOLDFAST_ALLOW_WEAKER_DURABILITY',
+    type: 'boolean',
+    default: 'false',
+    about:
+      'Starts on a shared store whose settings may lose an acknowledged event, and says so everywhere; PostgreSQL then commits as its own synchronous_commit says. Else it is refused.',
   },
   host: {
     env: 'HOLDFAST_HOST',
@@ -86,7 +93,8 @@ export const settings = {
     type: 'text',
     default: null,
     secret: true,
-    about: 'Bearer token of the admin API; unset: made at first start, shown once and kept beside the store.',
+    about:
+      'Bearer token of the admin API; unset: made at first start and kept beside an embedded store; on a shared one shown once by the process that makes it, and kept as a hash.',
   },
   trustedProxies: {
     env: 'HOLDFAST_TRUSTED_PROXIES',
@@ -276,7 +284,7 @@ export const settings = {
     default: '',
     secret: true,
     about:
-      'Keys that seal the secrets of endpoints, each 32 bytes in base64, the newest first; unset: one is made and kept beside the embedded store.',
+      'Keys that seal the secrets of endpoints, each 32 bytes in base64, the newest first; unset: one is made and kept beside an embedded store; a shared store needs them as soon as an endpoint has a secret.',
   },
   egressAllow: {
     env: 'HOLDFAST_EGRESS_ALLOW',

@@ -6,10 +6,10 @@ import { hmac } from 'holdfast/verify';
 import { mongo, mongoHere } from './mongodb.ts';
 import { testNeeding } from './require.ts';
 
-function config(store: string, durability = 'normal') {
+function config(store: string, allowWeakerDurability = true) {
   return defineConfig({
     store,
-    durability,
+    allowWeakerDurability,
     sources: {
       shop: { verify: hmac({ header: 'x-signature', secrets: 'test' }), type: 'body.type', dedupeKey: 'body.id' },
     },
@@ -51,7 +51,7 @@ describe('a gateway on MongoDB', () => {
   });
 
   testNeeding([mongo], 'does not start with less durability than it promises', async () => {
-    const gateway = createGateway(config(`${here().server.url}/weak?journal=false`, 'full'));
+    const gateway = createGateway(config(`${here().server.url}/weak?journal=false`, false));
     await assert.rejects(gateway.start(), (error: unknown) => {
       assert.ok(error instanceof HoldfastError && error.code === 'store_not_durable', String(error));
       return true;

@@ -27,7 +27,11 @@ export const parts: readonly Part[] = [
   { name: 'errors', files: ['errors.ts'], imports: [] },
   { name: 'core', files: ['core/'], imports: ['errors'], packages: ['node:buffer', 'node:crypto', 'node:util'] },
   { name: 'verifier port', files: ['verify/verifier.ts'], imports: base },
-  { name: 'store port', files: ['store/store.ts', 'store/batch.ts', 'store/records.ts'], imports: base },
+  {
+    name: 'store port',
+    files: ['store/store.ts', 'store/batch.ts', 'store/records.ts', 'store/fitness.ts'],
+    imports: base,
+  },
   {
     name: 'queue port',
     files: ['queue/queue.ts', 'queue/hints.ts', 'queue/bell.ts', 'queue/intake.ts', 'queue/client.ts'],

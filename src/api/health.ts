@@ -5,10 +5,15 @@ import type { BrokerState } from '../dispatch/broker.ts';
 import type { StoreReport } from '../store/store.ts';
 import { queuesStatus } from './queues.ts';
 import { jsonRoute, rawRoute, type Route, Status } from './route.ts';
+import { storeReportShape, weakerOf } from './store-report.ts';
 
 const state = z.enum(['operational', 'degraded', 'unavailable']);
 
 const withToken = { description: 'Only with the token.' };
+
+const weakerShape = z.literal(true).optional().openapi({
+  description: 'There when the store may lose what was acknowledged, and was allowed to. See `weaker` on /ready.',
+});
 
 const healthShape = z.object({
   status: z.enum(['ok', 'degraded', 'unavailable']),
@@ -22,6 +27,7 @@ const healthShape = z.object({
     ready: z.boolean(),
     driver: z.string().nullable(),
     inMemoryMode: z.boolean(),
+    weakerDurability: weakerShape,
     reason: z.string().nullable().optional().openapi(withToken),
     destinations: z.record(z.string(), z.string()).optional().openapi(withToken),
   }),
@@ -56,8 +62,11 @@ const health = jsonRoute({
   },
 });
 
-function driverOf(report: StoreReport | null): { readonly driver: string | null; readonly inMemoryMode: boolean } {
-  return { driver: report?.driver ?? null, inMemoryMode: report?.durability === 'none' };
+function driverOf(
+  report: StoreReport | null,
+): Pick<z.output<typeof healthShape>['queues'], 'driver' | 'inMemoryMode' | 'weakerDurability'> {
+  const inMemoryMode = report?.durability === 'none';
+  return { driver: report?.driver ?? null, inMemoryMode, ...weakerOf(report) };
 }
 
 const queueShape = z.object({
@@ -79,30 +88,22 @@ const ready = jsonRoute({
   answer: z.object({
     ready: z.boolean(),
     reason: z.string().nullable().optional().openapi(withToken),
-    driver: z.string().nullable().optional().openapi(withToken),
-    ackMeaning: z.string().nullable().optional().openapi({ description: 'What a 2xx means. Only with the token.' }),
-    durability: z.string().nullable().optional().openapi(withToken),
-    copies: z.number().int().nullable().optional().openapi(withToken),
-    settings: z
-      .record(z.string(), z.union([z.string(), z.number()]))
-      .optional()
-      .openapi(withToken),
+    weakerDurability: weakerShape,
+    ...storeReportShape.partial().shape,
     queue: queueShape.optional().openapi({
       description: 'Only with the token, and where a queue is set. Without it nothing is lost: work waits.',
     }),
   }),
   handle(_given, { port, authorized }) {
     const { ready, reason } = port.ready();
-    if (!authorized) return new Status(ready ? 200 : 503, { ready });
-    return new Status(ready ? 200 : 503, { ready, reason, ...ackOf(port.report()), ...queueOf(port.queue()) });
+    const report = port.report();
+    const states = { ready, ...weakerOf(report) };
+    return new Status(
+      ready ? 200 : 503,
+      authorized ? { ...states, reason, ...report, ...queueOf(port.queue()) } : states,
+    );
   },
 });
-
-function ackOf(report: StoreReport | null): Partial<StoreReport> {
-  if (report === null) return {};
-  const { driver, ackMeaning, durability, copies, settings } = report;
-  return { driver, ackMeaning, durability, copies, settings };
-}
 
 function queueOf(broker: BrokerState | null): { readonly queue?: z.input<typeof queueShape> } {
   if (broker === null) return {};

@@ -4,6 +4,7 @@ import { isId } from '../core/id.ts';
 import type { DestinationCounts, StoreCounts } from '../store/store.ts';
 import type { AdminPort, DestinationLive } from './port.ts';
 import { jsonRoute, type Route } from './route.ts';
+import { storeReportShape } from './store-report.ts';
 import { isoTimeOrNull, name, time } from './schema.ts';
 
 const params = z.object({ destination: name });
@@ -253,18 +254,7 @@ const info = jsonRoute({
   scope: 'read',
   summary: 'What the store is and promises, and how each destination is set.',
   answer: z.object({
-    store: z
-      .object({
-        driver: z.string(),
-        ackMeaning: z.string().openapi({ description: 'What a 2xx of this gateway means.' }),
-        durability: z.enum(['none', 'process-crash', 'power-cut']),
-        copies: count,
-        settings: z.record(z.string(), z.union([z.string(), z.number()])),
-        shared: z.boolean().openapi({ description: 'Whether several processes work on it at once.' }),
-        unclean: z.boolean(),
-        format: count,
-      })
-      .nullable(),
+    store: storeReportShape.nullable(),
     destinations: z.array(
       z.object({
         name: z.string(),

@@ -1,6 +1,8 @@
 /** Rejections: what was refused and why, and another try after a secret was corrected. */
+import { hostname } from 'node:os';
 import { z } from '@hono/zod-openapi';
 import { HoldfastError } from '../errors.ts';
+import type { AdminPort } from './port.ts';
 import { jsonRoute, type Route } from './route.ts';
 import { given, idOf, isoTime, listOf, name, pageOf, pageQuery, text, time, timeOf, when } from './schema.ts';
 import { headerShape, shortText, showHeaders } from './shapes.ts';
@@ -49,15 +51,30 @@ const list = jsonRoute({
   answer: listOf(rejectionShape).extend({
     kept: z.number().int(),
     dropped: z.number().int().openapi({ description: 'Refused since the start and not kept, or given way since.' }),
+    process: z.string().nullable().openapi({
+      description:
+        'Whose these are: each process on a shared store keeps its own, in memory. null: they are kept in a file.',
+    }),
   }),
   async handle({ query }, { port, now }) {
     const { cursor: _cursor, limit: _limit, order: _order, since, until, ...same } = query;
     const filter = given({ ...same, since: since && timeOf(since, now()), until: until && timeOf(until, now()) });
     const { rows, cursor } = await port.rejections.list(filter, pageOf(query));
     const { kept, dropped } = await port.rejections.counts();
-    return { rows: rows.map((row) => ({ ...row, receivedAt: isoTime(row.receivedAt) })), cursor, kept, dropped };
+    return {
+      rows: rows.map((row) => ({ ...row, receivedAt: isoTime(row.receivedAt) })),
+      cursor,
+      kept,
+      dropped,
+      process: keeper(port),
+    };
   },
 });
+
+/** This process, where each keeps its own. */
+function keeper(port: Pick<AdminPort, 'report'>): string | null {
+  return port.report()?.shared === true ? `${hostname()}:${process.pid}` : null;
+}
 
 const one = jsonRoute({
   method: 'get',

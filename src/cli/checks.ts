@@ -3,24 +3,17 @@ import { existsSync, statSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
-import type { StoreReport } from '../store/store.ts';
-import { formatBytes, formatDuration } from '../core/duration.ts';
+import { formatBytes } from '../core/duration.ts';
 import { tokenFile } from '../core/files.ts';
 import { HoldfastError } from '../errors.ts';
 import { resolveSource } from '../ingest/source.ts';
 import { Client, httpSend } from './client.ts';
 import type { Surroundings } from './command.ts';
-import { findToken, runningGateway, type Setup } from './locate.ts';
+import { failed, type Finding } from './finding.ts';
+import { findAddress, runningGateway, type Setup } from './locate.ts';
 import { setupEnvironment } from './playground.ts';
-
-/** One line of the doctor's report. */
-export interface Finding {
-  readonly check: string;
-  readonly state: 'ok' | 'warn' | 'fail';
-  readonly text: string;
-  /** What to do. */
-  readonly action?: string;
-}
+import { checkQueue } from './queue-check.ts';
+import { checkStore } from './store-checks.ts';
 
 type Check = (setup: Setup, surroundings: Surroundings) => Promise<readonly Finding[]> | readonly Finding[];
 
@@ -83,64 +76,6 @@ const checkHandlers: Check = ({ config, directory }) => {
   ];
 };
 
-/** The store, from the gateway that owns it or by opening it; and the clock against its newest event. */
-const checkStore: Check = async (setup) => {
-  const { storePath } = setup;
-  if (storePath === null) return [memoryFinding()];
-  const running = runningGateway(storePath);
-  try {
-    if (running !== null) return await askStore(new Client(httpSend(running.adminUrl), findToken(setup)), setup);
-    if (!existsSync(storePath)) return [{ check: 'store', state: 'ok', text: `${storePath} is made at first start` }];
-    const { openOffline } = await import('./offline.ts');
-    await using offline = await openOffline(setup);
-    return await askStore(offline.client, setup);
-  } catch (error) {
-    return [failed('store', error)];
-  }
-};
-
-function memoryFinding(): Finding {
-  const text = 'in memory: nothing survives the process';
-  return { check: 'durability', state: 'warn', text, action: 'Set store to sqlite:PATH.' };
-}
-
-async function askStore(client: Client, { storePath }: Setup): Promise<readonly Finding[]> {
-  const { store } = await client.get<{ store: StoreReport | null }>('/api/queues/info');
-  if (store === null) return [{ check: 'store', state: 'fail', text: 'The gateway has no store.' }];
-  const { driver, durability, ackMeaning, settings, format } = store;
-  const shown = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
-  const opened: Finding = {
-    check: 'store',
-    state: 'ok',
-    text: `${driver} ${storePath ?? ''}, format ${format} (${shown.join(', ')})`,
-  };
-  const durable: Finding =
-    durability === 'power-cut'
-      ? { check: 'durability', state: 'ok', text: ackMeaning }
-      : { check: 'durability', state: 'warn', text: ackMeaning, action: 'Set durability to full.' };
-  return [opened, durable, ...(await checkNewest(client))];
-}
-
-/** The oldest time that can be right: this was written after it. */
-const WRITTEN_AT = Date.UTC(2026, 0, 1);
-const AHEAD_MS_MAX = 5000;
-
-export function checkClock(now: number): readonly Finding[] {
-  const text = new Date(now).toISOString();
-  if (now >= WRITTEN_AT) return [{ check: 'clock', state: 'ok', text }];
-  const action = 'Set the clock: signatures with a time are refused, and schedules are wrong.';
-  return [{ check: 'clock', state: 'fail', text: `${text} cannot be right.`, action }];
-}
-
-/** A clock that went back shows in events from the future. */
-async function checkNewest(client: Client): Promise<readonly Finding[]> {
-  const [newest] = await client.list<{ receivedAt: string }>('/api/events', {}, 1);
-  const aheadMs = newest === undefined ? 0 : Date.parse(newest.receivedAt) - Date.now();
-  if (aheadMs <= AHEAD_MS_MAX) return [];
-  const text = `The newest event is from the future, by ${formatDuration(aheadMs)}.`;
-  return [{ check: 'clock', state: 'fail', text, action: 'Set the clock: it has gone back since.' }];
-}
-
 const LOW_FACTOR = 4;
 
 const checkDisk: Check = async ({ storePath, directory, settings }) => {
@@ -161,18 +96,34 @@ function existing(folder: string): string {
   return existsSync(folder) || folder === dirname(folder) ? folder : existing(dirname(folder));
 }
 
-const checkPort: Check = async ({ storePath, settings: { host, port } }) => {
+const checkPort: Check = async (setup, surroundings) => {
+  const { storePath, settings } = setup;
+  const { host, port } = settings;
   const running = storePath === null ? null : runningGateway(storePath);
   if (running !== null)
     return [{ check: 'port', state: 'ok', text: `a gateway runs at ${running.url} (process ${running.pid})` }];
   const problem = await bindProblem(host, port);
   const text = `${host}:${port}`;
   if (problem === null) return [{ check: 'port', state: 'ok', text: `${text} is free` }];
+  const isOurs = problem === 'EADDRINUSE' && storePath === null && (await answers(setup, surroundings));
+  if (isOurs) return [{ check: 'port', state: 'ok', text: `a gateway runs at ${text}` }];
   if (problem === 'EADDRINUSE') return [failed('port', new HoldfastError('address_in_use', { detail: text }))];
   return [
     { check: 'port', state: 'fail', text: `${text} cannot be used (${problem}).`, action: 'Set another host or port.' },
   ];
 };
+
+/** Whether a gateway answers where the settings put the admin API: beside a shared store it leaves no file that says so. */
+async function answers(setup: Setup, surroundings: Surroundings): Promise<boolean> {
+  try {
+    const address = findAddress(setup, surroundings, {});
+    if (address === null) return false;
+    const { features } = await new Client(httpSend(address.adminUrl), null).get<{ features?: unknown }>('/health');
+    return features !== undefined;
+  } catch {
+    return false;
+  }
+}
 
 function bindProblem(host: string, port: number): Promise<string | null> {
   return new Promise((resolve) => {
@@ -198,19 +149,19 @@ const checkModes: Check = ({ storePath, directory }) => {
     }));
 };
 
-const checks: readonly Check[] = [checkSources, checkHandlers, checkStore, checkDisk, checkPort, checkModes];
+const checks: readonly Check[] = [
+  checkSources,
+  checkHandlers,
+  checkStore,
+  checkQueue,
+  checkDisk,
+  checkPort,
+  checkModes,
+];
 
 /** Every check of a setup, in order. */
 export async function checkSetup(setup: Setup, surroundings: Surroundings): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   for (const check of checks) findings.push(...(await check(setup, surroundings)));
   return findings;
-}
-
-/** What an error says, as a finding. */
-export function failed(check: string, error: unknown): Finding {
-  if (error instanceof HoldfastError) {
-    return { check, state: 'fail', text: `${error.message} [${error.code}]`, action: error.action };
-  }
-  return { check, state: 'fail', text: error instanceof Error ? error.message : String(error) };
 }

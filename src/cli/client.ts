@@ -79,15 +79,6 @@ export class Client {
   }
 }
 
-/** Asks the admin API of a gateway in this process. */
-export function localClient(
-  gateway: { admin(): { fetch(request: Request): Promise<Response> } },
-  token: string | null,
-): Client {
-  const admin = gateway.admin();
-  return new Client((path, init) => admin.fetch(new Request(`http://localhost${path}`, init)), token);
-}
-
 const TIMEOUT_MS = 60_000;
 
 /** Sends over HTTP. Its errors are `gateway_unreachable`. */

@@ -39,17 +39,25 @@ function facts({ gateway, listeners, setup, surroundings, sources: given }: Welc
     `POST ${base}${path}  (${verifier}${proves ? '' : ': PROVES NOTHING, anybody may send'})`,
   ]);
   const store = setup.storePath === null ? [] : [['store', here(setup.storePath)] as [string, string]];
-  const kept =
-    setup.storePath === null ? `${gateway.adminToken} until it stops` : `in ${here(tokenFile(setup.storePath))}`;
-  const token = setup.settings.adminToken === null ? `  (token ${kept})` : '';
+  const token = setup.settings.adminToken === null ? `  (${tokenText(gateway, setup, here)})` : '';
   return [
     ...(setup.file === null ? [] : [['config', here(setup.file)] as [string, string]]),
     ...(role === 'all' ? [] : [['role', role] as [string, string]]),
     ...sources,
     ['a 2xx means', gateway.report?.ackMeaning ?? 'unknown'],
+    ...(gateway.report?.weaker ?? []).map((text): [string, string] => ['WEAKER', `than promised: ${text}`]),
     ...store,
     ['admin API', `${urlOf(admin)}/api${token}`],
   ];
+}
+
+/** Where the admin token is. One that the store has only the hash of is shown once, by the process that made it. */
+function tokenText(gateway: Gateway, setup: Setup, here: (path: string) => string): string {
+  if (setup.storePath !== null) return `token in ${here(tokenFile(setup.storePath))}`;
+  if (setup.settings.store === 'memory:') return `token ${gateway.adminToken} until it stops`;
+  return gateway.adminTokenGood === 'everywhere'
+    ? `token ${gateway.adminToken} of all processes: keep it, it is not shown again`
+    : 'token as shown by the process that made it, or set HOLDFAST_ADMIN_TOKEN';
 }
 
 function tour({ gateway, surroundings }: Welcome): string[] {

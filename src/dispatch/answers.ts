@@ -22,7 +22,7 @@ export interface AnswersOptions {
   readonly responders: Responders;
   readonly clock: Clock;
   /** Of a store that other processes attempt from too; else `null`. */
-  readonly shared: Pick<HistoryStore, 'deliveries' | 'event'> | null;
+  readonly elsewhere: Pick<HistoryStore, 'deliveries' | 'event'> | null;
   /** The events that wait or run in this process for a destination. */
   readonly here: (destination: string) => ReadonlySet<string>;
 }
@@ -46,7 +46,7 @@ export class Answers {
 
   constructor(options: AnswersOptions) {
     this.#options = options;
-    const { clock, shared: history, here } = options;
+    const { clock, elsewhere: history, here } = options;
     const awaited = (): Iterable<Awaited> => this.#all();
     const settled: Answers['settled'] = (...told) => this.settled(...told);
     this.#elsewhere = history === null ? null : new Elsewhere({ history, clock, here, awaited, settled });

@@ -71,7 +71,7 @@ class Rig {
       lookMs: 5000,
       runningMax: options.runningMax ?? 100,
       responders: options.responders ?? NO_RESPONDERS,
-      shared: null,
+      elsewhere: null,
       damaged: () => undefined,
       handOffBytesMax: options.handOffBytesMax ?? 1 << 20,
       leaseMs: 60_000,

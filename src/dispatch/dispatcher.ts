@@ -55,7 +55,7 @@ export interface DispatcherOptions {
   readonly paused: (destination: string) => boolean;
   readonly responders: Responders;
   /** The history of a store that other processes attempt from too; else `null`. */
-  readonly shared: HistoryStore | null;
+  readonly elsewhere: HistoryStore | null;
   /** What this process does; a gateway attempts the responders only. */
   readonly role: Role;
   /** Tells workers what is ready; `null`: they hear of it from the store. */

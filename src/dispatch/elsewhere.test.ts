@@ -16,7 +16,7 @@ async function waiting(here: ReadonlySet<string> = new Set()) {
   const answers = new Answers({
     responders: { of: new Map([['shop', new Set(['reply'])]]), split: new Set() },
     clock,
-    shared: {
+    elsewhere: {
       deliveries: (...asked) => {
         looks++;
         return history.deliveries(...asked);

@@ -41,7 +41,7 @@ class Rig {
       lookMs: 5000,
       runningMax: 100,
       responders: NO_RESPONDERS,
-      shared: null,
+      elsewhere: null,
       damaged: () => undefined,
       handOffBytesMax: 1 << 20,
       leaseMs: 60_000,

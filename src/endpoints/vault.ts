@@ -39,7 +39,8 @@ export class Vault {
    */
   seal(secret: string, place: string): string {
     if (this.#seal === null) {
-      const detail = 'HOLDFAST_ENCRYPTION_KEYS is not set: all processes of a shared store need the same keys.';
+      const detail =
+        'HOLDFAST_ENCRYPTION_KEYS is not set: all processes of a shared store need the same key. Make one with: openssl rand -base64 32';
       throw new HoldfastError('secret_missing', { detail });
     }
     const nonce = randomBytes(NONCE_BYTES);

@@ -37,8 +37,8 @@ import { Processes, tellingBreakers } from './processes.ts';
 import { RELEASE } from './release.ts';
 import { respondersOf } from './responders.ts';
 import { Sending } from './sending.ts';
-import { adminToken, storeDirectory } from './token.ts';
-import { hashToken, Tokens } from './tokens.ts';
+import { type AdminToken, adminToken, storeDirectory } from './token.ts';
+import { Tokens } from './tokens.ts';
 
 /** Whether new events are taken now; else why not. */
 export type Gate = 'open' | 'stopping' | 'disk_reserve' | 'store_unavailable';
@@ -48,7 +48,7 @@ interface Opened {
   readonly store: Store;
   readonly report: StoreReport;
   readonly broker: Broker | null;
-  readonly token: string;
+  readonly token: AdminToken;
   /** Seal the secrets of endpoints. */
   readonly keys: readonly string[];
 }
@@ -88,8 +88,8 @@ export class Engine {
   readonly admin: AdminApi;
   /** Asks its routes within the process. */
   readonly ask: Ask;
-  /** The admin token in force. */
-  readonly token: string;
+  /** The admin token in force, as far as it is known here. */
+  readonly token: AdminToken;
   /** Whether the store found damage in what it has: then nothing new is taken. */
   damaged = false;
   readonly #parts: EngineParts;
@@ -144,7 +144,7 @@ export class Engine {
     const shared = { ...store, clock, ids, observer: observing.observer, committer, lanes };
     this.#holds = new Holds(shared);
     this.#replays = new Replays({ ...shared, takers: (event) => this.dispatcher.intake.takers(event) });
-    this.#tokens = new Tokens({ ...shared, adminHash: hashToken(token) });
+    this.#tokens = new Tokens({ ...shared, adminHashes: token.hashes });
     const { auditEntriesMax: entriesMax, retainAuditMs: retainMs } = config.settings;
     this.#audit = new AuditLog({ ...shared, entriesMax, retainMs });
     this.#retention = new Retention({
@@ -173,7 +173,7 @@ export class Engine {
         clock: parts.clock,
         observer: parts.observing.observer,
       });
-      const token = await adminToken(parts.config.settings, parts.directory);
+      const token = await adminToken(parts.config.settings, parts.directory, { ...store, shared: report.shared });
       await parts.acceptor.ports.rejections.open();
       const keys = await vaultKeys(parts.config.settings, parts.directory);
       const engine = new Engine(parts, { store, report, broker, token, keys });
@@ -224,6 +224,8 @@ export class Engine {
     const { role } = this.#parts.config.settings;
     const size = dispatcher.lanes.size;
     observer.note('info', 'started', { store, queue, role, ackMeaning, unclean, destinations: size });
+    const { weaker } = report;
+    if (weaker.length > 0) observer.note('warn', 'the store may lose what is acknowledged', { store, weaker });
   }
 
   /** Lets running attempts end within the grace, gives back the rest, commits it all, and closes the store. */
@@ -317,7 +319,7 @@ export class Engine {
       directory,
       paused: (name) => this.#holds.pauseOf(name) !== null,
       responders: respondersOf(config.sources, destinations),
-      shared: this.report.shared ? this.#store.history : null,
+      elsewhere: this.report.shared ? this.#store.history : null,
       role: roleOf(config.settings.role),
       broker: this.#broker,
       lookMs: this.report.shared && this.#broker === null && this.#store.work.onReady === undefined ? LOOK_MS : IDLE_MS,

@@ -35,6 +35,7 @@ export function observe(parts: { settings: Settings; clock: Clock; extra: Partia
   const metrics = new Metrics({
     counts: () => port?.counts() ?? Promise.reject(new HoldfastError('not_started')),
     destinations: () => port?.destinations() ?? [],
+    store: () => port?.report() ?? null,
     now: () => clock.now(),
   });
   let spans: PartialObserver = {};

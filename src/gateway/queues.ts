@@ -8,8 +8,8 @@ import type { Queue } from '../queue/queue.ts';
 import type { Settings } from '../settings.ts';
 import type { StoreReport } from '../store/store.ts';
 
-/** The queue that a setting names; `null` for none. */
-async function makeQueue(url: string | null, clock: Clock): Promise<Queue | null> {
+/** The queue that a setting names; `null` for none. @throws HoldfastError config_invalid */
+export async function makeQueue(url: string | null, clock: Clock): Promise<Queue | null> {
   if (url === null) return null;
   switch (url.slice(0, Math.max(0, url.indexOf(':')))) {
     case 'redis':

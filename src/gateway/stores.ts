@@ -16,7 +16,7 @@ const SYNCHRONOUS = new Map([
 
 /** @throws HoldfastError config_invalid */
 export async function makeStore(
-  { store, durability }: Settings,
+  { store, durability, allowWeakerDurability }: Settings,
   directory: string,
   parts: { readonly clock: Clock; readonly ids: IdMaker },
 ): Promise<Store> {
@@ -25,8 +25,16 @@ export async function makeStore(
     const { memoryStore } = await import('../store/memory.ts');
     return memoryStore(parts);
   }
-  if (scheme === 'postgres' || scheme === 'postgresql') return makePostgresStore(store, durability, parts);
-  if (scheme === 'mongodb' || scheme === 'mongodb+srv') return makeMongoStore(store, durability, parts);
+  const isPostgres = scheme === 'postgres' || scheme === 'postgresql';
+  if (isPostgres || scheme === 'mongodb' || scheme === 'mongodb+srv') {
+    if (durability !== 'full') {
+      throw new HoldfastError('config_invalid', {
+        detail: `durability: '${durability}' is for sqlite:PATH. How a shared store commits is set at its server; allowWeakerDurability starts on one that is set weaker.`,
+      });
+    }
+    const make = isPostgres ? makePostgresStore : makeMongoStore;
+    return make(store, allowWeakerDurability, parts);
+  }
   if (scheme !== 'sqlite' || path === '') {
     throw new HoldfastError('config_invalid', {
       detail: `store: expected sqlite:PATH, postgres://…, mongodb://… or memory:, got '${scheme}:…'.`,
@@ -45,10 +53,9 @@ export async function makeStore(
 /** @throws HoldfastError config_invalid when `pg` is not installed */
 async function makePostgresStore(
   url: string,
-  durability: string,
+  allowWeakerDurability: boolean,
   { clock, ids }: { readonly clock: Clock; readonly ids: IdMaker },
 ): Promise<Store> {
-  const weaker = durability !== 'full';
   const { postgresAddress, postgresStore } = await import('../store/postgres/index.ts').catch((cause: unknown) => {
     if ((cause as { readonly code?: unknown } | null)?.code !== 'ERR_MODULE_NOT_FOUND') throw cause;
     const detail = `store: ${url.slice(0, url.indexOf(':'))}://… needs the package pg: npm install pg`;
@@ -58,15 +65,15 @@ async function makePostgresStore(
     ...postgresAddress(url),
     clock,
     process: `${hostname()}:${process.pid}:${ids.make('prc')}`,
-    synchronousCommit: weaker ? 'off' : 'on',
-    allowWeakerDurability: weaker,
+    synchronousCommit: allowWeakerDurability ? null : 'on',
+    allowWeakerDurability,
   });
 }
 
 /** @throws HoldfastError config_invalid when `mongodb` is not installed */
 async function makeMongoStore(
   url: string,
-  durability: string,
+  allowWeakerDurability: boolean,
   { clock, ids }: { readonly clock: Clock; readonly ids: IdMaker },
 ): Promise<Store> {
   const { mongoStore } = await import('../store/mongodb/index.ts').catch((cause: unknown) => {
@@ -75,7 +82,7 @@ async function makeMongoStore(
     throw new HoldfastError('config_invalid', { detail, cause });
   });
   const owner = `${hostname()}:${process.pid}:${ids.make('prc')}`;
-  return mongoStore({ url, clock, ids, owner, allowWeakerDurability: durability !== 'full' });
+  return mongoStore({ url, clock, ids, owner, allowWeakerDurability });
 }
 
 /** The embedded store at a path, while nobody can open it. */

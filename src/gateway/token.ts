@@ -1,9 +1,11 @@
-/** The admin token: given by a setting, or made at first start and kept beside the store, readable by its owner only. */
+/** The admin token: given by a setting, or made at first start and kept beside the store or, as a hash, in it. */
 import { randomBytes } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
 import type { Settings } from '../settings.ts';
 import { tokenFile } from '../core/files.ts';
+import type { RegistryStore } from '../store/store.ts';
 import { keptSecret } from './kept-secret.ts';
+import { hashToken } from './tokens.ts';
 
 const TOKEN_BYTES = 24;
 
@@ -18,12 +20,57 @@ export function storeDirectory(store: string, directory: string): string {
   return path === null ? directory : dirname(path);
 }
 
-/** The token in force. Without a store to keep it beside, it lasts as long as the process. */
-export async function adminToken(settings: Settings, directory: string): Promise<string> {
-  if (settings.adminToken !== null) return settings.adminToken;
+/** The admin token, as far as this process knows it. */
+export interface AdminToken {
+  /** Good in this process. */
+  readonly token: string;
+  /** SHA-256 of every token that is good here: that one, and the one that all processes of a shared store have. */
+  readonly hashes: readonly Uint8Array[];
+  /**
+   * Where the token is good: in all processes of the store, or in this one until it stops, since another process made the
+   * shared one, which nobody can read back.
+   */
+  readonly good: 'everywhere' | 'here';
+}
+
+const KIND = 'admin';
+const KEY = 'token';
+
+/**
+ * The token in force: that of the setting, and then no other. Else, for an embedded store, one that is made at first
+ * start and kept beside it; for a shared store one that the first process makes and the registry keeps the hash of; for a
+ * store in memory one that lasts as long.
+ * @throws StoreError
+ */
+export async function adminToken(
+  settings: Settings,
+  directory: string,
+  { registry, shared }: { readonly registry: RegistryStore; readonly shared: boolean },
+): Promise<AdminToken> {
+  if (settings.adminToken !== null) return everywhere(settings.adminToken);
   const path = storePath(settings.store, directory);
-  if (path === null) return newToken();
-  return keptSecret(tokenFile(path), newToken);
+  if (path !== null) return everywhere(await keptSecret(tokenFile(path), newToken));
+  return shared ? sharedToken(registry) : everywhere(newToken());
+}
+
+function everywhere(token: string): AdminToken {
+  return { token, hashes: [hashToken(token)], good: 'everywhere' };
+}
+
+/** Of several processes that start at once on an empty store, one makes it: the document has one first version. */
+async function sharedToken(registry: RegistryStore): Promise<AdminToken> {
+  const token = newToken();
+  const own = hashToken(token);
+  const sha256 = Buffer.from(own).toString('hex');
+  const before = await registry.get(KIND, KEY);
+  if (before === null) {
+    const answer = await registry.put({ kind: KIND, key: KEY, value: { sha256 }, ifVersion: 0 });
+    if (answer.status === 'committed') return everywhere(token);
+  }
+  const kept = before ?? (await registry.get(KIND, KEY));
+  const theirs = Buffer.from(String((kept?.value as { readonly sha256?: unknown } | null)?.sha256), 'hex');
+  // A document that is damaged opens nothing.
+  return { token, hashes: theirs.length === own.length ? [own, theirs] : [own], good: 'here' };
 }
 
 function newToken(): string {

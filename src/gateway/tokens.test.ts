@@ -36,7 +36,7 @@ async function tokensOf(): Promise<Tokens> {
     return registry.put(document);
   };
   const parts = { registry, committer: { write }, clock, ids: new IdMaker({ now: () => clock.now(), fill }) };
-  const tokens = new Tokens({ ...parts, observer: silentObserver, adminHash: hashToken(ADMIN_TOKEN) });
+  const tokens = new Tokens({ ...parts, observer: silentObserver, adminHashes: [hashToken(ADMIN_TOKEN)] });
   await tokens.start();
   return tokens;
 }

@@ -4,7 +4,7 @@
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { type Metric, Registry } from 'prom-client';
-import type { DestinationCounts, StoreCounts } from '../store/store.ts';
+import type { DestinationCounts, StoreCounts, StoreReport } from '../store/store.ts';
 import type { PartialObserver } from './combine.ts';
 import { destinationLabel, isManaged } from './destination-label.ts';
 import { type Buckets, BucketsByLabel, Tally } from './tally.ts';
@@ -14,6 +14,8 @@ export interface MetricsSources {
   /** Depth and age of the queues. A failure leaves those metrics out and answers the others. */
   counts(): Promise<StoreCounts>;
   destinations(): readonly Live[];
+  /** What the store is; `null`: none is open. */
+  store(): Pick<StoreReport, 'driver' | 'weaker'> | null;
   /** Milliseconds since 1970. */
   now(): number;
 }
@@ -67,6 +69,11 @@ export const metricTable = {
     'counter',
     'destination',
     'Time the event loop stood still, by whose code ran.',
+  ],
+  webhook_store_weaker_durability: [
+    'gauge',
+    'driver',
+    '1: the store may lose what was acknowledged, and was allowed to; 0: it keeps the promise.',
   ],
   process_cpu_seconds_total: ['counter', '', 'CPU time of the process.'],
   process_resident_memory_bytes: ['gauge', '', 'Resident memory of the process.'],
@@ -232,6 +239,10 @@ export class Metrics {
         tallies.blockedMs,
         1000,
       ),
+      webhook_store_weaker_durability: () => {
+        const store = this.#sources.store();
+        return store === null ? [] : [{ labels: { driver: store.driver }, value: store.weaker.length > 0 ? 1 : 0 }];
+      },
       process_cpu_seconds_total: cpuSamples,
       process_resident_memory_bytes: () => [{ labels: {}, value: process.memoryUsage.rss() }],
     };

@@ -216,6 +216,7 @@ describe('metrics', () => {
         bytesOnDisk: 0,
       }),
       destinations: () => [{ name: 'billing', breaker: 'half-open', running: 2, runningMax: 8 }],
+      store: () => ({ driver: 'memory', weaker: [] }),
       now: () => TEST_START,
       ...parts,
     });

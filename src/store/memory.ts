@@ -191,8 +191,12 @@ function report(unclean: boolean, shared: boolean): StoreReport {
     ackMeaning: 'The event is in the memory of this process: a restart or a crash loses it.',
     durability: 'none',
     copies: 1,
+    version: null,
     settings: {},
     shared,
+    weaker: [],
+    lacking: [],
+    clockAheadMs: null,
     unclean,
     format: 1,
   };

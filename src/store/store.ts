@@ -62,10 +62,18 @@ export interface StoreReport {
   readonly durability: 'none' | 'process-crash' | 'power-cut';
   /** Copies on separate machines that hold a commit before it is acknowledged. */
   readonly copies: number;
+  /** Of the server, or of the library that keeps the file; `null`: nothing but Holdfast's own. */
+  readonly version: string | null;
   /** Settings as read back, for `/ready` and `doctor`: `{ synchronous: 'FULL', … }`. */
   readonly settings: Readonly<Record<string, string | number>>;
   /** Whether several processes work on it at once. */
   readonly shared: boolean;
+  /** What is set weaker than an acknowledgement promises, each as it was found; empty: nothing is. */
+  readonly weaker: readonly string[];
+  /** Rights that the store's user needs and lacks, by name. A store that opened lacks none. */
+  readonly lacking: readonly string[];
+  /** How far the clock of the server is ahead of this machine's, in ms, when asked; `null`: it is the same clock. */
+  readonly clockAheadMs: number | null;
   /** Whether the last process that owned this store ended without closing it. `false` for shared stores. */
   readonly unclean: boolean;
   /** Format the store has now, and the oldest Holdfast that reads it. */
@@ -153,9 +161,15 @@ export interface WorkStore {
    * After a crash: recovers first; deliveries marked started count one crash more (embedded stores), and those that
    * reach CRASHES_MAX become dead letters `crashed`.
    * @throws HoldfastError store_owned, store_corrupt, store_format, store_not_durable, sqlite_too_old; of shared stores
-   *   store_unavailable, when they cannot be reached
+   *   store_unavailable, when they cannot be reached, and store_forbidden
    */
   open(): Promise<StoreReport>;
+  /**
+   * Shared stores: the report of a store that need not be open, also of one that `open` would refuse. Changes nothing: no
+   * schema is made (the format is 0 then), no claim, no process. Repeat: asks again.
+   * @throws HoldfastError store_unavailable, config_invalid
+   */
+  inspect?(): Promise<StoreReport>;
   /**
    * Makes the batch durable as one transaction and answers per row. Empty batch: a durable no-op.
    * Crash before it resolves: all of it or nothing. Repeat with the same token: the first answers.

@@ -14,7 +14,7 @@ const gateway = createGateway({
   role: options.role,
   leaseMs: `${options.leaseMs}ms`,
   // The stand-in for MongoDB does not say when it writes to the disk.
-  durability: options.store.startsWith('mongodb') ? 'off' : 'full',
+  allowWeakerDurability: options.store.startsWith('mongodb'),
   port: 0,
   adminToken: TOKEN,
   logLevel: options.logLevel ?? 'silent',

@@ -1,8 +1,10 @@
-import { checkClock, checkRuntime, checkSetup, failed, type Finding } from '../checks.ts';
+import { checkRuntime, checkSetup } from '../checks.ts';
 import { defineCommand, gatewayOptions, jsonOption, type Surroundings } from '../command.ts';
 import { exitCodes } from '../exit.ts';
+import { failed, type Finding } from '../finding.ts';
 import { findSetup, type Setup } from '../locate.ts';
 import { type Output, plain } from '../output.ts';
+import { checkClock } from '../store-checks.ts';
 
 const COLOURS = { ok: 'green', warn: 'yellow', fail: 'red' } as const;
 

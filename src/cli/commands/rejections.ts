@@ -60,6 +60,8 @@ export const rejections = defineCommand({
       const rows = await client.list<RejectionRow>('/api/rejections', { source, since, until, reason }, limit);
       if (options.json) for (const row of rows) out.json(row);
       else listRejections(out, rows);
+      const { process: keeper } = await client.get<{ process: string | null }>('/api/rejections', { limit: 1 });
+      if (keeper !== null) out.note(`These are of the process ${keeper}: each keeps its own, until it stops.`);
     });
     return 0;
   },

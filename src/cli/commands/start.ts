@@ -1,11 +1,9 @@
 import { resolve } from 'node:path';
-import type { SourceInfo } from '../../api/port.ts';
 import type { Gateway } from '../../gateway.ts';
-import { localClient } from '../client.ts';
 import { defineCommand, gatewayOptions, type Surroundings } from '../command.ts';
 import { importFile } from '../config-file.ts';
 import { exitCodes } from '../exit.ts';
-import { findSetup, findToken, overlay, type Setup } from '../locate.ts';
+import { findSetup, overlay, type Setup } from '../locate.ts';
 import { demoHandler, demoOptions, setupEnvironment } from '../playground.ts';
 import { Story } from '../story.ts';
 import { welcome } from '../welcome.ts';
@@ -67,7 +65,7 @@ export const start = defineCommand({
     const gateway = await build(setup, surroundings, () => lost.resolve(exitCodes.lost.code));
     const signalled = firstSignal(surroundings);
     const listeners = await gateway.listen();
-    welcome({ gateway, listeners, setup, surroundings, sources: await sourcesOf(gateway, setup) });
+    welcome({ gateway, listeners, setup, surroundings, sources: gateway.sources() });
     const stopped = async (): Promise<number> => {
       await signalled;
       await gateway.stop({ drain: options.drain });
@@ -96,12 +94,6 @@ async function build(setup: Setup, surroundings: Surroundings, onFatal: () => vo
   const gateway = new Gateway(config, { directory, environment, onFatal, observer: hub.observer });
   gateway.handle('demo-handler', demoOptions, demoHandler());
   return gateway;
-}
-
-/** As the admin API shows them: never with a secret. */
-async function sourcesOf(gateway: Gateway, setup: Setup): Promise<readonly SourceInfo[]> {
-  const { rows } = await localClient(gateway, findToken(setup)).get<{ rows: readonly SourceInfo[] }>('/api/sources');
-  return rows;
 }
 
 /** One Ctrl-C can arrive twice: from the terminal, and from the npm or npx in between. */

@@ -25,6 +25,7 @@ interface Stats {
 /** What is shown of `GET /ready`. */
 interface Ready {
   readonly ackMeaning?: string | null;
+  readonly weaker?: readonly string[];
 }
 
 /** What is shown of `GET /api/processes`. */
@@ -59,15 +60,16 @@ export const status = defineCommand({
           ...stats,
         });
       else {
-        showStatus(out, stats, store?.ackMeaning ?? null);
+        showStatus(out, stats, store);
         showProcesses(out, processes);
       }
       return 0;
     }),
 });
 
-function showStatus(out: Output, stats: Stats, ackMeaning: string | null): void {
-  if (ackMeaning !== null) out.line(`A 2xx means: ${ackMeaning}`);
+function showStatus(out: Output, stats: Stats, store: Ready | null): void {
+  if (typeof store?.ackMeaning === 'string') out.line(`A 2xx means: ${store.ackMeaning}`);
+  for (const text of store?.weaker ?? []) out.line(out.paint('yellow', `Weaker than promised: ${plain(text)}`));
   out.line(`${amount(stats.events, 'event')} kept, ${formatBytes(stats.bytesOnDisk)} on disk`);
   out.line();
   if (stats.sources.length > 0) {

@@ -4,6 +4,7 @@ import type { MongoClient } from 'mongodb';
 import type { Clock } from '../../core/clock.ts';
 import type { IdMaker } from '../../core/id.ts';
 import { HoldfastError } from '../../errors.ts';
+import { refuseUnfit } from '../fitness.ts';
 import {
   type CommitAnswers,
   type CommitBatch,
@@ -108,6 +109,16 @@ class Opened {
     return this.#connected.engine;
   }
 
+  async inspect(): Promise<StoreReport> {
+    const { client, db } = connect(this.#options.url);
+    try {
+      await reach(client);
+      return await readReport(db, this.#options.clock);
+    } finally {
+      await client.close();
+    }
+  }
+
   async close(): Promise<void> {
     const connected = this.#letGo();
     if (connected === null) return;
@@ -140,8 +151,9 @@ class Opened {
     const { client, db } = connect(url);
     try {
       await reach(client);
-      const report = await readReport(db, allowWeakerDurability);
-      await prepare(db);
+      const found = await readReport(db, clock);
+      refuseUnfit(found, allowWeakerDurability);
+      const report = { ...found, format: await prepare(db) };
       const engine = new Engine({ db, clock, ids, time, owner: this.#owner });
       await asking(() => time.refresh(db));
       // What another process committed and did not live to apply: nobody is waited for.
@@ -167,6 +179,7 @@ async function reach(client: MongoClient): Promise<void> {
 function workOf(opened: Opened): WorkStore {
   return {
     open: () => opened.open(),
+    inspect: () => opened.inspect(),
     commit: async (batch) => commit(opened, batch),
     claim: async (request) => opened.engine().write((set) => claim(set, request)),
     renew: async (claims, leaseMs) => opened.engine().write((set) => renew(set, claims, leaseMs)),

@@ -1,10 +1,13 @@
 /** Connecting, making what is not there yet, and reading back what an acknowledgement of this database means. */
 import { type Db, type Document, MongoClient, type MongoClientOptions, MongoError, type WriteConcern } from 'mongodb';
 import { HoldfastError } from '../../errors.ts';
+import type { Clock } from '../../core/clock.ts';
+import { clockAhead } from '../fitness.ts';
 import type { StoreReport } from '../store.ts';
 import { isDuplicateKey } from './apply.ts';
 import { collectionsOf, createIndexes } from './collections.ts';
 import { asking } from './failure.ts';
+import { lackingRights, privilegesOf } from './rights.ts';
 
 /** The format of the database that this version writes, and up to which it reads. */
 const FORMAT = 1;
@@ -38,10 +41,10 @@ const defaults: MongoClientOptions = {
 };
 
 /**
- * Makes the indexes and the state, where they are missing.
+ * Makes the indexes and the state, where they are missing. Answers the format there is then.
  * @throws HoldfastError store_format when a newer version has written this database
  */
-export async function prepare(db: Db): Promise<void> {
+export async function prepare(db: Db): Promise<number> {
   await asking(async () => {
     const { state } = collectionsOf(db);
     const known = await state.findOne({ _id: 'state' });
@@ -56,6 +59,7 @@ export async function prepare(db: Db): Promise<void> {
     const empty = { _id: 'state', format: FORMAT, applied: 0, seq: 0, events: 0 } as const;
     await state.insertOne(empty).catch(unlessThere);
   });
+  return FORMAT;
 }
 
 function unlessThere(error: unknown): void {
@@ -73,27 +77,27 @@ interface Server {
   readonly journal: boolean | null;
   readonly storage: string | null;
   readonly majorityJournals: boolean | null;
+  readonly clockAheadMs: number | null;
 }
 
-/**
- * What a commit survives, by what the server says.
- * @throws HoldfastError store_not_durable when that is less than a power cut and it was not opted in to
- */
-export async function readReport(db: Db, allowWeakerDurability: boolean): Promise<StoreReport> {
-  const server = await readServer(db);
+/** What a commit survives and what the user may do, by what the server says. Changes nothing. */
+export async function readReport(db: Db, clock: Clock): Promise<StoreReport> {
+  const server = await readServer(db, clock);
   const concern = db.writeConcern;
   const weakness = weaknessOf(server, concern);
-  if (weakness !== null && !allowWeakerDurability) {
-    throw new HoldfastError('store_not_durable', { detail: weakness });
-  }
+  const lacking = lackingRights(db.databaseName, await privilegesOf(db));
+  const known = lacking.length > 0 ? null : await asking(() => collectionsOf(db).state.findOne({ _id: 'state' }));
   const copies = weakness === null ? Math.floor(server.members / 2) + 1 : 1;
   return {
     driver: 'mongodb',
     ackMeaning: meaningOf(weakness, copies),
     durability: weakness === null ? 'power-cut' : 'process-crash',
     copies,
+    version: `${server.product} ${server.version}`,
+    weaker: weakness === null ? [] : [weakness],
+    lacking,
+    clockAheadMs: server.clockAheadMs,
     settings: {
-      server: `${server.product} ${server.version}`,
       topology: server.isRouter ? 'sharded cluster' : (server.setName ?? 'standalone'),
       members: server.members,
       w: String(concern?.w ?? 'default'),
@@ -103,12 +107,15 @@ export async function readReport(db: Db, allowWeakerDurability: boolean): Promis
     },
     unclean: false,
     shared: true,
-    format: FORMAT,
+    format: known?.format ?? 0,
   };
 }
 
-async function readServer(db: Db): Promise<Server> {
+async function readServer(db: Db, clock: Clock): Promise<Server> {
+  const before = clock.now();
   const hello = await asking(() => db.command({ hello: 1 }));
+  const after = clock.now();
+  const localTime: unknown = hello['localTime'];
   const build = await asking(() => db.command({ buildInfo: 1 }));
   const admin = db.admin();
   const status = await perhaps(() => admin.serverStatus());
@@ -124,6 +131,7 @@ async function readServer(db: Db): Promise<Server> {
     journal: asBoolean(at(options, 'parsed', 'storage', 'journal', 'enabled')),
     storage: asText(at(status, 'storageEngine', 'name')),
     majorityJournals: asBoolean(at(replicas, 'config', 'writeConcernMajorityJournalDefault')),
+    clockAheadMs: localTime instanceof Date ? clockAhead({ before, after, server: localTime.getTime() }) : null,
   };
 }
 

@@ -27,7 +27,8 @@ export interface ConnectionOptions {
   readonly connectionsMax: number;
   /** After this the server ends a statement; the driver gives up a little later. */
   readonly statementMs: number;
-  readonly synchronousCommit: SynchronousCommit;
+  /** `null`: as the server, the role and the URL have it. */
+  readonly synchronousCommit: SynchronousCommit | null;
 }
 
 const CONNECT_MS = 5_000;
@@ -139,7 +140,9 @@ export class Connections {
       `SET LOCAL lock_timeout = ${Math.ceil(lockMs)}`,
       'SET LOCAL idle_in_transaction_session_timeout = 10000',
     ];
-    if (readOnly !== true) settings.push(`SET LOCAL synchronous_commit = ${this.#options.synchronousCommit}`);
+    const { synchronousCommit } = this.#options;
+    if (readOnly !== true && synchronousCommit !== null)
+      settings.push(`SET LOCAL synchronous_commit = ${synchronousCommit}`);
     return settings.join('; ');
   }
 }

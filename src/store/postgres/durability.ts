@@ -6,15 +6,15 @@ import type { Connections } from './connection.ts';
 /** The oldest server that is tried. */
 const VERSION_MIN = 130_000;
 
+type Durability = Omit<StoreReport, 'format' | 'lacking' | 'clockAheadMs'>;
+
 /**
  * Asks the server in a transaction like those of commits.
- * @throws HoldfastError store_not_durable, config_invalid
+ * @throws HoldfastError config_invalid
  */
-export async function durabilityOf(
-  connections: Connections,
-  { allowWeakerDurability }: { readonly allowWeakerDurability: boolean },
-): Promise<Omit<StoreReport, 'format'>> {
+export async function durabilityOf(connections: Connections): Promise<Durability> {
   const text = `SELECT current_setting('synchronous_commit') AS synchronous_commit, current_setting('fsync') AS fsync,
+      (SELECT reset_val FROM pg_settings WHERE name = 'synchronous_commit') AS default_synchronous_commit,
       current_setting('full_page_writes') AS full_page_writes, current_setting('server_version') AS server_version,
       current_setting('server_version_num')::integer AS number,
       current_setting('synchronous_standby_names') AS synchronous_standby_names,
@@ -31,21 +31,20 @@ export async function durabilityOf(
     });
   }
   const weak = weaknesses(setting);
-  if (weak.length > 0 && !allowWeakerDurability) {
-    throw new HoldfastError('store_not_durable', { detail: `PostgreSQL has ${weak.join(', ')}.` });
-  }
   const standbys = standbysWaitedFor(setting('synchronous_commit'), setting('synchronous_standby_names'));
   return {
     driver: 'postgres',
     ackMeaning: weak.length > 0 ? weakMeaning(weak) : meaning(setting('synchronous_commit'), standbys),
     durability: weak.length > 0 ? 'process-crash' : 'power-cut',
     copies: 1 + standbys,
+    version: setting('server_version'),
+    weaker: weak,
     settings: {
       synchronous_commit: setting('synchronous_commit'),
+      default_synchronous_commit: setting('default_synchronous_commit'),
       fsync: setting('fsync'),
       full_page_writes: setting('full_page_writes'),
       synchronous_standby_names: setting('synchronous_standby_names'),
-      server_version: setting('server_version'),
     },
     shared: true,
     unclean: false,

@@ -8,6 +8,7 @@
  */
 import type { Clock } from '../../core/clock.ts';
 import { HoldfastError } from '../../errors.ts';
+import { refuseUnfit } from '../fitness.ts';
 import {
   type Append,
   type AppendAnswer,
@@ -26,7 +27,7 @@ import {
 import { claim, renew, wakeUps } from './claims.ts';
 import { commit, type Committing } from './commit.ts';
 import { Connections, type makePool, type SynchronousCommit } from './connection.ts';
-import { durabilityOf } from './durability.ts';
+import { inspect } from './inspect.ts';
 import { postgresHistory } from './history.ts';
 import { migrate, quoted } from './migrate.ts';
 import { Purge, SWEPT_BYTES_MAX } from './purge.ts';
@@ -56,8 +57,11 @@ export interface PostgresOptions {
   readonly pool?: ReturnType<typeof makePool>;
   /** Most connections of this process. Default 8. */
   readonly connectionsMax?: number;
-  /** What a commit waits for. Default `on`: the flush, and synchronous standbys where the server has some. */
-  readonly synchronousCommit?: SynchronousCommit;
+  /**
+   * What a commit waits for. Default `on`: the flush, and synchronous standbys where the server has some. `null`: for what
+   * the server's own setting says.
+   */
+  readonly synchronousCommit?: SynchronousCommit | null;
   /** Takes a server that a power cut can make forget. Default: it is refused with `store_not_durable`. */
   readonly allowWeakerDurability?: boolean;
   /** After this the server ends a statement. Default 10 s. */
@@ -115,6 +119,7 @@ class Postgres implements PostgresStore {
       renew: async (claims, leaseMs) => renew(this.#use().to, claims, leaseMs),
       wakeUps: async (destinations, now) => wakeUps(this.#use().to, destinations, now),
       purge: async (request) => this.#use().purge.step(request),
+      inspect: () => this.#inspect(),
       close: () => this.#close(),
       onReady: (told) => {
         this.#hearing.add(told);
@@ -145,19 +150,29 @@ class Postgres implements PostgresStore {
     return this.#opening;
   }
 
-  async #connect(): Promise<StoreReport> {
-    const { url, connectionsMax = 8, statementMs = 10_000, synchronousCommit = 'on' } = this.#options;
-    const { allowWeakerDurability = false, sweptBytesMax = SWEPT_BYTES_MAX } = this.#options;
-    const connections = new Connections({
-      url,
-      connectionsMax,
-      statementMs,
-      synchronousCommit,
-      pool: this.#options.pool,
-    });
+  #connections(connectionsMax: number): Connections {
+    const { url, statementMs = 10_000, synchronousCommit = 'on', pool } = this.#options;
+    return new Connections({ url, connectionsMax, statementMs, synchronousCommit, pool });
+  }
+
+  async #inspect(): Promise<StoreReport> {
+    const connections = this.#connections(1);
     try {
-      const durability = await durabilityOf(connections, { allowWeakerDurability });
-      const report = { ...durability, format: await migrate(connections, this.#name) };
+      return await inspect(connections, this.#name, this.#options.clock);
+    } catch (error) {
+      throw unavailable(error);
+    } finally {
+      await connections.close();
+    }
+  }
+
+  async #connect(): Promise<StoreReport> {
+    const { connectionsMax = 8, allowWeakerDurability = false, sweptBytesMax = SWEPT_BYTES_MAX } = this.#options;
+    const connections = this.#connections(connectionsMax);
+    try {
+      const found = await inspect(connections, this.#name, this.#options.clock);
+      refuseUnfit(found, allowWeakerDurability);
+      const report = { ...found, format: await migrate(connections, this.#name) };
       const schema = quoted(this.#name);
       const { owner, number } = await enrol(connections, schema, this.#options.process);
       const to: Committing = { connections, schema, name: this.#name, owner };
@@ -167,8 +182,7 @@ class Postgres implements PostgresStore {
       return report;
     } catch (error) {
       await connections.close();
-      if (!(error instanceof StoreError)) throw error;
-      throw new HoldfastError('store_unavailable', { detail: error.message, retryAfterS: 5, cause: error });
+      throw unavailable(error);
     }
   }
 
@@ -225,6 +239,12 @@ class Postgres implements PostgresStore {
       watch: (kind, changed) => this.#watchers.watch(kind, changed),
     };
   }
+}
+
+/** While a store is opened or looked at, a server that does not answer is a mistake in the setup as likely as a failure. */
+function unavailable(error: unknown): unknown {
+  if (!(error instanceof StoreError)) return error;
+  return new HoldfastError('store_unavailable', { detail: error.message, retryAfterS: 5, cause: error });
 }
 
 /** The number of this process, and that of the newest commit that is remembered for it. */

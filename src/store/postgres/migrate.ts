@@ -73,17 +73,30 @@ const MIGRATE_MS = 120_000;
  */
 export async function migrate(connections: Connections, schema: string): Promise<number> {
   const found = await formatOf(connections, schema);
-  if (found !== null && found.oldest > FORMAT) {
-    throw new HoldfastError('store_format', {
-      detail: `Schema ${schema} has format ${found.format}; this version reads up to ${FORMAT}.`,
-    });
-  }
+  refuseNewer(schema, found);
   if (found !== null && found.format >= FORMAT) return found.format;
   for (const step of steps) await connections.run([{ text: stepSql(schema, step) }], { statementMs: MIGRATE_MS });
   return FORMAT;
 }
 
-async function formatOf(connections: Connections, schema: string): Promise<{ format: number; oldest: number } | null> {
+/** What the schema says of itself. */
+export interface SchemaFormat {
+  readonly format: number;
+  /** The oldest format whose version works with it. */
+  readonly oldest: number;
+}
+
+/** @throws HoldfastError store_format */
+export function refuseNewer(schema: string, found: SchemaFormat | null): void {
+  if (found !== null && found.oldest > FORMAT) {
+    throw new HoldfastError('store_format', {
+      detail: `Schema ${schema} has format ${found.format}; this version reads up to ${FORMAT}.`,
+    });
+  }
+}
+
+/** `null`: there is no such schema, or nothing of ours in it. @throws StoreError unavailable */
+export async function formatOf(connections: Connections, schema: string): Promise<SchemaFormat | null> {
   const [there] = await connections.read('SELECT to_regclass($1) IS NOT NULL AS there', [`${quoted(schema)}.format`]);
   if (there?.['there'] !== true) return null;
   const [row] = await connections.read(

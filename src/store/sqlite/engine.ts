@@ -201,8 +201,12 @@ function reportOf(synchronous: Synchronous, settings: StoreReport['settings'], {
       : `Written, but flushing is set to ${synchronous}: survives a crash of the process, not a power cut.`,
     durability: full ? 'power-cut' : 'process-crash',
     copies: 1,
+    version: process.versions['sqlite'] ?? null,
     settings,
     shared: false,
+    weaker: full ? [] : [`synchronous = ${synchronous}`],
+    lacking: [],
+    clockAheadMs: null,
     unclean,
     format: FORMAT,
   };
