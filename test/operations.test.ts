@@ -116,6 +116,33 @@ describe('operations', () => {
     assert.equal((await operations.deadLetters()).rows.length, 0);
   });
 
+  test('replay in vain, and a key that a dead letter holds stays held by the one that took its place', async () => {
+    let good = false;
+    const seen: string[] = [];
+    const keyed = defineConfig({ sources: { open: { verify: none(), type: 'body.type', orderKey: '=one' } } });
+    await using t = await testGateway(keyed, (gateway) =>
+      gateway.handle('desk', { from: 'open', onDead: 'hold' }, (event) => {
+        if (event.type === 'bad' && !good) throw new Reject('it is bad');
+        seen.push(event.type);
+      }),
+    );
+    await t.send('open', 'bad');
+    await t.send('open', 'behind');
+    const operations = t.gateway.operations();
+    for (let round = 0; round < 3; round++) {
+      await t.settled();
+      const { rows } = await operations.deadLetters();
+      assert.deepEqual([rows.length, seen], [1, []]);
+      await operations.replayDeadLetters([rows[0]?.id ?? '']);
+    }
+    await t.settled();
+    good = true;
+    await operations.startReplay({ destination: 'desk' });
+    await t.advance('1s');
+    await t.settled();
+    assert.deepEqual([seen, (await operations.deadLetters()).rows], [['bad', 'behind'], []]);
+  });
+
   test('of a tenant see and change what is its own', async () => {
     const { t } = await desk();
     await using _ = t;

@@ -124,6 +124,31 @@ describe('a bulk replay', () => {
     assert.equal((await rig.deadLetters()).length, 0);
   });
 
+  test('in vain leaves one dead letter of each, however often it is repeated', async () => {
+    const rig = await new Rig().start();
+    await rig.dead(5);
+    rig.broken = true;
+    for (let round = 1; round <= 3; round++) {
+      const { planned } = await rig.replays.start({ filter: {}, by: 'test' });
+      await rig.advance(200);
+      assert.deepEqual([planned, rig.handled, (await rig.deadLetters()).length], [5, round * 5, 5]);
+    }
+    rig.broken = false;
+    await rig.replays.start({ filter: {}, by: 'test' });
+    await rig.advance(200);
+    assert.deepEqual([rig.handled, (await rig.deadLetters()).length], [20, 0]);
+  });
+
+  test('of all that ended makes each delivery once, whatever was replayed before', async () => {
+    const rig = await new Rig().start();
+    await rig.dead(3);
+    for (let round = 1; round <= 3; round++) {
+      const { planned } = await rig.replays.start({ filter: { what: 'all' }, by: 'test' });
+      await rig.advance(200);
+      assert.deepEqual([planned, rig.handled], [3, round * 3]);
+    }
+  });
+
   test('goes on after a restart midway, and makes none twice', async () => {
     const before = await new Rig().start();
     await before.dead(25);

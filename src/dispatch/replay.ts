@@ -341,7 +341,9 @@ export class Replays {
     const old = listed.rows.filter(
       (row) => row.committedAt <= bounds.madeBefore && (bounds.replayId === null || row.replayId !== bounds.replayId),
     );
-    const candidates = old.map((row): Candidate => {
+    // What an earlier replay made repeats a delivery that is in the list itself: each is made once, not once a replay.
+    const firsts = what === 'all' ? old.filter((row) => row.replayOf === null) : old;
+    const candidates = firsts.map((row): Candidate => {
       const name = to ?? row.destination;
       return {
         eventId: row.eventId,

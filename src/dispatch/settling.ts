@@ -111,6 +111,18 @@ export class Settling {
     if (outcome.attempt !== null) observer.attemptEnded(lane.destination.name, claim.event, outcome.attempt, lagMs);
     if (outcome.kind === 'retry') return;
     lane.open--;
-    if (outcome.kind === 'dead') observer.died(lane.destination.name, claim.event, outcome.reason, outcome.note);
+    if (outcome.kind !== 'dead') return;
+    observer.died(lane.destination.name, claim.event, outcome.reason, outcome.note);
+    this.#supersede(claim);
+  }
+
+  /**
+   * A replay that died is the dead letter now, in the place of the one it repeats: else there would be two to replay next
+   * time, then four. Where the process ends before this is committed, both are left.
+   */
+  #supersede({ deliveryId, replayOf }: Claim): void {
+    if (replayOf === null) return;
+    const note = `replayed as ${deliveryId}, which is the dead letter now`;
+    this.#parts.committer.act({ kind: 'resolve', deliveryIds: [replayOf], note, by: 'replay' }).catch(() => undefined);
   }
 }

@@ -67,6 +67,22 @@ export const heldCases: readonly ConformanceCase[] = [
     await world.act({ kind: 'resolve', deliveryIds: [dead], note: '', by: 'ada' });
     assert.deepEqual(await bodies(world), ['b']);
   }),
+  promise(
+    'a replay that died holds the key alone once what it repeats is resolved',
+    'ordered/resolve/normal',
+    async (world) => {
+      const { dead, behind } = await held(world);
+      const replay = await replayed(world, dead);
+      await world.finish('till', world.build.dead('exhausted', true));
+      await world.act({ kind: 'resolve', deliveryIds: [dead], note: 'superseded', by: 'replay' });
+      assert.equal(await world.state(behind), 'blocked');
+      const again = await replayed(world, replay);
+      assert.deepEqual([await world.state(again), await world.state(behind)], ['ready', 'blocked']);
+      await world.finish('till', world.build.succeeded());
+      assert.equal((await world.delivery(dead)).resolved?.note, 'superseded');
+      assert.deepEqual(await bodies(world), ['b']);
+    },
+  ),
   promise('a replay of a replay in a held key frees it at last', 'ordered/replay/repeat', async (world) => {
     const { dead } = await held(world);
     const replay = await replayed(world, dead);

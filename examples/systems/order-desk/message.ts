@@ -1,0 +1,87 @@
+/** What an order bot posts, and the orders in it. Bots write the same facts in two ways; both are read. */
+import { z } from 'zod';
+
+const text = z.string().max(6000);
+
+const embed = z.object({
+  description: text.nullish(),
+  author: z.object({ name: text.nullish() }).nullish(),
+  fields: z
+    .array(z.object({ name: text, value: text }))
+    .max(25)
+    .nullish(),
+});
+
+/** A Discord message, as far as it matters here. Bounds are Discord's own. */
+export const message = z.object({ content: text.nullish(), embeds: z.array(embed).max(10).nullish() });
+export type Message = z.infer<typeof message>;
+
+const order = z.object({
+  number: z.string('has no order number').max(100),
+  product: z.string('has no product').max(500),
+  price: z.string('has no price').max(50).regex(/\d/, 'has a price without a number'),
+  email: z.email('has an email that is none').max(254).nullable(),
+  store: z.string().max(200).nullable(),
+});
+export type Order = z.infer<typeof order>;
+
+type Fact = keyof Order | 'reason';
+
+/** The labels that bots use, in lower case without punctuation. */
+const LABELS = new Map<string, Fact>([
+  ...['order number', 'order id', 'order'].map((label) => [label, 'number'] as const),
+  ...['product', 'item'].map((label) => [label, 'product'] as const),
+  ...['price', 'total'].map((label) => [label, 'price'] as const),
+  ...['site', 'store'].map((label) => [label, 'store'] as const),
+  ['email', 'email'],
+  ['reason', 'reason'],
+]);
+
+/**
+ * The orders in a message; none where it tells of something else, such as a declined payment.
+ * @throws Error saying what is missing of an order
+ */
+export function ordersOf({ embeds }: Message): readonly Order[] {
+  return (embeds ?? []).flatMap((one) => {
+    const { number, product, price, email, store, reason } = factsOf(one);
+    if (reason !== undefined || (number === undefined && product === undefined)) return [];
+    const author = plain(one.author?.name ?? '');
+    const read = order.safeParse({ number, product, price, email: email ?? null, store: store ?? author ?? null });
+    if (read.success) return [read.data];
+    throw new Error(
+      `Order ${number ?? `of ${product}`} ${read.error.issues.map((issue) => issue.message).join(', ')}.`,
+    );
+  });
+}
+
+function factsOf({ description, fields }: z.infer<typeof embed>): Partial<Record<Fact, string | undefined>> {
+  const facts: Partial<Record<Fact, string | undefined>> = {};
+  const note = (label: string, value: string): void => {
+    const fact = factOf(label);
+    if (fact !== undefined) facts[fact] ??= plain(value);
+  };
+  for (const { name, value } of fields ?? []) note(name, value);
+  const lines = (description ?? '').split('\n').filter((line) => plain(line) !== undefined);
+  for (const [at, line] of lines.entries()) {
+    const next = lines[at + 1];
+    // A label whose value was left out is followed by the next label.
+    if (next !== undefined && factOf(next) === undefined) note(line, next);
+  }
+  return facts;
+}
+
+function factOf(label: string): Fact | undefined {
+  return LABELS.get(
+    label
+      .toLowerCase()
+      .replaceAll(/[^a-z ]/g, '')
+      .trim(),
+  );
+}
+
+/** Text without Discord's marks: **bold**, ||spoiler||, [link](…); `undefined` where nothing is left, or `N/A`. */
+function plain(marked: string): string | undefined {
+  const [, link] = /^\[([^\]]+)\]\([^)]*\)$/.exec(marked.trim()) ?? [];
+  const bare = (link ?? marked).replaceAll(/\*\*|\|\||`/g, '').trim();
+  return bare === '' || bare.toUpperCase() === 'N/A' ? undefined : bare;
+}
