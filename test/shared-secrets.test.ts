@@ -19,7 +19,12 @@ function config(store: string, adminToken?: string) {
 
 type Admin = Pick<ReturnType<typeof createGateway>, 'admin' | 'adminToken'>;
 
-async function ask(gateway: Admin, token: string, path = '/api/queues/info', body?: object): Promise<Response> {
+interface Asked {
+  readonly path?: string;
+  readonly body?: object;
+}
+
+async function ask(gateway: Admin, token: string, { path = '/api/queues/info', body }: Asked = {}): Promise<Response> {
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
   const init = body === undefined ? { headers } : { headers, method: 'POST', body: JSON.stringify(body) };
   return gateway.admin().fetch(new Request(`http://test${path}`, init));
@@ -59,7 +64,7 @@ function secretsOf(need: Need, urlOf: (name: string) => Promise<string>): void {
     await using gateway = createGateway(config(await urlOf('sealing')));
     await gateway.start();
     const endpoint = { tenant: 'acme', url: 'https://crm.example.com/hooks' };
-    const answer = await ask(gateway, gateway.adminToken, '/api/endpoints', endpoint);
+    const answer = await ask(gateway, gateway.adminToken, { path: '/api/endpoints', body: endpoint });
     const text = await answer.text();
     assert.match(text, /secret_missing/);
     assert.match(text, /HOLDFAST_ENCRYPTION_KEYS is not set.*openssl rand -base64 32/);
@@ -73,7 +78,7 @@ function secretsOf(need: Need, urlOf: (name: string) => Promise<string>): void {
     const refused = await one.fetch(new Request('http://test/in/shop', { method: 'POST', body: '{}' }));
     assert.equal(refused.status, 401);
     const listed = async (gateway: Admin): Promise<{ rows: unknown[]; process: string | null }> =>
-      (await (await ask(gateway, gateway.adminToken, '/api/rejections')).json()) as never;
+      (await (await ask(gateway, gateway.adminToken, { path: '/api/rejections' })).json()) as never;
     assert.equal((await listed(one)).rows.length, 1);
     assert.equal((await listed(other)).rows.length, 0);
     assert.match((await listed(other)).process ?? '', new RegExp(`:${process.pid}$`));

@@ -24,7 +24,7 @@ const upper = ['api', 'dashboard', 'ingest', 'endpoints', 'dispatch', 'config', 
 
 /** The first part whose files match owns a file. Drivers are told apart by their own folder or file: see {@link unitOf}. */
 export const parts: readonly Part[] = [
-  { name: 'errors', files: ['errors.ts'], imports: [] },
+  { name: 'errors', files: ['errors.ts', 'error-codes.ts'], imports: [] },
   { name: 'core', files: ['core/'], imports: ['errors'], packages: ['node:buffer', 'node:crypto', 'node:util'] },
   { name: 'verifier port', files: ['verify/verifier.ts'], imports: base },
   {
