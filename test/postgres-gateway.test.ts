@@ -49,6 +49,39 @@ describe('a gateway on PostgreSQL', () => {
     assert.match(text, /"duplicates":\{"count":1/);
   });
 
+  testNeeding([postgres], 'gives a duplicate the answer that another gateway is still making', async () => {
+    const sync = defineConfig({
+      store: `${here().server.url}?schema=answers`,
+      sources: {
+        shop: { ...config('').sources.shop, mode: 'sync', responder: 'till', deadline: '60s', answer: { status: 202 } },
+      },
+    });
+    const called = Promise.withResolvers<void>();
+    const gate = Promise.withResolvers<string>();
+    await using one = createGateway(sync);
+    one.handle('till', { from: 'shop' }, () => (called.resolve(), gate.promise));
+    await one.start();
+    const send = async (gateway: typeof one): Promise<string> => {
+      const request = new Request('http://test/in/shop', signed({ id: 'o1', type: 'order.paid' }));
+      const answer = await gateway.fetch(request);
+      return `${answer.status} ${await answer.text()}`;
+    };
+    const first = send(one);
+    await called.promise;
+
+    await using other = createGateway(sync);
+    other.handle('till', { from: 'shop' }, () => assert.fail('it is at work elsewhere'));
+    await other.start();
+    const again = send(other);
+    let answered = false;
+    void again.then(() => (answered = true));
+    // It has asked the store by the time that an event sent after it is told of.
+    await other.emit('later', {});
+    assert.equal(answered, false);
+    gate.resolve('paid');
+    assert.deepEqual(await Promise.all([first, again]), ['200 paid', '200 paid']);
+  });
+
   testNeeding([postgres], 'shows no password', () => {
     const gateway = createGateway(config('postgres://ada:s3cret@db.example/webhooks'));
     assert.equal(gateway.settings['store'], 'postgres://ada:[set]@db.example/webhooks');
