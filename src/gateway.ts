@@ -21,6 +21,7 @@ import { systemClock } from './gateway/clock.ts';
 import type { BatchOptions, HandlerOptions, Registration } from './gateway/destinations.ts';
 import type { EndpointOptions, EndpointRegistration } from './gateway/endpoints.ts';
 import { Engine, type Gate } from './gateway/engine.ts';
+import { exitFatal } from './gateway/fatal.ts';
 import { type Listeners, listen } from './gateway/listeners.ts';
 import { type Observing, observe } from './gateway/observing.ts';
 import { limitsOf, rejectionLog } from './gateway/parts.ts';
@@ -62,13 +63,6 @@ export interface StopOptions {
   readonly graceMs?: number;
 }
 
-/**
- * EX_SOFTWARE of sysexits: a supervisor starts the process again. A failed fsync is never retried: what was
- * acknowledged is in the file, and the restart recovers it.
- */
-const FATAL_EXIT = 70;
-/** For the answers of the batch that failed to go out: a 503 tells its senders to come again, a reset tells nothing. */
-const FATAL_LINGER_MS = 100;
 const ALIVE_MS = 3_600_000;
 
 /**
@@ -86,7 +80,8 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
   readonly #acceptor: Acceptor;
   #engine: Engine | null = null;
   #starting: Promise<void> | null = null;
-  #stopping = false;
+  /** `leaving`: it takes webhooks, and says that it will not for long. */
+  #ending: 'leaving' | 'stopping' | null = null;
   #sealed = false;
   #listeners: Listeners | null = null;
   /** Keeps the process alive while the gateway runs: no timer of its own does. */
@@ -213,6 +208,7 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
         observing: this.#observing,
         acceptor: this.#acceptor,
         gate: () => this.#gate(),
+        leaving: () => this.#ending === 'leaving',
         onFatal: this.#options.onFatal ?? exitFatal,
       },
       store,
@@ -239,16 +235,19 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
    */
   async stop(options: StopOptions = {}): Promise<void> {
     const engine = this.#engine;
-    if (engine === null || this.#stopping) return;
-    this.#stopping = true;
+    if (engine === null || this.#ending !== null) return;
+    const { drainDelayMs: delayMs } = this.#config.settings;
     const graceMs = options.graceMs ?? this.#config.settings.graceMs;
+    this.#ending = delayMs > 0 ? 'leaving' : 'stopping';
+    if (delayMs > 0) await this.#listeners?.leave({ delayMs, graceMs, clock: this.#clock });
+    this.#ending = 'stopping';
     await this.#listeners?.close(graceMs);
     this.#listeners = null;
     await engine.stop(graceMs, options.drain === true);
     this.#rest();
     this.#engine = null;
     this.#starting = null;
-    this.#stopping = false;
+    this.#ending = null;
   }
 
   /** Lets the process end. */
@@ -355,7 +354,7 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
   }
 
   #gate(): Gate {
-    if (this.#stopping || this.#engine === null) return 'stopping';
+    if (this.#ending === 'stopping' || this.#engine === null) return 'stopping';
     if (this.#engine.damaged) return 'store_unavailable';
     if (this.#engine.diskLow) return 'disk_reserve';
     return this.#engine.dispatcher.committer.state === 'open' ? 'open' : 'store_unavailable';
@@ -391,8 +390,4 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
     }
     await loaded.default(this);
   }
-}
-
-function exitFatal(): void {
-  setTimeout(() => process.exit(FATAL_EXIT), FATAL_LINGER_MS);
 }

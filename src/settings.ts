@@ -208,6 +208,14 @@ export const settings = {
     min: 0,
     about: 'Time a graceful stop gives running attempts.',
   },
+  drainDelayMs: {
+    env: 'HOLDFAST_DRAIN_DELAY',
+    type: 'duration',
+    default: '0s',
+    min: 0,
+    about:
+      'How long a graceful stop still takes webhooks after /ready has begun to say no, so that load balancers have time to look elsewhere.',
+  },
   retainBodiesMs: {
     env: 'HOLDFAST_RETAIN_BODIES',
     type: 'duration',

@@ -35,6 +35,8 @@ export interface AdminParts {
   readonly metrics: Metrics;
   readonly hub: StreamHub;
   readonly gate: () => 'open' | 'stopping' | 'disk_reserve' | 'store_unavailable';
+  /** Whether it takes new events for a moment only: to be called ready no more. */
+  readonly leaving: () => boolean;
   readonly emit: AdminPort['emit'];
   readonly eventTypes: AdminPort['eventTypes'];
   readonly tokens: Tokens;
@@ -56,7 +58,7 @@ export function adminPort(parts: AdminParts): AdminPort {
     queue: () => parts.broker?.state ?? null,
     processes: parts.processes,
     ready: () => {
-      const gate = parts.gate();
+      const gate = parts.leaving() ? 'stopping' : parts.gate();
       return { ready: gate === 'open', reason: gate === 'open' ? null : gate };
     },
     counts: () => countsOf(parts),

@@ -63,6 +63,8 @@ export interface EngineParts {
   readonly observing: Observing;
   readonly acceptor: Acceptor;
   readonly gate: () => Gate;
+  /** Whether it takes new events for a moment only: to be called ready no more. */
+  readonly leaving: () => boolean;
   /** The store is lost: the process must end. */
   readonly onFatal: () => void;
 }
@@ -266,7 +268,7 @@ export class Engine {
   }
 
   #makePort(): AdminPort {
-    const { config, observing, acceptor, gate } = this.#parts;
+    const { config, observing, acceptor, gate, leaving } = this.#parts;
     return adminPort({
       store: this.#store,
       report: this.report,
@@ -281,6 +283,7 @@ export class Engine {
       endpoints: this.#sending.port(),
       ...observing,
       gate,
+      leaving,
       emit: (requests) => this.emitting.requested(requests),
       eventTypes: () => config.emits?.list() ?? null,
       tokens: this.#tokens,

@@ -2,6 +2,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import type { AdminApi } from '../api/admin.ts';
 import { adminListener, isLoopback, nodeHandler } from '../api/listener.ts';
+import type { Clock } from '../core/clock.ts';
 import type { Settings } from '../settings.ts';
 import { runtimeFile } from '../core/files.ts';
 import type { Acceptor } from '../ingest/accept.ts';
@@ -18,8 +19,20 @@ export interface Listeners {
   readonly ingest: Address;
   /** The same as `ingest` when both share a port. */
   readonly admin: Address;
+  /**
+   * Takes webhooks for as long as load balancers need to see that it is not ready, each answer ending its connection, and
+   * then closes. Where no webhooks come: at once.
+   */
+  leave(how: Leaving): Promise<void>;
   /** Takes no new connections, answers what was read; what has not arrived whole within the grace is cut off. Safe twice. */
   close(graceMs: number): Promise<void>;
+}
+
+interface Leaving {
+  readonly delayMs: number;
+  /** As of `close`. */
+  readonly graceMs: number;
+  readonly clock: Clock;
 }
 
 export interface ListenParts {
@@ -49,16 +62,22 @@ export async function listen(parts: ListenParts): Promise<Listeners> {
     const ingestAddress = { host: bound.address, port: bound.port };
     const adminAddress = own === null ? ingestAddress : await own.start();
     const file = await writeRuntime(parts, { ingest: ingestAddress, admin: adminAddress });
+    const close = async (graceMs: number): Promise<void> => {
+      if (file !== null) await rm(file, { force: true });
+      const cut = setTimeout(() => void ingest.close(), graceMs);
+      await ingest.stop();
+      clearTimeout(cut);
+      await own?.stop();
+    };
     return {
       ingest: ingestAddress,
       admin: adminAddress,
-      close: async (graceMs) => {
-        if (file !== null) await rm(file, { force: true });
-        const cut = setTimeout(() => void ingest.close(), graceMs);
-        await ingest.stop();
-        clearTimeout(cut);
-        await own?.stop();
+      leave: async ({ delayMs, graceMs, clock }) => {
+        ingest.leave();
+        await new Promise<void>((resolve) => void clock.schedule(delayMs, resolve));
+        await close(graceMs);
       },
+      close,
     };
   } catch (error) {
     await ingest.stop();
@@ -71,7 +90,7 @@ export async function listen(parts: ListenParts): Promise<Listeners> {
 async function listenAdmin({ settings, admin, token }: ListenParts): Promise<Listeners> {
   const own = adminListener(admin, { host: settings.adminHost, port: settings.adminPort ?? 0, token });
   const bound = await own.start();
-  return { ingest: bound, admin: bound, close: () => own.stop() };
+  return { ingest: bound, admin: bound, leave: () => Promise.resolve(), close: () => own.stop() };
 }
 
 /** What is no source's path goes to the admin API. */

@@ -30,7 +30,13 @@ export interface Listener {
   /** @throws HoldfastError address_in_use */
   listen(port: number, host: string): Promise<AddressInfo>;
   /**
-   * Takes no new connections, and answers what is under way; what comes on kept ones is answered 503. Each connection
+   * From now on each answer ends its connection, so that who keeps one makes the next elsewhere; everything is taken as
+   * before. Safe twice.
+   */
+  leave(): void;
+  /**
+   * Takes no new connections, and answers what is under way; what comes on kept ones is answered 503, or after `leave`
+   * still taken, since no more than one request a connection can come. Each connection
    * ends with its last answer, idle ones a moment later. Resolves when all have ended.
    */
   stop(): Promise<void>;
@@ -52,6 +58,7 @@ class HttpListener implements Listener {
   readonly #fallback: Fallback | null;
   readonly #connections: Connections;
   #closed: Promise<void> | null = null;
+  #left = false;
 
   constructor(acceptor: Acceptor, fallback: Fallback | null) {
     this.#shared = { acceptor, closing: false };
@@ -84,6 +91,11 @@ class HttpListener implements Listener {
       if (address !== null) resolve(address);
     });
     return promise;
+  }
+
+  leave(): void {
+    this.#left = true;
+    this.#shared.closing = true;
   }
 
   stop(): Promise<void> {
@@ -151,7 +163,7 @@ class HttpListener implements Listener {
   /** Why a request is answered before its body is read; `null`: it is read. */
   #refusal(intake: Intake, exchange: Exchange, problem: HeadProblem | null): Reply | null {
     const { closing, acceptor } = this.#shared;
-    if (closing) return acceptor.turnAway(intake, 'stopping');
+    if (closing && !this.#left) return acceptor.turnAway(intake, 'stopping');
     if (!exchange.enter()) return acceptor.turnAway(intake, 'address_overloaded');
     return acceptor.admit(intake, exchange.method, problem);
   }
