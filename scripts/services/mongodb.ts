@@ -1,7 +1,7 @@
 /**
  * MongoDB: `mongod` where it is on the PATH, otherwise FerretDB 1 on SQLite files, built from source with Go by
  * scripts/install-tools.sh. The stand-in speaks the same protocol and keeps unique ids; it has no transactions, takes
- * every write concern for granted and reads whole collections, so it proves what is right and not what is fast.
+ * every write concern for granted and decodes most of what it sorts or counts, so it proves what is right and not what is fast.
  */
 import { existsSync, mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -11,7 +11,7 @@ import { onPath, type ServiceKind } from './kind.ts';
 import { freePort, Service, started } from './service.ts';
 
 /** As in scripts/install-tools.sh. */
-const FERRETDB = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'holdfast', 'ferretdb-1.24.0');
+const FERRETDB = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'holdfast', 'ferretdb-1.24.0-1');
 
 export const mongodb: ServiceKind = {
   name: 'mongodb',
