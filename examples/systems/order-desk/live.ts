@@ -5,16 +5,12 @@ import type { OrderTable } from './table.ts';
 
 /** Most orders that a page is given at once; older ones it does without. */
 const ORDERS_MAX = 200;
-/** A browser that has so much yet to read is let go: it comes back and asks for what it missed. */
+/** A browser that has so much yet to read, or is gone, is let go: it comes back and asks for what it missed. */
 const BUFFERED_BYTES_MAX = 1_048_576;
-const HEARTBEAT_MS = 30_000;
 
 export class Live {
   readonly #server = new WebSocketServer({ noServer: true, maxPayload: 1024 });
   readonly #table: OrderTable;
-  readonly #heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS).unref();
-  /** Those that answered the last ping. */
-  readonly #alive = new WeakSet<WebSocket>();
   /** The newest order that browsers were told of. */
   #told: number;
   #looking = false;
@@ -27,9 +23,12 @@ export class Live {
   /** Takes the upgrades of one path, where `allowed`. */
   attach(server: Server, path: string, allowed: (request: IncomingMessage) => boolean): void {
     server.on('upgrade', (request, socket, head) => {
-      const { pathname, searchParams } = new URL(request.url ?? '/', 'http://desk');
-      if (pathname !== path || !allowed(request)) socket.end('HTTP/1.1 403 Forbidden\r\n\r\n');
-      else this.#server.handleUpgrade(request, socket, head, (open) => this.#opened(open, searchParams.get('after')));
+      socket.on('error', () => socket.destroy());
+      // Not `new URL`, which throws at what anybody may send.
+      const [asked = '', query = ''] = (request.url ?? '').split('?', 2);
+      const after = new URLSearchParams(query).get('after');
+      if (asked !== path || !allowed(request)) socket.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n');
+      else this.#server.handleUpgrade(request, socket, head, (opened) => this.#opened(opened, after));
     });
   }
 
@@ -37,8 +36,6 @@ export class Live {
   /** What came after what the browser has. Told from now on, too: it may get an order twice, and knows it by its id. */
   #opened(socket: WebSocket, after: string | null): void {
     socket.on('error', () => socket.terminate());
-    socket.on('pong', () => this.#alive.add(socket));
-    this.#alive.add(socket);
     const from = Math.max(Number(after) || 0, this.#table.newest - ORDERS_MAX);
     send(socket, JSON.stringify(this.#table.after(from, ORDERS_MAX)));
   }
@@ -59,16 +56,7 @@ export class Live {
   }
   // #endregion
 
-  /** A browser that has gone without a word would keep its connection open for hours. */
-  #beat(): void {
-    for (const socket of this.#server.clients) {
-      if (this.#alive.delete(socket)) socket.ping();
-      else socket.terminate();
-    }
-  }
-
   close(): void {
-    clearInterval(this.#heartbeat);
     for (const socket of this.#server.clients) socket.close(1001, 'The desk is closing.');
   }
 }

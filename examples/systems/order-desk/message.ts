@@ -1,4 +1,5 @@
 /** What an order bot posts, and the orders in it. Bots write the same facts in two ways; both are read. */
+import { Reject } from 'holdfast';
 import { z } from 'zod';
 
 const text = z.string().max(6000);
@@ -28,18 +29,19 @@ export type Order = z.infer<typeof order>;
 type Fact = keyof Order | 'reason';
 
 /** The labels that bots use, in lower case without punctuation. */
-const LABELS = new Map<string, Fact>([
-  ...['order number', 'order id', 'order'].map((label) => [label, 'number'] as const),
-  ...['product', 'item'].map((label) => [label, 'product'] as const),
-  ...['price', 'total'].map((label) => [label, 'price'] as const),
-  ...['site', 'store'].map((label) => [label, 'store'] as const),
-  ['email', 'email'],
-  ['reason', 'reason'],
-]);
+const LABELS: Readonly<Record<Fact, RegExp>> = {
+  number: /^order( number| id)?$/,
+  product: /^(product|item)$/,
+  price: /^(price|total)$/,
+  email: /^email$/,
+  store: /^(site|store)$/,
+  reason: /^reason$/,
+};
+const FACTS = Object.keys(LABELS) as Fact[];
 
 /**
  * The orders in a message; none where it tells of something else, such as a declined payment.
- * @throws Error saying what is missing of an order
+ * @throws Reject saying what is missing of an order: no other attempt would find it
  */
 export function ordersOf({ embeds }: Message): readonly Order[] {
   return (embeds ?? []).flatMap((one) => {
@@ -48,7 +50,7 @@ export function ordersOf({ embeds }: Message): readonly Order[] {
     const author = plain(one.author?.name ?? '');
     const read = order.safeParse({ number, product, price, email: email ?? null, store: store ?? author ?? null });
     if (read.success) return [read.data];
-    throw new Error(
+    throw new Reject(
       `Order ${number ?? `of ${product}`} ${read.error.issues.map((issue) => issue.message).join(', ')}.`,
     );
   });
@@ -71,12 +73,11 @@ function factsOf({ description, fields }: z.infer<typeof embed>): Partial<Record
 }
 
 function factOf(label: string): Fact | undefined {
-  return LABELS.get(
-    label
-      .toLowerCase()
-      .replaceAll(/[^a-z ]/g, '')
-      .trim(),
-  );
+  const name = label
+    .toLowerCase()
+    .replaceAll(/[^a-z ]/g, '')
+    .trim();
+  return FACTS.find((fact) => LABELS[fact].test(name));
 }
 
 /** Text without Discord's marks: **bold**, ||spoiler||, [link](…); `undefined` where nothing is left, or `N/A`. */

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -30,6 +30,7 @@ import {
 const WEBHOOKS = '/api/v2/webhooks';
 const TOKEN = 'token-of-the-bot/1';
 const PASSWORD = 'pass:word';
+const AUTHORIZED = { authorization: `Basic ${Buffer.from(`anybody:${PASSWORD}`).toString('base64')}` };
 
 interface Told {
   readonly id: number;
@@ -81,8 +82,7 @@ class RunningDesk implements Desk {
   }
 
   async ask<Answer = Record<string, unknown>>(path: string, init: RequestInit = {}): Promise<Answer> {
-    const authorization = `Basic ${Buffer.from(`anybody:${PASSWORD}`).toString('base64')}`;
-    const answer = await fetch(`${this.origin}${path}`, { ...init, headers: { authorization } });
+    const answer = await fetch(`${this.origin}${path}`, { ...init, headers: AUTHORIZED });
     assert.ok(answer.ok, `${path}: ${answer.status} ${await answer.clone().text()}`);
     return (await answer.json()) as Answer;
   }
@@ -121,8 +121,7 @@ class Browser {
   readonly #socket: WebSocket;
 
   constructor(url: string) {
-    const authorization = `Basic ${Buffer.from(`anybody:${PASSWORD}`).toString('base64')}`;
-    this.#socket = new WebSocket(url, { headers: { authorization } });
+    this.#socket = new WebSocket(url, { headers: AUTHORIZED });
     this.#socket.on('message', (data: Buffer) => this.orders.push(...(JSON.parse(data.toString()) as Told[])));
   }
 
@@ -142,6 +141,17 @@ class Browser {
 
 async function eventually(look: () => Promise<boolean>): Promise<void> {
   while (!(await look())) await wait(20);
+}
+
+/** Asks for an upgrade without a password, and resolves when the connection has ended. */
+async function upgraded(origin: string, target: string, reset: boolean): Promise<void> {
+  const { hostname, port } = new URL(origin);
+  const socket = connect(Number(port), hostname).on('error', () => undefined);
+  const head = ['Host: desk', 'Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13'];
+  socket.write(`GET ${target} HTTP/1.1\r\n${head.join('\r\n')}\r\nSec-WebSocket-Key: ${'A'.repeat(22)}==\r\n\r\n`);
+  if (reset) socket.resetAndDestroy();
+  else socket.resume();
+  await once(socket, 'close');
 }
 
 /** A message about one order, as text of label and value lines. */
@@ -261,16 +271,34 @@ describe('order desk', () => {
     for (const why of Object.values(bad)) assert.ok(notes.includes(why), `${why}\n${notes}`);
   });
 
+  test('stands whatever is sent to it', async () => {
+    const nested = `{"embeds":${'['.repeat(100_000)}${']'.repeat(100_000)}}`;
+    assert.equal((await desk.post(nested)).status, 204);
+    assert.equal((await desk.post(described('odd-1', { Product: '<img src=x onerror=alert(1)>' }))).status, 204);
+    assert.equal((await desk.post(described('odd-2', { Product: 'a\\u0000b \ud800 c' }))).status, 204);
+    assert.equal((await desk.post(`{"content":"${'x'.repeat(7000)}"}`)).status, 204);
+    assert.equal((await fetch(`${desk.origin}${WEBHOOKS}/logs?limit=many`, { headers: AUTHORIZED })).status, 400);
+    // Upgrades that nobody asked for, some of them cut off at once.
+    for (const target of ['//', '/%', 'http://', `${WEBHOOKS}/live?after=%`, WEBHOOKS, `${WEBHOOKS}/orders`]) {
+      for (const reset of [false, true]) await upgraded(desk.origin, target, reset);
+    }
+    const browser = desk.watch();
+    const { product } = await browser.told('odd-1');
+    assert.equal(product, '<img src=x onerror=alert(1)>'); // as text: the page makes no markup of it
+    await browser.told('odd-2');
+    browser.close();
+    await eventually(async () => (await desk.stats())['queue_size'] === 0);
+  });
+
   test('shows orders only to whoever has the password, and to no page of another site', async () => {
     const { origin } = desk;
     for (const path of ['/', `${WEBHOOKS}/queue/stats`, `${WEBHOOKS}/logs`, '/nothing']) {
       assert.equal((await fetch(`${origin}${path}`)).status, 401, path);
     }
-    const authorization = `Basic ${Buffer.from(`anybody:${PASSWORD}`).toString('base64')}`;
-    const foreign = { authorization, origin: 'https://elsewhere.example' };
+    const foreign = { ...AUTHORIZED, origin: 'https://elsewhere.example' };
     const retry = await fetch(`${origin}${WEBHOOKS}/queue/retry-failed`, { method: 'POST', headers: foreign });
     assert.equal(retry.status, 401);
-    const page = await fetch(`${origin}/`, { headers: { authorization } });
+    const page = await fetch(`${origin}/`, { headers: AUTHORIZED });
     const [cookie = ''] = (page.headers.get('set-cookie') ?? '').split(';');
     const [, nonce = ''] = /script-src 'nonce-([^']+)'/.exec(page.headers.get('content-security-policy') ?? '') ?? [];
     const html = await page.text();

@@ -2,29 +2,26 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-export interface Settings {
-  readonly host: string;
-  readonly port: number;
-  /** The desk's own table; Holdfast has a file of its own beside it. */
-  readonly ordersFile: string;
-  readonly storeFile: string;
-  /** Opens the page and the queue's routes, for any user name. */
-  readonly password: string;
-  /** Before the second attempt; the third and the fourth wait twice and four times as long. */
-  readonly retryBase: string;
-}
+export type Settings = ReturnType<typeof readSettings>;
 
 /** @throws Error when there is no password: orders have customers' addresses in them */
-export function readSettings(environment: Readonly<Record<string, string | undefined>>): Settings {
-  const { HOST, PORT, DATA_DIRECTORY = 'data', DESK_PASSWORD, RETRY_BASE } = environment;
-  if (DESK_PASSWORD === undefined || DESK_PASSWORD === '') throw new Error('DESK_PASSWORD is not set.');
+export function readSettings({
+  HOST,
+  PORT,
+  DATA_DIRECTORY = 'data',
+  DESK_PASSWORD = '',
+  RETRY_BASE,
+}: NodeJS.ProcessEnv) {
+  if (DESK_PASSWORD === '') throw new Error('DESK_PASSWORD is not set.');
   mkdirSync(DATA_DIRECTORY, { recursive: true, mode: 0o700 });
   return {
     host: HOST ?? '127.0.0.1',
     port: Number(PORT ?? 8001),
+    /** The desk's own table; Holdfast has a file of its own beside it. */
     ordersFile: join(DATA_DIRECTORY, 'orders.db'),
     storeFile: join(DATA_DIRECTORY, 'holdfast.db'),
     password: DESK_PASSWORD,
+    /** Before the second attempt; the third and the fourth wait up to twice and four times as long. */
     retryBase: RETRY_BASE ?? '1s',
   };
 }

@@ -1,6 +1,6 @@
 /** Orders into the table. It runs in threads: while SQLite waits for the disk, webhooks are taken all the same. */
 import { type Batch, type BatchHandler, type HandlerEvent, Reject, Skip, Unavailable } from 'holdfast';
-import { type Message, type Order, ordersOf } from './message.ts';
+import { type Message, ordersOf } from './message.ts';
 import { readSettings } from './settings.ts';
 import { OrderTable } from './table.ts';
 
@@ -17,25 +17,15 @@ const write: BatchHandler<Message> = (batch) => {
 
 function add(batch: Batch<Message>, event: HandlerEvent<Message>): void {
   try {
-    table.add(event, read(event));
+    if (event.unfit !== null) throw new Reject(event.unfit);
+    const orders = ordersOf(event.body);
+    if (orders.length === 0) throw new Skip('There is no order in it.');
+    table.add(event, orders);
   } catch (error) {
     batch.fail(event, error); // this one; the others of the batch go on
   }
 }
 // #endregion
-
-/** @throws Reject for what will never be an order, Skip where there is none in it */
-function read({ unfit, body }: HandlerEvent<Message>): readonly Order[] {
-  if (unfit !== null) throw new Reject(unfit);
-  let orders: readonly Order[];
-  try {
-    orders = ordersOf(body);
-  } catch (error) {
-    throw new Reject((error as Error).message);
-  }
-  if (orders.length === 0) throw new Skip('There is no order in it.');
-  return orders;
-}
 
 /** SQLITE_BUSY (https://www.sqlite.org/rescode.html): somebody else has been writing for too long. */
 function isBusy(error: unknown): boolean {
