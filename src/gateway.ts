@@ -4,7 +4,6 @@
 import { randomFillSync } from 'node:crypto';
 import type { RequestListener } from 'node:http';
 import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import type { AdminApi } from './api/admin.ts';
 import { nodeHandler } from './api/listener.ts';
 import type { DestinationLive, SourceInfo } from './api/port.ts';
@@ -16,16 +15,19 @@ import type { EmitOptions, TransactionOption } from './deliver/emit.ts';
 import { makeBatch, makeEmitted } from './deliver/emitted.ts';
 import type { EmittedBody, EmittedType } from './deliver/event-types.ts';
 import type { BatchHandler, Handler } from './deliver/handler.ts';
+import type { Dispatcher } from './dispatch/dispatcher.ts';
 import { HoldfastError } from './errors.ts';
 import { systemClock } from './gateway/clock.ts';
 import type { BatchOptions, HandlerOptions, Registration } from './gateway/destinations.ts';
 import type { EndpointOptions, EndpointRegistration } from './gateway/endpoints.ts';
-import { Engine, type Gate } from './gateway/engine.ts';
+import { Engine, type EngineParts, type Gate } from './gateway/engine.ts';
 import { exitFatal } from './gateway/fatal.ts';
 import { type Listeners, listen } from './gateway/listeners.ts';
 import { type Observing, observe } from './gateway/observing.ts';
-import { limitsOf, rejectionLog } from './gateway/parts.ts';
+import { loadHandlers } from './gateway/load-handlers.ts';
+import { ingestPorts, rejectionLog } from './gateway/parts.ts';
 import { Operations, type OperationsOptions } from './gateway/operations.ts';
+import { type Spooling, type Standby, spoolingOf } from './gateway/spooling.ts';
 import { makeStore } from './gateway/stores.ts';
 import { mapRoutes, succession } from './gateway/succession.ts';
 import type { BodyOf, Emission, EmitsOf, Registry, SourceName } from './gateway/types.ts';
@@ -33,7 +35,6 @@ import { Acceptor } from './ingest/accept.ts';
 import { type FastifyPluginLike, fastifyIngest } from './ingest/fastify.ts';
 import { type FetchOptions, fetchIngest } from './ingest/fetch.ts';
 import { ingestMiddleware, type Middleware } from './ingest/middleware.ts';
-import type { IngestPorts } from './ingest/ports.ts';
 import type { RejectionLog } from './ingest/rejections.ts';
 import { ingestRoutes, type Routes, type RoutesOptions } from './ingest/routes.ts';
 import type { Store, StoreReport } from './store/store.ts';
@@ -78,6 +79,7 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
   readonly #observing: Observing;
   readonly #rejections: RejectionLog;
   readonly #acceptor: Acceptor;
+  readonly #spooling: Spooling | null;
   #engine: Engine | null = null;
   #starting: Promise<void> | null = null;
   /** `leaving`: it takes webhooks, and says that it will not for long. */
@@ -100,7 +102,10 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
       clock: this.#clock,
       observer: this.#observing.observer,
     });
-    this.#acceptor = new Acceptor(this.#ingestPorts());
+    this.#spooling = spoolingOf({ ...this.#parts(), acceptor: () => this.#acceptor });
+    const ports = { ...this.#parts(), rejections: this.#rejections, spooling: this.#spooling };
+    const dispatcher = (): Dispatcher => (this.#engine ?? unstarted()).dispatcher;
+    this.#acceptor = new Acceptor(ingestPorts({ ...ports, gate: () => this.#gate(), dispatcher }));
   }
 
   /** Every setting as it is in force; secrets only as set or not. */
@@ -192,27 +197,28 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
   }
 
   async #start(): Promise<void> {
-    await this.#loadHandlers();
+    if (this.#config.handlers !== null) await loadHandlers(resolve(this.#directory, this.#config.handlers), this);
     await this.#observing.trace();
     this.#sealed = true;
     this.#alive ??= setInterval(() => undefined, ALIVE_MS);
-    const parts = { clock: this.#clock, ids: this.#ids };
+    await (this.#spooling?.open(() => this.#open()) ?? this.#open());
+  }
+
+  async #open(): Promise<Engine> {
+    const parts = this.#parts();
     const store = this.#options.store?.(parts) ?? (await makeStore(this.#config.settings, this.#directory, parts));
     this.#engine = await Engine.open(
       {
         ...parts,
-        config: this.#config,
-        directory: this.#directory,
         random: this.#options.random ?? Math.random,
         registrations: this.#registrations,
-        observing: this.#observing,
         acceptor: this.#acceptor,
         gate: () => this.#gate(),
-        leaving: () => this.#ending === 'leaving',
-        onFatal: this.#options.onFatal ?? exitFatal,
+        spooling: this.#spooling,
       },
       store,
     );
+    return this.#engine;
   }
 
   /** Listens for webhooks and, apart or on the same port, for the admin API. Starts first if needed. */
@@ -234,8 +240,7 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
    * rest. Safe twice and unstarted.
    */
   async stop(options: StopOptions = {}): Promise<void> {
-    const engine = this.#engine;
-    if (engine === null || this.#ending !== null) return;
+    if ((this.#engine ?? this.#spooling?.standby ?? null) === null || this.#ending !== null) return;
     const { drainDelayMs: delayMs } = this.#config.settings;
     const graceMs = options.graceMs ?? this.#config.settings.graceMs;
     this.#ending = delayMs > 0 ? 'leaving' : 'stopping';
@@ -243,7 +248,9 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
     this.#ending = 'stopping';
     await this.#listeners?.close(graceMs);
     this.#listeners = null;
-    await engine.stop(graceMs, options.drain === true);
+    await this.#spooling?.rest();
+    await this.#engine?.stop(graceMs, options.drain === true);
+    await this.#spooling?.close();
     this.#rest();
     this.#engine = null;
     this.#starting = null;
@@ -348,46 +355,29 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
     return this.#options.directory ?? process.cwd();
   }
 
-  #running(): Engine {
-    if (this.#engine === null) throw new HoldfastError('not_started');
-    return this.#engine;
-  }
-
-  #gate(): Gate {
-    if (this.#ending === 'stopping' || this.#engine === null) return 'stopping';
-    if (this.#engine.damaged) return 'store_unavailable';
-    if (this.#engine.diskLow) return 'disk_reserve';
-    return this.#engine.dispatcher.committer.state === 'open' ? 'open' : 'store_unavailable';
-  }
-
-  #ingestPorts(): IngestPorts {
-    const { settings, sources } = this.#config;
+  #parts(): Pick<EngineParts, 'config' | 'directory' | 'clock' | 'ids' | 'observing' | 'leaving' | 'onFatal'> {
     return {
-      observer: this.#observing.observer,
-      limits: limitsOf(settings),
-      sources,
-      trustedProxies: settings.trustedProxies,
-      rejections: this.#rejections,
+      config: this.#config,
+      directory: this.#directory,
       clock: this.#clock,
       ids: this.#ids,
-      gate: () => this.#gate(),
-      route: (event) => this.#running().dispatcher.route(event),
-      withdraw: (rows) => this.#running().dispatcher.withdraw(rows),
-      append: (append) => this.#running().dispatcher.append(append),
-      awaitAnswer: (responder, eventId, repeat) => this.#running().dispatcher.awaitAnswer(responder, eventId, repeat),
+      observing: this.#observing,
+      leaving: () => this.#ending === 'leaving',
+      onFatal: this.#options.onFatal ?? exitFatal,
     };
   }
 
-  async #loadHandlers(): Promise<void> {
-    const { handlers } = this.#config;
-    if (handlers === null) return;
-    const path = resolve(this.#directory, handlers);
-    const loaded = (await import(pathToFileURL(path).href)) as { default?: (gateway: Gateway<Given>) => unknown };
-    if (typeof loaded.default !== 'function') {
-      throw new HoldfastError('config_invalid', {
-        detail: `handlers: ${handlers} has no default export that is a function.`,
-      });
-    }
-    await loaded.default(this);
+  #running(): Standby {
+    return this.#engine ?? this.#spooling?.standby ?? unstarted();
   }
+
+  #gate(): Gate {
+    if (this.#ending !== 'stopping' && this.#spooling?.isTaking === true) return this.#spooling.gate;
+    if (this.#ending === 'stopping' || this.#engine === null) return 'stopping';
+    return this.#engine.gate;
+  }
+}
+
+function unstarted(): never {
+  throw new HoldfastError('not_started');
 }

@@ -61,6 +61,20 @@ export const settings = {
     about:
       'Starts on a shared store whose settings may lose an acknowledged event, and says so everywhere; PostgreSQL then commits as its own synchronous_commit says. Else it is refused.',
   },
+  spool: {
+    env: 'HOLDFAST_SPOOL',
+    type: 'text',
+    default: null,
+    about:
+      'Where a gateway on a shared store keeps what it accepts while the store takes no commits: sqlite:PATH, on a disk that outlives the process; unset: it answers 503.',
+  },
+  spoolBytesMax: {
+    env: 'HOLDFAST_SPOOL_BYTES_MAX',
+    type: 'bytes',
+    default: '1GiB',
+    min: 1,
+    about: 'Most bytes in the spool; more is answered 503.',
+  },
   host: {
     env: 'HOLDFAST_HOST',
     type: 'text',

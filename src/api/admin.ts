@@ -23,6 +23,7 @@ import { rejectionRoutes } from './rejections.ts';
 import { replayRoutes } from './replays.ts';
 import type { Access, Route } from './route.ts';
 import { sourceRoutes } from './sources.ts';
+import { spoolRoutes } from './spool.ts';
 import { Stream, streamRoutes } from './stream.ts';
 import { tenantPort } from './tenant.ts';
 import { tokenRoutes } from './tokens.ts';
@@ -54,7 +55,7 @@ export interface AdminApi {
   /** Every route as the router has it; `{param}` is `:param` there. */
   readonly routes: readonly { readonly method: string; readonly path: string }[];
   /** Takes over connections of the live stream, and ends them on `close`. */
-  readonly stream: Stream;
+  readonly stream: Pick<Stream, 'upgrade' | 'close' | 'watching'>;
   document(): OpenApiDocument;
 }
 
@@ -99,6 +100,7 @@ export function allRoutes(document: () => OpenApiDocument): readonly Route[] {
     ...deliveryRoutes,
     ...replayRoutes,
     ...sourceRoutes,
+    ...spoolRoutes,
     ...rejectionRoutes,
     ...endpointRoutes,
     ...streamRoutes,

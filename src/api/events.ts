@@ -1,13 +1,14 @@
 /** Events: search, one with its timeline, its raw bytes, replay, emit, cancel. */
 import { z } from '@hono/zod-openapi';
 import { HoldfastError } from '../errors.ts';
+import { findEvent } from './found.ts';
 import { digestOf, withDedupeKeys } from './idempotency.ts';
 import type { AdminPort, EmitRequest } from './port.ts';
 import { inputError } from './problem.ts';
 import { jsonRoute, rawRoute, type Route, type Tools, type ValueRoute } from './route.ts';
-import { flag, given, idOf, listOf, name, pageOf, pageQuery, text, timeOf, when } from './schema.ts';
+import { flag, given, idOf, isoTime, listOf, name, pageOf, pageQuery, text, time, timeOf, when } from './schema.ts';
 import { deliveryDetailShape, eventDetailShape, eventShape, showEvent, showEventDetail, textOf } from './shapes.ts';
-import { type Attempted, type LiveOf, showAttempted, timelineOf, timelineShape } from './timeline.ts';
+import { type Attempted, type LiveOf, showAttempted, spooledTimeline, timelineOf, timelineShape } from './timeline.ts';
 
 const params = z.object({ id: idOf('evt') });
 
@@ -55,6 +56,11 @@ const one = jsonRoute({
   params,
   answer: z.object({
     event: eventDetailShape,
+    alias: z.object({ id: z.string(), receivedAt: time, correlationId: z.string() }).nullable().openapi({
+      description:
+        'What was asked for, when it is another id: it was acknowledged while the store was away, and repeats this event.',
+    }),
+    spooled: z.boolean().openapi({ description: 'It is in the spool of this gateway, and in no store yet.' }),
     duplicates: z.object({ count: z.number().int() }),
     answer: z
       .object({ status: z.number().int(), bodyText: z.string().nullable() })
@@ -65,17 +71,21 @@ const one = jsonRoute({
   }),
   errors: ['not_found'],
   async handle({ params }, { port }) {
-    const record = await port.history.event(params.id);
-    if (record === null) throw new HoldfastError('not_found');
-    const attempted = await attemptedOf(port, params.id);
+    const { record, alias, isSpooled } = await findEvent(port, params.id);
+    const attempted = isSpooled ? [] : await attemptedOf(port, record.event.id);
     const live: LiveOf = (destination) => port.destination(destination);
     const { answer } = record;
     return {
       event: showEventDetail(record),
+      alias:
+        alias === null
+          ? null
+          : { id: alias.id, receivedAt: isoTime(alias.receivedAt), correlationId: alias.correlationId },
+      spooled: isSpooled,
       duplicates: { count: record.duplicates.count },
       answer: answer === null ? null : { status: answer.status, bodyText: textOf(answer.body) },
       deliveries: attempted.map((delivery) => showAttempted(delivery, live)),
-      timeline: timelineOf(record, attempted, live),
+      timeline: isSpooled ? spooledTimeline(record) : timelineOf(record, attempted, live),
     };
   },
 });
@@ -85,9 +95,8 @@ async function attemptedOf({ history }: Tools['port'], eventId: string): Promise
   return Promise.all(rows.map(async (delivery) => ({ delivery, attempts: await history.attempts(delivery.id) })));
 }
 
-async function bodyOf({ history }: AdminPort, id: string): Promise<Uint8Array> {
-  const record = await history.event(id);
-  if (record === null) throw new HoldfastError('not_found');
+async function bodyOf(port: AdminPort, id: string): Promise<Uint8Array> {
+  const { record } = await findEvent(port, id);
   if (record.event.body === null) throw new HoldfastError('body_purged');
   return record.event.body;
 }

@@ -1,10 +1,12 @@
 /** Alive and ready, for load balancers and people; metrics for Prometheus. */
 import { z } from '@hono/zod-openapi';
+import type { SpoolState } from '../commit/spool/state.ts';
 import { isId } from '../core/id.ts';
 import type { BrokerState } from '../dispatch/broker.ts';
 import type { StoreReport } from '../store/store.ts';
 import { queuesStatus } from './queues.ts';
 import { jsonRoute, rawRoute, type Route, Status } from './route.ts';
+import { showSpool, spoolShape } from './spool.ts';
 import { storeReportShape, weakerOf } from './store-report.ts';
 
 const state = z.enum(['operational', 'degraded', 'unavailable']);
@@ -20,6 +22,7 @@ const healthShape = z.object({
   services: z.object({
     queues: state,
     store: state,
+    spool: state.optional().openapi({ description: 'Of the setting `spool`: degraded while it is not empty.' }),
     broker: state.optional().openapi({ description: 'Of the setting `queue`, where it is set.' }),
   }),
   features: z.record(z.string(), z.union([z.boolean(), z.string()])),
@@ -47,20 +50,37 @@ const health = jsonRoute({
     const report = port.report();
     const broker = port.queue();
     const queues = queuesStatus(port);
-    const status = queues === 'operational' ? 'ok' : queues;
+    const spool = port.spool()?.state() ?? null;
+    const status = queues === 'operational' ? (spool === null || isQuiet(spool) ? 'ok' : 'degraded') : queues;
+    const store = ready && spool?.mode !== 'spooling' ? 'operational' : 'unavailable';
     const destinations = Object.fromEntries(
       // Endpoints of the API, of which there may be thousands, are shown at /api/endpoints.
       port.destinations().flatMap(({ name, state }) => (isId('ep', name) ? [] : [[name, state]])),
     );
     return {
       status,
-      services: { queues, store: ready ? 'operational' : 'unavailable', ...(broker && { broker: broker.state }) },
+      services: {
+        queues,
+        store,
+        ...(spool && { spool: spoolService(spool) }),
+        ...(broker && { broker: broker.state }),
+      },
       features,
       queues: { ready, ...driverOf(report), ...(authorized ? { reason, destinations } : {}) },
       ...(authorized ? { version } : {}),
     };
   },
 });
+
+/** Whether everything that was accepted is in the store. */
+function isQuiet({ mode, aside }: SpoolState): boolean {
+  return mode === 'idle' && aside === 0;
+}
+
+function spoolService(spool: SpoolState): z.output<typeof state> {
+  if (spool.refuses !== null) return 'unavailable';
+  return isQuiet(spool) ? 'operational' : 'degraded';
+}
 
 function driverOf(
   report: StoreReport | null,
@@ -83,13 +103,17 @@ const ready = jsonRoute({
   path: '/ready',
   group: 'health',
   scope: 'read',
-  summary: 'Ready: 200 when the store takes commits, else 503. Without the token it tells states only.',
+  summary: 'Ready: 200 when the store or the spool takes commits, else 503. Without the token it tells states only.',
   access: 'open',
   answer: z.object({
     ready: z.boolean(),
     reason: z.string().nullable().optional().openapi(withToken),
     weakerDurability: weakerShape,
     ...storeReportShape.partial().shape,
+    spool: spoolShape.optional().openapi({
+      description:
+        'Only with the token, and where a spool is set. Unless it is idle, `ackMeaning` is that of the spool.',
+    }),
     queue: queueShape.optional().openapi({
       description: 'Only with the token, and where a queue is set. Without it nothing is lost: work waits.',
     }),
@@ -98,12 +122,20 @@ const ready = jsonRoute({
     const { ready, reason } = port.ready();
     const report = port.report();
     const states = { ready, ...weakerOf(report) };
+    const spool = port.spool()?.state() ?? null;
     return new Status(
       ready ? 200 : 503,
-      authorized ? { ...states, reason, ...report, ...queueOf(port.queue()) } : states,
+      authorized ? { ...states, reason, ...report, ...queueOf(port.queue()), ...spoolOf(spool, reason) } : states,
     );
   },
 });
+
+/** What it is, and while it is not idle what a 2xx means. */
+function spoolOf(state: SpoolState | null, reason: string | null): Partial<Record<string, unknown>> {
+  if (state === null) return {};
+  const spool = showSpool(state);
+  return state.mode === 'idle' ? { spool } : { reason: reason ?? state.mode, ackMeaning: state.ackMeaning, spool };
+}
 
 function queueOf(broker: BrokerState | null): { readonly queue?: z.input<typeof queueShape> } {
   if (broker === null) return {};

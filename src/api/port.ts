@@ -2,7 +2,9 @@
  * What the admin API, and with it the CLI and the dashboard, asks of the gateway. `gateway.ts` implements it.
  */
 import type { Caller, Identified, Scope } from './caller.ts';
+import type { SpoolState } from '../commit/spool/state.ts';
 import type { AuditEntry, AuditMarks } from '../core/audit.ts';
+import type { StoredEvent } from '../core/event.ts';
 import type { EndpointChange, EndpointMade, EndpointView } from '../endpoints/definition.ts';
 import type { EmitOptions } from '../deliver/emit.ts';
 import type { EventTypeInfo } from '../deliver/event-types.ts';
@@ -12,6 +14,7 @@ import type { LiveFigures } from '../observe/stats.ts';
 import type { BrokerState } from '../dispatch/broker.ts';
 import type { Member } from '../dispatch/members.ts';
 import type { ReplayFilter, ReplayPlan, ReplayRequest, ReplayStatus } from '../dispatch/replay.ts';
+import type { AsideRow } from '../store/spool.ts';
 import type { HistoryStore, Listed, Page, StoreCounts, StoreReport } from '../store/store.ts';
 
 export type { ReplayFilter, ReplayPlan, ReplayRequest, ReplayStatus };
@@ -132,6 +135,15 @@ export interface EmitAnswer {
   readonly differs: boolean;
 }
 
+/** What a gateway keeps while its store takes no commits. */
+export interface SpoolPort {
+  state(): SpoolState;
+  /** An event that is in no store yet. */
+  find(eventId: string): Promise<StoredEvent | null>;
+  /** The oldest that the store refused. */
+  aside(): Promise<readonly AsideRow[]>;
+}
+
 export interface AdminPort {
   readonly endpoints: EndpointsPort;
   readonly history: HistoryStore;
@@ -146,7 +158,9 @@ export interface AdminPort {
   queue(): BrokerState | null;
   /** The processes that have the store open, the oldest first; with an embedded store this one. */
   processes(): readonly Member[];
-  /** Whether the store takes commits now; else why not. */
+  /** The spool; `null`: none is set. */
+  spool(): SpoolPort | null;
+  /** Whether events are taken now; else why not. */
   ready(): { readonly ready: boolean; readonly reason: string | null };
   counts(): Promise<StoreCounts>;
   sources(): readonly SourceInfo[];

@@ -43,6 +43,7 @@ const table: Readonly<Record<string, readonly (Exclude<Scope, 'admin'> | 'tenant
   'GET /api/replays/:id': ['read'],
   'DELETE /api/replays/:id': [],
   'GET /api/sources': ['read'],
+  'GET /api/spool': ['read'],
   'GET /api/rejections': ['read'],
   'GET /api/rejections/:id': ['read'],
   'POST /api/rejections/verify-again': [],

@@ -30,6 +30,7 @@ export function tenantPort(port: AdminPort, tenant: string): AdminPort {
     },
     report: () => port.report(),
     queue: () => null,
+    spool: () => null,
     ready: () => port.ready(),
     // For what comes next of a delivery; who paused a destination is not a tenant's to know.
     destinations: () => port.destinations().map(forTenant),

@@ -65,16 +65,26 @@ export function timelineOf(
   return entries.toSorted((a, b) => (order(a) === order(b) ? 0 : order(a) - order(b))).map(showEntry);
 }
 
+/** Of an event that is in no store yet. */
+export function spooledTimeline({ event }: EventRecord): z.output<typeof timelineShape>[] {
+  const text = 'in the spool of this gateway: gets into the store, and to its destinations, when the store is back';
+  return [acceptedEntry(event), { at: null, kind: 'next', text } as const].map(showEntry);
+}
+
+function acceptedEntry(event: EventRecord['event']): Entry {
+  const text = `${event.method} ${event.path} accepted from ${event.source}`;
+  return { at: event.receivedAt, kind: 'accepted', text };
+}
+
 function showEntry({ at, kind, text, delivery }: Entry): z.output<typeof timelineShape> {
   const of = { destination: delivery?.destination ?? null, deliveryId: delivery?.id ?? null };
   return { at: isoTimeOrNull(at), kind, text, ...of };
 }
 
 function eventEntries({ event, owed, duplicates }: EventRecord): Entry[] {
-  const at = event.receivedAt;
   return [
-    { at, kind: 'accepted', text: `${event.method} ${event.path} accepted from ${event.source}` },
-    { at, kind: 'routed', text: routingText(owed, event) },
+    acceptedEntry(event),
+    { at: event.receivedAt, kind: 'routed', text: routingText(owed, event) },
     ...duplicates.newest.map(({ receivedAt, differs }): Entry => ({
       at: receivedAt,
       kind: 'duplicate',

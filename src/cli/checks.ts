@@ -13,9 +13,10 @@ import { failed, type Finding } from './finding.ts';
 import { findAddress, runningGateway, type Setup } from './locate.ts';
 import { setupEnvironment } from './playground.ts';
 import { checkQueue } from './queue-check.ts';
+import { checkSpool } from './spool-check.ts';
 import { checkStore } from './store-checks.ts';
 
-type Check = (setup: Setup, surroundings: Surroundings) => Promise<readonly Finding[]> | readonly Finding[];
+export type Check = (setup: Setup, surroundings: Surroundings) => Promise<readonly Finding[]> | readonly Finding[];
 
 const SQLITE_MIN = [3, 51, 3] as const;
 
@@ -154,6 +155,7 @@ const checks: readonly Check[] = [
   checkHandlers,
   checkStore,
   checkQueue,
+  checkSpool,
   checkDisk,
   checkPort,
   checkModes,

@@ -17,6 +17,7 @@ import { resume } from './commands/resume.ts';
 import { salvage } from './commands/salvage.ts';
 import { show } from './commands/show.ts';
 import { simulate } from './commands/simulate.ts';
+import { spool } from './commands/spool.ts';
 import { start } from './commands/start.ts';
 import { status } from './commands/status.ts';
 import { tokens } from './commands/tokens.ts';
@@ -43,5 +44,6 @@ export const commands: readonly Command[] = [
   backup,
   restore,
   salvage,
+  spool,
   doctor,
 ];

@@ -59,6 +59,7 @@ function readingPort(store: Store, report: StoreReport, rejections: RejectionLog
     processes: () => [],
     report: () => report,
     queue: () => null,
+    spool: () => null,
     ready: () => ({ ready: false, reason: 'no gateway runs' }),
     counts: () => store.history.counts(),
     overall: () => stats.overall(),

@@ -31,11 +31,15 @@ export class Intake {
     this.#routing = new Routing(fixed.filter(({ destination }) => destination.name !== FAN_OUT));
   }
 
-  /** The deliveries of an event, due at `at`; each has a place reserved in its lane. @throws HoldfastError backlog_full */
-  deliveries(event: StoredEvent, at: number | null): readonly NewDelivery[] {
+  /**
+   * The deliveries of an event, due at `at`; each has a place reserved in its lane. `accepted`: its sender was answered, so
+   * where a destination would refuse it, it becomes a dead letter there.
+   * @throws HoldfastError backlog_full
+   */
+  deliveries(event: StoredEvent, at: number | null, accepted = false): readonly NewDelivery[] {
     const lanes = this.#lanesFor(event);
     for (const lane of lanes) {
-      if (lane.full && lane.destination.overflow === 'refuse') {
+      if (lane.full && lane.destination.overflow === 'refuse' && !accepted) {
         throw new HoldfastError('backlog_full', { detail: `Destination '${lane.destination.name}'.`, retryAfterS: 10 });
       }
     }

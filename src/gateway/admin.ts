@@ -8,6 +8,7 @@ import type { Holds } from '../dispatch/holds.ts';
 import type { Lane } from '../dispatch/lane.ts';
 import type { Replays } from '../dispatch/replay.ts';
 import { HoldfastError } from '../errors.ts';
+import type { IngestPorts } from '../ingest/ports.ts';
 import type { RejectionLog } from '../ingest/rejections.ts';
 import type { Source } from '../ingest/source.ts';
 import type { Metrics } from '../observe/metrics.ts';
@@ -15,6 +16,7 @@ import type { Stats } from '../observe/stats.ts';
 import type { StreamHub } from '../observe/stream.ts';
 import type { Store, StoreCounts, StoreReport } from '../store/store.ts';
 import type { AuditLog } from './audit.ts';
+import type { Spooling } from './spooling.ts';
 import type { Tokens } from './tokens.ts';
 
 /** The parts the admin side looks at. */
@@ -22,6 +24,7 @@ export interface AdminParts {
   readonly store: Store;
   readonly report: StoreReport;
   readonly broker: Broker | null;
+  readonly spool: Spooling | null;
   readonly dispatcher: Dispatcher;
   readonly holds: Holds;
   readonly replays: Replays;
@@ -34,7 +37,7 @@ export interface AdminParts {
   readonly stats: Stats;
   readonly metrics: Metrics;
   readonly hub: StreamHub;
-  readonly gate: () => 'open' | 'stopping' | 'disk_reserve' | 'store_unavailable';
+  readonly gate: IngestPorts['gate'];
   /** Whether it takes new events for a moment only: to be called ready no more. */
   readonly leaving: () => boolean;
   readonly emit: AdminPort['emit'];
@@ -57,6 +60,7 @@ export function adminPort(parts: AdminParts): AdminPort {
     report: () => parts.report,
     queue: () => parts.broker?.state ?? null,
     processes: parts.processes,
+    spool: () => parts.spool,
     ready: () => {
       const gate = parts.leaving() ? 'stopping' : parts.gate();
       return { ready: gate === 'open', reason: gate === 'open' ? null : gate };
@@ -134,7 +138,7 @@ async function clear(dispatcher: Dispatcher, destination: string): Promise<numbe
   return cleared;
 }
 
-function sourceInfo(source: Source): SourceInfo {
+export function sourceInfo(source: Source): SourceInfo {
   return {
     name: source.name,
     path: source.path,

@@ -4,6 +4,7 @@ import type { EventTypes } from '../deliver/event-types.ts';
 import type { Emitted } from '../deliver/runner.ts';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import { HoldfastError } from '../errors.ts';
+import type { Spooling } from './spooling.ts';
 import type { AppendAnswer, EventAnswer, NewEvent, Store } from '../store/store.ts';
 
 export interface EmittingParts {
@@ -12,6 +13,8 @@ export interface EmittingParts {
   /** The catalogue; `null`: anything may be emitted. */
   readonly types: EventTypes | null;
   readonly diskLow: () => boolean;
+  /** Takes what the store cannot, except in transactions of the application; `null`: nothing does. */
+  readonly spooling: Pick<Spooling, 'emit'> | null;
 }
 
 export class Emitting {
@@ -28,11 +31,10 @@ export class Emitting {
    *   transaction_unsupported
    */
   async emit(emitted: readonly Emitted[], tx?: unknown): Promise<readonly EventAnswer[]> {
-    const { types, dispatcher, diskLow } = this.#parts;
+    const { types, diskLow } = this.#parts;
     await types?.check(emitted);
     if (diskLow()) throw new HoldfastError('disk_reserve', { retryAfterS: 30 });
-    const answer =
-      tx === undefined ? await dispatcher.append({ events: this.#routed(emitted) }) : await this.#appendIn(tx, emitted);
+    const answer = await (tx === undefined ? this.#append(emitted) : this.#appendIn(tx, emitted));
     if (answer.status === 'refused') throw new HoldfastError('invalid_input', { detail: answer.reason });
     return answer.events;
   }
@@ -44,6 +46,12 @@ export class Emitting {
       const duplicate = answer.status === 'duplicate';
       return { eventId: answer.eventId, duplicate, differs: duplicate && answer.differs };
     });
+  }
+
+  #append(emitted: readonly Emitted[]): Promise<AppendAnswer> {
+    const { dispatcher, spooling } = this.#parts;
+    const routed = (): NewEvent[] => this.#routed(emitted);
+    return spooling?.emit(emitted, routed) ?? dispatcher.append({ events: routed() });
   }
 
   async #appendIn(tx: unknown, emitted: readonly Emitted[]): Promise<AppendAnswer> {

@@ -18,6 +18,7 @@ import { Holds } from '../dispatch/holds.ts';
 import { Replays } from '../dispatch/replay.ts';
 import { Retention } from '../dispatch/retention.ts';
 import type { Acceptor } from '../ingest/accept.ts';
+import type { IngestPorts } from '../ingest/ports.ts';
 import { TrustedProxies } from '../ingest/proxies.ts';
 import { verifyAgain } from '../ingest/again.ts';
 import type { Store, StoreCounts, StoreReport } from '../store/store.ts';
@@ -34,14 +35,15 @@ import { alertsOf, retentionOf } from './parts.ts';
 import { peaksOf, savePeaks } from './peaks.ts';
 import { openBroker, roleOf } from './queues.ts';
 import { Processes, tellingBreakers } from './processes.ts';
-import { RELEASE } from './release.ts';
+import { FEATURES, RELEASE } from './release.ts';
 import { respondersOf } from './responders.ts';
 import { Sending } from './sending.ts';
+import type { Spooling } from './spooling.ts';
 import { type AdminToken, adminToken, storeDirectory } from './token.ts';
 import { Tokens } from './tokens.ts';
 
 /** Whether new events are taken now; else why not. */
-export type Gate = 'open' | 'stopping' | 'disk_reserve' | 'store_unavailable';
+export type Gate = ReturnType<IngestPorts['gate']>;
 
 /** What is there before the parts are put together. */
 interface Opened {
@@ -65,6 +67,8 @@ export interface EngineParts {
   readonly gate: () => Gate;
   /** Whether it takes new events for a moment only: to be called ready no more. */
   readonly leaving: () => boolean;
+  /** Takes what the store cannot; `null`: nothing does. */
+  readonly spooling: Spooling | null;
   /** The store is lost: the process must end. */
   readonly onFatal: () => void;
 }
@@ -74,13 +78,6 @@ const IDLE_MS = 5000;
 const LOOK_MS = 250;
 const SEEN_MS = 3_600_000;
 const ALERTS_MS = 15_000;
-
-/** What `/health` says this gateway does. */
-const FEATURES = {
-  queue_based_processing: true,
-  event_driven_architecture: true,
-  scalable_webhook_delivery: true,
-} as const;
 
 export class Engine {
   readonly report: StoreReport;
@@ -141,12 +138,12 @@ export class Engine {
     this.#processes = new Processes({ ...parts, registry: store.registry, dispatcher: () => this.dispatcher });
     this.dispatcher = this.#makeDispatcher();
     const diskLow = (): boolean => this.diskLow;
-    this.emitting = new Emitting({ store, dispatcher: this.dispatcher, types: config.emits, diskLow });
+    this.emitting = new Emitting({ ...parts, store, dispatcher: this.dispatcher, types: config.emits, diskLow });
     const { committer, lanes } = this.dispatcher;
     const shared = { ...store, clock, ids, observer: observing.observer, committer, lanes };
     this.#holds = new Holds(shared);
     this.#replays = new Replays({ ...shared, takers: (event) => this.dispatcher.intake.takers(event) });
-    this.#tokens = new Tokens({ ...shared, adminHashes: token.hashes });
+    this.#tokens = new Tokens({ ...shared, adminHashes: [...token.hashes, ...(parts.spooling?.token.hashes ?? [])] });
     const { auditEntriesMax: entriesMax, retainAuditMs: retainMs } = config.settings;
     this.#audit = new AuditLog({ ...shared, entriesMax, retainMs });
     this.#retention = new Retention({
@@ -196,6 +193,13 @@ export class Engine {
   /** Whether there is less disk than the reserve. */
   get diskLow(): boolean {
     return this.#disk.low;
+  }
+
+  /** Whether it takes new events. */
+  get gate(): Gate {
+    if (this.damaged) return 'store_unavailable';
+    if (this.diskLow) return 'disk_reserve';
+    return this.dispatcher.committer.state === 'open' ? 'open' : 'store_unavailable';
   }
 
   async #begin(): Promise<void> {
@@ -268,11 +272,12 @@ export class Engine {
   }
 
   #makePort(): AdminPort {
-    const { config, observing, acceptor, gate, leaving } = this.#parts;
+    const { config, observing, acceptor, gate, leaving, spooling } = this.#parts;
     return adminPort({
       store: this.#store,
       report: this.report,
       broker: this.#broker,
+      spool: spooling,
       dispatcher: this.dispatcher,
       holds: this.#holds,
       replays: this.#replays,
@@ -342,6 +347,7 @@ export class Engine {
   #committerChanged(state: CommitterState): void {
     if (state === 'closed') return;
     this.#parts.observing.observer.note(state === 'open' ? 'info' : 'error', `the store is ${state}`);
+    this.#parts.spooling?.storeChanged(state === 'open');
     if (state === 'fatal') this.#parts.onFatal();
   }
 }

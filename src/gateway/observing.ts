@@ -36,6 +36,7 @@ export function observe(parts: { settings: Settings; clock: Clock; extra: Partia
     counts: () => port?.counts() ?? Promise.reject(new HoldfastError('not_started')),
     destinations: () => port?.destinations() ?? [],
     store: () => port?.report() ?? null,
+    spool: () => port?.spool()?.state() ?? null,
     now: () => clock.now(),
   });
   let spans: PartialObserver = {};

@@ -2,11 +2,15 @@
 import type { Settings } from '../settings.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Observer } from '../core/observer.ts';
+import type { ResolvedConfig } from '../config.ts';
+import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import type { RetentionOptions } from '../dispatch/retention.ts';
-import type { IngestLimits } from '../ingest/ports.ts';
+import type { IngestLimits, IngestPorts } from '../ingest/ports.ts';
 import { MemoryRejections, type RejectionBounds, type RejectionLog } from '../ingest/rejections.ts';
 import { SqliteRejections } from '../ingest/rejections-sqlite.ts';
 import type { AlertsOptions } from './alerts.ts';
+import type { Observing } from './observing.ts';
+import type { Spooling } from './spooling.ts';
 import { storePath } from './token.ts';
 
 /** What the log tells the time by, and tells of its troubles. */
@@ -26,7 +30,7 @@ export function rejectionLog(settings: Settings, directory: string, told: Reject
     : new SqliteRejections({ path: `${path}.rejections`, observer, ...bounds });
 }
 
-export function limitsOf(settings: Settings): IngestLimits {
+function limitsOf(settings: Settings): IngestLimits {
   const {
     bodyBytesMax,
     headerBytesMax,
@@ -50,6 +54,37 @@ export function limitsOf(settings: Settings): IngestLimits {
     addressUnverifiedBytesMax,
     addressConnectionsMax,
     bodyBytesPerSMin,
+  };
+}
+
+/** What ingest is given of a gateway. */
+interface IngestParts extends Pick<IngestPorts, 'clock' | 'ids' | 'gate' | 'rejections'> {
+  readonly config: ResolvedConfig;
+  readonly observing: Observing;
+  readonly spooling: Spooling | null;
+  /** @throws HoldfastError not_started */
+  readonly dispatcher: () => Dispatcher;
+}
+
+export function ingestPorts({ config, observing, spooling, dispatcher, ...same }: IngestParts): IngestPorts {
+  const { clock, ids, gate, rejections } = same;
+  const { settings, sources } = config;
+  return {
+    clock,
+    ids,
+    gate,
+    rejections,
+    sources,
+    observer: observing.observer,
+    limits: limitsOf(settings),
+    trustedProxies: settings.trustedProxies,
+    // What is spooled is routed when it gets into the store.
+    route: (event) => (spooling?.isTaking === true ? [] : dispatcher().route(event)),
+    withdraw: (rows) => {
+      if (rows.some(({ deliveries }) => deliveries.length > 0)) dispatcher().withdraw(rows);
+    },
+    append: (append) => spooling?.append(append) ?? dispatcher().append(append),
+    awaitAnswer: (responder, eventId, repeat) => dispatcher().awaitAnswer(responder, eventId, repeat),
   };
 }
 

@@ -6,6 +6,7 @@ import type { Clock } from '../core/clock.ts';
 import type { IdMaker } from '../core/id.ts';
 import { HoldfastError } from '../errors.ts';
 import type { SalvageReport, SalvageSink } from '../store/sqlite/salvage.ts';
+import type { SpoolFile } from '../store/spool.ts';
 import type { Store } from '../store/store.ts';
 
 const SYNCHRONOUS = new Map([
@@ -83,6 +84,12 @@ async function makeMongoStore(
   });
   const owner = `${hostname()}:${process.pid}:${ids.make('prc')}`;
   return mongoStore({ url, clock, ids, owner, allowWeakerDurability });
+}
+
+/** The spool at a path; opened by whoever uses it. */
+export async function makeSpool(path: string, clock: Clock): Promise<SpoolFile> {
+  const { sqliteSpool } = await import('../store/sqlite/spool.ts');
+  return sqliteSpool({ path, clock });
 }
 
 /** The embedded store at a path, while nobody can open it. */

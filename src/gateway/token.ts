@@ -73,6 +73,6 @@ async function sharedToken(registry: RegistryStore): Promise<AdminToken> {
   return { token, hashes: theirs.length === own.length ? [own, theirs] : [own], good: 'here' };
 }
 
-function newToken(): string {
+export function newToken(): string {
   return `hf_${randomBytes(TOKEN_BYTES).toString('base64url')}`;
 }

@@ -5,6 +5,7 @@
  */
 import type { StoredEvent } from '../core/event.ts';
 import { type ErrorCode, HoldfastError } from '../errors.ts';
+import type { Spooled } from '../store/spool.ts';
 import type { AppendAnswer, NewEvent, StoredAnswer } from '../store/store.ts';
 import type { HandshakeAnswer, Verdict } from '../verify/verifier.ts';
 import { type IngestRequest, inputsOf, judge, makeEvents, SPLIT_MAX } from './events.ts';
@@ -190,7 +191,7 @@ export class Acceptor {
       if (intake.source.mode === 'sync') return await this.#commitSync(visit, events);
       const rows = this.#rows(intake, events);
       if (rows.length === 0) return this.#answer(visit, []);
-      return this.#answered(visit, await this.ports.append({ events: rows }));
+      return this.#answered(visit, events, await this.ports.append({ events: rows }));
     } catch (error) {
       return this.#failed(visit, 'commit', error);
     }
@@ -211,7 +212,13 @@ export class Acceptor {
     return rows;
   }
 
-  #answered(visit: Visit, answer: AppendAnswer): Reply {
+  #answered(visit: Visit, events: readonly StoredEvent[], answer: AppendAnswer | Spooled): Reply {
+    if (answer.status === 'spooled') {
+      return this.#answer(
+        visit,
+        events.map(({ id }) => id),
+      );
+    }
     if (answer.status === 'committed')
       return this.#answer(
         visit,
@@ -237,19 +244,20 @@ export class Acceptor {
     const rows = this.#rows(visit.intake, events);
     if (rows.length === 0) return this.#answer(visit, []);
     const wait = new SyncWait(this.ports, visit.intake.source, rows);
-    let settled: AppendAnswer;
+    let settled: AppendAnswer | Spooled;
     try {
       settled = await this.ports.append({ events: rows });
     } catch (error) {
       wait.cancel();
       throw error;
     }
-    if (settled.status === 'refused') {
+    // Spooled: delivered when it is in the store, and the default answer now.
+    if (settled.status !== 'committed') {
       wait.cancel();
-      return this.#answered(visit, settled);
+      return this.#answered(visit, events, settled);
     }
     const answer = await wait.answer(settled.events);
-    return (answer === null ? null : storedReply(answer)) ?? this.#answered(visit, settled);
+    return (answer === null ? null : storedReply(answer)) ?? this.#answered(visit, events, settled);
   }
 
   // ------------------------------------------------------------------------------------------------------ refusals

@@ -4,6 +4,7 @@ import type { StoredEvent } from '../core/event.ts';
 import type { IdMaker } from '../core/id.ts';
 import type { Observer } from '../core/observer.ts';
 import type { Append, AppendAnswer, NewDelivery, NewEvent, StoredAnswer } from '../store/store.ts';
+import type { Spooled } from '../store/spool.ts';
 import type { Source } from './source.ts';
 import type { RejectionLog } from './rejections.ts';
 
@@ -31,14 +32,17 @@ export interface IngestPorts {
   /** CIDR ranges whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
   readonly rejections: RejectionLog;
-  /** Whether new events are taken now; else why not (`stopping`, `disk_reserve`, `store_unavailable`). */
+  /** Whether new events are taken now; else why not. */
   readonly gate: () => 'open' | 'stopping' | 'disk_reserve' | 'store_unavailable';
   /** What an event owes, fixed here and now. @throws HoldfastError backlog_full when a destination refuses */
   readonly route: (event: StoredEvent) => readonly NewDelivery[];
   /** Routed events that are not going to be appended after all. */
   readonly withdraw: (rows: readonly NewEvent[]) => void;
-  /** Commits; resolves after the commit. @throws HoldfastError store_unavailable, commit_unknown, stopping */
-  readonly append: (append: Append) => Promise<AppendAnswer>;
+  /**
+   * Commits; resolves after the commit, which is one of the store, or of the spool.
+   * @throws HoldfastError store_unavailable, commit_unknown, stopping, disk_reserve
+   */
+  readonly append: (append: Append) => Promise<AppendAnswer | Spooled>;
   /**
    * Of a `sync` source: the responder's answer to this event, or `null` as soon as it is known that none comes now (the
    * attempt failed or said nothing, the responder is paused or its breaker open). Called before the commit of the event,

@@ -7,6 +7,7 @@ import { type Metric, Registry } from 'prom-client';
 import type { DestinationCounts, StoreCounts, StoreReport } from '../store/store.ts';
 import type { PartialObserver } from './combine.ts';
 import { destinationLabel, isManaged } from './destination-label.ts';
+import { type SpoolFigures, spoolMetricTable, spoolReads } from './spool-metrics.ts';
 import { type Buckets, BucketsByLabel, Tally } from './tally.ts';
 
 /** What a scrape reads besides what was observed. */
@@ -16,6 +17,8 @@ export interface MetricsSources {
   destinations(): readonly Live[];
   /** What the store is; `null`: none is open. */
   store(): Pick<StoreReport, 'driver' | 'weaker'> | null;
+  /** `null`: there is none. */
+  spool?(): SpoolFigures | null;
   /** Milliseconds since 1970. */
   now(): number;
 }
@@ -64,6 +67,7 @@ export const metricTable = {
   webhook_commit_rows: ['histogram', '', 'Rows in a commit.'],
   webhook_commit_duration_seconds: ['histogram', '', 'Duration of a commit.'],
   webhook_commit_failures_total: ['counter', 'failure', 'Commits that failed.'],
+  ...spoolMetricTable,
   webhook_event_loop_delay_seconds: ['gauge', 'quantile', 'How late the event loop was, since the last scrape.'],
   webhook_event_loop_blocked_seconds_total: [
     'counter',
@@ -233,6 +237,10 @@ export class Metrics {
       webhook_commit_rows: buckets('webhook_commit_rows', this.#commitRows),
       webhook_commit_duration_seconds: buckets('webhook_commit_duration_seconds', this.#commitS),
       webhook_commit_failures_total: tally('webhook_commit_failures_total', tallies.commitFailures),
+      ...spoolReads(
+        () => this.#sources.spool?.() ?? null,
+        () => this.#sources.now(),
+      ),
       webhook_event_loop_delay_seconds: () => this.#loopSamples(),
       webhook_event_loop_blocked_seconds_total: tally(
         'webhook_event_loop_blocked_seconds_total',

@@ -35,6 +35,8 @@ interface Rejection {
 /** What `GET /api/events/{id}` answers. */
 interface EventAnswer {
   readonly event: z.output<typeof eventDetailShape>;
+  readonly alias: { readonly id: string; readonly receivedAt: string } | null;
+  readonly spooled: boolean;
   readonly duplicates: { readonly count: number };
   readonly answer: { readonly status: number; readonly bodyText: string | null } | null;
   readonly deliveries: readonly Delivery[];
@@ -90,9 +92,13 @@ async function shown(out: Output, { id, path, client, headers }: Asked): Promise
 
 function showEvent(
   out: Output,
-  { event, duplicates, answer, deliveries, timeline }: EventAnswer,
+  { event, alias, spooled, duplicates, answer, deliveries, timeline }: EventAnswer,
   headers: boolean,
 ): void {
+  if (alias !== null) {
+    const when = exactTime(alias.receivedAt);
+    out.line(`${alias.id} was acknowledged from the spool (${when}) and repeats this event, which was there by then:`);
+  }
   out.line(`${out.paint('bold', event.id)}  ${plain(event.type) || 'no type'} from ${plain(event.source)}`);
   fields(out, {
     received: `${exactTime(event.receivedAt)} (${fromNow(event.receivedAt, Date.now())}), ${event.method} ${event.path}, ${formatBytes(event.bodyBytes)}`,
@@ -103,6 +109,7 @@ function showEvent(
     repeats:
       duplicates.count === 0 ? null : `received again ${duplicates.count === 1 ? 'once' : `${duplicates.count} times`}`,
     'repeat of': event.duplicateOf,
+    spooled: spooled ? 'in the spool of this gateway, and in no store yet' : null,
     'does not fit': event.unfit,
     answered: answer === null ? null : `${answer.status} ${answer.bodyText ?? ''}`,
   });

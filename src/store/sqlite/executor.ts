@@ -1,6 +1,7 @@
 /** Runs scripts on the connection that writes. The same class serves on the event loop and in a thread. */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { sqliteCode } from './failure.ts';
+import { StoreError } from '../store.ts';
+import { sqliteCode, toStoreError } from './failure.ts';
 import type { Row, Script, ScriptFailure, ScriptResult, Step, Unsealed } from './script.ts';
 import { isUnsealed } from './script.ts';
 import { seal } from './sealed.ts';
@@ -24,6 +25,13 @@ export class ScriptError extends Error {
     super(failure.message, { cause });
     this.failure = failure;
   }
+}
+
+/** The error that a failed script means, from its code alone. */
+export function storeErrorOf(error: ScriptError): Error {
+  const { code, message, rolledBack } = error.failure;
+  if (code === null) return error.cause instanceof Error ? error.cause : new StoreError('fatal', message, error);
+  return toStoreError(Object.assign(new Error(message, { cause: error }), { errcode: code }), rolledBack);
 }
 
 export class Executor {

@@ -3,10 +3,9 @@
  * durable. Nothing in memory changes before; a transaction that fails leaves no trace.
  */
 import type { StoredEvent } from '../../core/event.ts';
-import { type StoredAnswer, StoreError } from '../store.ts';
+import type { StoredAnswer } from '../store.ts';
 import { type Counter, counters, type Counts, noCounts } from './destinations.ts';
-import { toStoreError } from './failure.ts';
-import { ScriptError } from './executor.ts';
+import { ScriptError, storeErrorOf } from './executor.ts';
 import { type Page, type PageKey, SUCCEEDED } from './page.ts';
 import type { Param, Row, Script, Step } from './script.ts';
 import type { SealKind } from './sealed.ts';
@@ -284,7 +283,7 @@ export class Txn {
     } catch (error) {
       if (!(error instanceof ScriptError)) throw error;
       this.#begun = !error.failure.rolledBack;
-      throw failed(error);
+      throw storeErrorOf(error);
     }
   }
 
@@ -335,11 +334,4 @@ function sizeOf(params: Step['params']): number {
     if (param instanceof Uint8Array) bytes += param.length;
   }
   return bytes;
-}
-
-/** The error that a failed script means, from its code alone. */
-function failed(error: ScriptError): Error {
-  const { code, message, rolledBack } = error.failure;
-  if (code === null) return error.cause instanceof Error ? error.cause : new StoreError('fatal', message, error);
-  return toStoreError(Object.assign(new Error(message, { cause: error }), { errcode: code }), rolledBack);
 }
