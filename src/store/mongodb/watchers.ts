@@ -60,7 +60,10 @@ export class Watchers {
     if (this.#timer !== null) this.#timer = this.#next();
   }
 
-  /** Kinds of the documents that were written since the last look; at the first, there is nothing to compare with. */
+  /**
+   * Kinds of the documents that were written since the last look. At the first there is nothing to compare with: all,
+   * since whoever watches may have read before somebody wrote.
+   */
   async #changedKinds(): Promise<readonly string[]> {
     const told = this.#told;
     const found = await this.#parts.read(({ documents }) =>
@@ -71,6 +74,7 @@ export class Watchers {
         .toArray(),
     );
     this.#told = Math.max(told ?? 0, found[0]?.rev ?? 0);
-    return told === null ? [] : found.filter(({ by }) => by !== this.#parts.owner).map(({ kind }) => kind);
+    if (told === null) return [...this.#watching.values()];
+    return found.filter(({ by }) => by !== this.#parts.owner).map(({ kind }) => kind);
   }
 }

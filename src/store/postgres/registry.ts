@@ -118,8 +118,10 @@ export class Watchers {
       const sums = new Map(rows.map((row) => [textIn(row, 'kind'), String(row['sum'])]));
       const before = this.#seen;
       this.#seen = sums;
-      if (before === null) return;
-      this.tell(new Set([...sums.keys()].filter((kind) => sums.get(kind) !== before.get(kind))));
+      // At first there is nothing to compare with, and whoever watches may have read before somebody wrote.
+      const watched = [...this.#watchers].map(({ kind }) => kind);
+      const kinds = before === null ? watched : [...sums.keys()].filter((kind) => sums.get(kind) !== before.get(kind));
+      this.tell(new Set(kinds));
     } catch {
       // The store is not there now: the next look finds what this one would have.
     }
