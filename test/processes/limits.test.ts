@@ -128,7 +128,8 @@ describe('the limits of endpoints over all processes', () => {
       );
       // A bucket that holds a second's worth: what was saved up, and what comes meanwhile.
       assert.ok(times.length <= rate * seconds + rate, `${times.length} in ${seconds} s`);
-      assert.ok(most <= 2 * rate, `${most} in one second`);
+      // Seen from the receiver, which may have been busy for a quarter of a second.
+      assert.ok(most <= 2.25 * rate, `${most} in one second`);
       assert.ok(fleet.receiver.of('one').times.length > 100, 'whoever has it works it off');
     } finally {
       await fleet.end();
