@@ -30,6 +30,7 @@ import { Operations, type OperationsOptions } from './gateway/operations.ts';
 import { type Spooling, type Standby, spoolingOf } from './gateway/spooling.ts';
 import { makeStore } from './gateway/stores.ts';
 import { mapRoutes, succession } from './gateway/succession.ts';
+import type { TokenOrigin } from './gateway/token.ts';
 import type { BodyOf, Emission, EmitsOf, Registry, SourceName } from './gateway/types.ts';
 import { Acceptor } from './ingest/accept.ts';
 import { type FastifyPluginLike, fastifyIngest } from './ingest/fastify.ts';
@@ -123,9 +124,9 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
     return this.#running().token.token;
   }
 
-  /** Where `adminToken` is good: in every process of the store, or here until it stops. @throws HoldfastError not_started */
-  get adminTokenGood(): 'everywhere' | 'here' {
-    return this.#running().token.good;
+  /** Where `adminToken` comes from, and so where it is good. @throws HoldfastError not_started */
+  get adminTokenOrigin(): TokenOrigin {
+    return this.#running().token.origin;
   }
 
   /**

@@ -35,12 +35,12 @@ function secretsOf(need: Need, urlOf: (name: string) => Promise<string>): void {
     const store = await urlOf('token');
     const gateways = [1, 2, 3].map(() => createGateway(config(store)));
     await Promise.all(gateways.map((gateway) => gateway.start()));
-    const makers = gateways.filter((gateway) => gateway.adminTokenGood === 'everywhere');
+    const makers = gateways.filter((gateway) => gateway.adminTokenOrigin === 'made');
     assert.equal(makers.length, 1);
     const token = makers[0]?.adminToken ?? '';
     for (const gateway of gateways) assert.equal((await ask(gateway, token)).status, 200);
     for (const gateway of gateways) assert.equal((await ask(gateway, gateway.adminToken)).status, 200);
-    const others = gateways.filter((gateway) => gateway.adminTokenGood === 'here');
+    const others = gateways.filter((gateway) => gateway.adminTokenOrigin === 'own');
     const [first, second] = others;
     assert.ok(first !== undefined && second !== undefined);
     assert.equal((await ask(second, first.adminToken)).status, 401, 'a token that is good in one process only');

@@ -1,6 +1,7 @@
 /** What `start` says: where it listens, what an acknowledgement means, and in a playground what to try. */
 import { relative } from 'node:path';
 import type { Gateway } from '../gateway.ts';
+import { isLoopback } from '../api/listener.ts';
 import type { SourceInfo } from '../api/port.ts';
 import { RELEASE } from '../gateway/release.ts';
 import { tokenFile } from '../core/files.ts';
@@ -29,7 +30,8 @@ export function welcome(given: Welcome): void {
   if (playground) for (const line of tour(given)) say(line);
 }
 
-function facts({ gateway, listeners, setup, surroundings, sources: given }: Welcome): [string, string][] {
+function facts(welcome: Welcome): [string, string][] {
+  const { gateway, listeners, setup, surroundings, sources: given } = welcome;
   const { ingest, admin } = listeners;
   const base = urlOf(ingest);
   const here = (path: string): string => relative(surroundings.cwd, path) || '.';
@@ -39,7 +41,7 @@ function facts({ gateway, listeners, setup, surroundings, sources: given }: Welc
     `POST ${base}${path}  (${verifier}${proves ? '' : ': PROVES NOTHING, anybody may send'})`,
   ]);
   const store = setup.storePath === null ? [] : [['store', here(setup.storePath)] as [string, string]];
-  const token = setup.settings.adminToken === null ? `  (${tokenText(gateway, setup, here)})` : '';
+  const token = setup.settings.adminToken === null ? `  (${tokenText(welcome, here)})` : '';
   return [
     ...(setup.file === null ? [] : [['config', here(setup.file)] as [string, string]]),
     ...(role === 'all' ? [] : [['role', role] as [string, string]]),
@@ -51,12 +53,22 @@ function facts({ gateway, listeners, setup, surroundings, sources: given }: Welc
   ];
 }
 
-/** Where the admin token is. One that the store has only the hash of is shown once, by the process that made it. */
-function tokenText(gateway: Gateway, setup: Setup, here: (path: string) => string): string {
-  if (setup.storePath !== null) return `token in ${here(tokenFile(setup.storePath))}`;
-  if (setup.settings.store === 'memory:') return `token ${gateway.adminToken} until it stops`;
-  return gateway.adminTokenGood === 'everywhere'
-    ? `token ${gateway.adminToken} of all processes: keep it, it is not shown again`
+/**
+ * Where the admin token is. It is shown once, by the process that made it, where nobody could read it otherwise: the store has
+ * only its hash, or the admin API is for other machines, so that this is a container or a server one does not log in to.
+ */
+function tokenText({ gateway, listeners, setup }: Welcome, here: (path: string) => string): string {
+  const isMade = gateway.adminTokenOrigin === 'made';
+  const { storePath } = setup;
+  if (storePath !== null) {
+    const file = here(tokenFile(storePath));
+    return isMade && !isLoopback(listeners.admin.host)
+      ? `token ${gateway.adminToken}, kept in ${file}`
+      : `token in ${file}`;
+  }
+  if (isMade) return `token ${gateway.adminToken} of all processes: keep it, it is not shown again`;
+  return setup.settings.store === 'memory:'
+    ? `token ${gateway.adminToken} until it stops`
     : 'token as shown by the process that made it, or set HOLDFAST_ADMIN_TOKEN';
 }
 

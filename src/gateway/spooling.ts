@@ -90,7 +90,7 @@ export class Spooling implements SpoolPort {
     this.#parts = parts;
     this.#path = path;
     const token = settings.adminToken ?? newToken();
-    this.token = { token, hashes: [hashToken(token)], good: settings.adminToken === null ? 'here' : 'everywhere' };
+    this.token = { token, hashes: [hashToken(token)], origin: settings.adminToken === null ? 'own' : 'kept' };
     this.#disk = new DiskWatch(dirname(path), settings.diskReserveBytes, parts.clock);
   }
 

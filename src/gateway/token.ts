@@ -20,17 +20,20 @@ export function storeDirectory(store: string, directory: string): string {
   return path === null ? directory : dirname(path);
 }
 
+/**
+ * Where the token of a process comes from. `made`: it was made just now, for all processes of the store. `kept`: it was set, or
+ * kept from an earlier start. `own`: it is good in this process alone, until it stops: the store is in memory, or another
+ * process made the token of all, which nobody can read back.
+ */
+export type TokenOrigin = 'made' | 'kept' | 'own';
+
 /** The admin token, as far as this process knows it. */
 export interface AdminToken {
   /** Good in this process. */
   readonly token: string;
   /** SHA-256 of every token that is good here: that one, and the one that all processes of a shared store have. */
   readonly hashes: readonly Uint8Array[];
-  /**
-   * Where the token is good: in all processes of the store, or in this one until it stops, since another process made the
-   * shared one, which nobody can read back.
-   */
-  readonly good: 'everywhere' | 'here';
+  readonly origin: TokenOrigin;
 }
 
 const KIND = 'admin';
@@ -47,14 +50,19 @@ export async function adminToken(
   directory: string,
   { registry, shared }: { readonly registry: RegistryStore; readonly shared: boolean },
 ): Promise<AdminToken> {
-  if (settings.adminToken !== null) return everywhere(settings.adminToken);
+  if (settings.adminToken !== null) return only(settings.adminToken, 'kept');
   const path = storePath(settings.store, directory);
-  if (path !== null) return everywhere(await keptSecret(tokenFile(path), newToken));
-  return shared ? sharedToken(registry) : everywhere(newToken());
+  if (path === null) return shared ? sharedToken(registry) : only(newToken(), 'own');
+  let origin: TokenOrigin = 'kept';
+  const token = await keptSecret(tokenFile(path), () => {
+    origin = 'made';
+    return newToken();
+  });
+  return only(token, origin);
 }
 
-function everywhere(token: string): AdminToken {
-  return { token, hashes: [hashToken(token)], good: 'everywhere' };
+function only(token: string, origin: TokenOrigin): AdminToken {
+  return { token, hashes: [hashToken(token)], origin };
 }
 
 /** Of several processes that start at once on an empty store, one makes it: the document has one first version. */
@@ -65,12 +73,12 @@ async function sharedToken(registry: RegistryStore): Promise<AdminToken> {
   const before = await registry.get(KIND, KEY);
   if (before === null) {
     const answer = await registry.put({ kind: KIND, key: KEY, value: { sha256 }, ifVersion: 0 });
-    if (answer.status === 'committed') return everywhere(token);
+    if (answer.status === 'committed') return only(token, 'made');
   }
   const kept = before ?? (await registry.get(KIND, KEY));
   const theirs = Buffer.from(String((kept?.value as { readonly sha256?: unknown } | null)?.sha256), 'hex');
   // A document that is damaged opens nothing.
-  return { token, hashes: theirs.length === own.length ? [own, theirs] : [own], good: 'here' };
+  return { token, hashes: theirs.length === own.length ? [own, theirs] : [own], origin: 'own' };
 }
 
 export function newToken(): string {
