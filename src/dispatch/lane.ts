@@ -16,7 +16,7 @@ import { Timeouts } from './timeouts.ts';
 import { type Queued, Waiting } from './waiting.ts';
 
 const CLAIM_BYTES_MAX = 4 * 1024 * 1024;
-const GIVE_WAY_MS = 1000;
+const FIRSTS_MS = 250;
 
 export class Lane implements SlotUser {
   readonly pace: Pace;
@@ -37,7 +37,7 @@ export class Lane implements SlotUser {
   #flushing = false;
   #timer: Timer | null = null;
   #queuedSince = 0;
-  #gaveWayAt = Number.NEGATIVE_INFINITY;
+  #lookedForFirstsAt = Number.NEGATIVE_INFINITY;
   /** Open deliveries, in the store and in memory; for the bound of the backlog. On a shared store an estimate. */
   open = 0;
   /** This process accepts for it, and leaves its deliveries to workers. */
@@ -136,9 +136,23 @@ export class Lane implements SlotUser {
     if (!this.#storeHasMore || this.held || this.#closing) return null;
     const full = this.pace.claimMax;
     const slots = this.pace.circuit.state === 'half-open' ? 1 : full - this.queued;
-    if (slots <= 0 || this.queued > full / 2) return null;
+    const { name: destination } = this.destination;
+    const bytesMax = Math.max(1, Math.min(CLAIM_BYTES_MAX, bytesLeft));
+    const firsts = this.#waiting.stuffed && this.#mayLookForFirsts();
+    if (!firsts && (slots <= 0 || this.queued > full / 2)) return null;
     this.#storeHasMore = false;
-    return { destination: this.destination.name, slots, bytesMax: Math.max(1, Math.min(CLAIM_BYTES_MAX, bytesLeft)) };
+    return firsts ? { destination, slots: full, bytesMax, firsts } : { destination, slots, bytesMax };
+  }
+
+  /**
+   * Retries come first out of the store, being older, and have filled this lane beyond their share: first attempts are
+   * asked for by themselves. Not all the time: there may be none.
+   */
+  #mayLookForFirsts(): boolean {
+    const now = this.#host.clock.monotonic();
+    if (this.pace.circuit.state === 'half-open' || now - this.#lookedForFirstsAt < FIRSTS_MS) return false;
+    this.#lookedForFirstsAt = now;
+    return true;
   }
 
   /** Claims from the store. Suspects go to run alone. */
@@ -152,21 +166,7 @@ export class Lane implements SlotUser {
       else if (claim.crashes > 0 && isolation === 'inline' && !this.#trusted) this.#host.suspect(this, claim);
       else this.#push({ claim, bytes, marked: false });
     }
-    if (this.#waiting.stuffed && this.#storeHasMore) this.#giveWay();
     this.pump();
-  }
-
-  /**
-   * Retries come first out of the store, being older, and have filled this lane beyond their share: most go back for a
-   * moment, so that first attempts are seen, if any wait behind them. At most once a second: a give-back is a commit.
-   */
-  #giveWay(): void {
-    const now = this.#host.clock.monotonic();
-    if (now - this.#gaveWayAt < GIVE_WAY_MS || this.queued <= this.pace.limit) return;
-    this.#gaveWayAt = now;
-    const kept = this.#waiting.shift(this.pace.limit);
-    this.#giveBack(GIVE_WAY_MS);
-    for (const queued of kept) this.#waiting.push(queued);
   }
 
   #push(queued: Queued): void {

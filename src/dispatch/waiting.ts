@@ -65,9 +65,9 @@ export class Waiting {
 
   #next(): Queued[] {
     const retryIsNext = this.#retries.turn < this.#firsts.turn;
-    if (this.#firsts.length === 0) return this.#retries.take(1);
-    if (!retryIsNext || this.#credit < 1) return this.#started(this.#firsts.take(1));
-    this.#credit -= 1;
+    const retryGoes = this.#firsts.length === 0 || (retryIsNext && this.#credit >= 1);
+    if (!retryGoes) return this.#started(this.#firsts.take(1));
+    this.#credit = Math.max(0, this.#credit - 1);
     return this.#retries.take(1);
   }
 

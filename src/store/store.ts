@@ -86,6 +86,8 @@ export interface StoreReport {
 export interface ClaimWant {
   readonly destination: string;
   readonly slots: number;
+  /** Only those with no attempt spent, which retries (mostly older commits) stand before otherwise. Default: any. */
+  readonly firsts?: boolean;
   /** Stops after the delivery whose event brings the sum of body bytes above this. */
   readonly bytesMax: number;
 }

@@ -1,6 +1,7 @@
 /** Claiming what is ready, and recovering what was claimed when the process ended. */
 import { CRASHES_MAX } from '../../core/delivery.ts';
 import type { Claim, ClaimAnswer, ClaimRef, ClaimRequest, ClaimWant, WakeUps } from '../store.ts';
+import type { DeliveryRow } from './rows.ts';
 import type { Tables } from './tables.ts';
 
 /** Claims what is ready of the destinations wanted, or just the ids named. */
@@ -15,13 +16,19 @@ export function claim(tables: Tables, request: ClaimRequest): ClaimAnswer {
 
 function claimFirst(tables: Tables, { now, leaseMs }: ClaimRequest, want: ClaimWant): Claim[] {
   const claims: Claim[] = [];
+  const passed: DeliveryRow[] = [];
   let bytes = 0;
   while (claims.length < want.slots && bytes <= want.bytesMax) {
     const row = tables.lanes.nextReady(want.destination, now);
     if (row === null) break;
+    if (want.firsts === true && row.attempts > 0) {
+      passed.push(tables.lanes.pass(row));
+      continue;
+    }
     claims.push(tables.claim(row, leaseMs));
     bytes += row.event.event.body?.length ?? 0;
   }
+  for (const row of passed) tables.lanes.place(row);
   return claims;
 }
 

@@ -76,6 +76,12 @@ export class Lanes {
     return null;
   }
 
+  /** Takes what {@link nextReady} answered out of the way, until it is {@link place}d again. */
+  pass(row: DeliveryRow): DeliveryRow {
+    this.#lane(row.destination).ready.pop();
+    return row;
+  }
+
   /** When the next delivery of a destination falls due, or the next lease ends; `null`: never. */
   nextAt(destination: string, now: number, monotonic: number): number | null {
     const lane = this.#lane(destination);

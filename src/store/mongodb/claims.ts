@@ -42,45 +42,58 @@ interface Found {
 /** Whether there is work after what was claimed. Who stood next may have been claimed for another want since. */
 async function hasMore(set: WorkingSet, destination: string, next: DeliveryRow | null): Promise<boolean> {
   if (next === null) return false;
-  return stateOf(next.now, set.now) === 'ready' || (await readyRows(set, destination, 1)).length > 0;
+  return stateOf(next.now, set.now) === 'ready' || (await readyRows(set, { slot: destination, limit: 1 })).length > 0;
 }
 
 /** What is ready first, as much as is wanted. */
-async function firstOf(set: WorkingSet, { destination, slots, bytesMax }: ClaimWant): Promise<Found> {
+async function firstOf(set: WorkingSet, { destination, slots, bytesMax, firsts }: ClaimWant): Promise<Found> {
   const rows: DeliveryRow[] = [];
   let bytes = 0;
-  for (const row of await readyRows(set, destination, slots + 1)) {
+  for (const row of await readyRows(set, { slot: destination, limit: slots + 1, firsts })) {
     if (rows.length >= slots || bytes > bytesMax) return { rows, next: row };
     rows.push(row);
     bytes += row.now.bytes;
   }
-  return { rows, next: null };
+  if (firsts !== true) return { rows, next: null };
+  const others = await readyRows(set, { slot: destination, limit: rows.length + 1 });
+  return { rows, next: others.find((row) => !rows.includes(row)) ?? null };
 }
 
 async function these(set: WorkingSet, { destination }: ClaimWant, ids: readonly string[]): Promise<Found> {
   const rows = (await set.deliveriesOf([...new Set(ids)]))
     .filter(({ now }) => now.destination === destination && stateOf(now, set.now) === 'ready')
     .toSorted((a, b) => a.now.seq - b.now.seq);
-  const others = await readyRows(set, destination, rows.length + 1);
+  const others = await readyRows(set, { slot: destination, limit: rows.length + 1 });
   return { rows, next: others.find((row) => !rows.includes(row)) ?? null };
 }
 
+interface Wanted {
+  readonly slot: string;
+  readonly limit: number;
+  /** Only those with no attempt spent. */
+  readonly firsts?: boolean | undefined;
+}
+
 /** Up to `limit` ready deliveries in the order of their commits. */
-async function readyRows(set: WorkingSet, slot: string, limit: number): Promise<readonly DeliveryRow[]> {
+async function readyRows(set: WorkingSet, wanted: Wanted): Promise<readonly DeliveryRow[]> {
+  const { slot, limit, firsts = false } = wanted;
   // What was claimed just now is still ready in the database.
-  const wanted = limit + set.deliveries.size;
+  const most = limit + set.deliveries.size;
+  const attempts = firsts ? { attempts: 0 } : {};
   const ripe = {
     slot,
     lane: { $in: ['due', 'claimed'] },
     at: { $lte: set.now },
     free: true,
+    ...attempts,
   } as Filter<DeliveryDocument>;
   const found = await Promise.all([
-    set.find({ slot, lane: 'ready', at: 0 }, { seq: 1 }, wanted),
-    set.find(ripe, { at: 1 }, Math.max(RIPE_MAX, wanted)),
+    set.find({ slot, lane: 'ready', at: 0, ...attempts }, { seq: 1 }, most),
+    set.find(ripe, { at: 1 }, Math.max(RIPE_MAX, most)),
   ]);
   return [...new Set(found.flat())]
     .filter(({ now }) => now.destination === slot && stateOf(now, set.now) === 'ready')
+    .filter(({ now }) => !firsts || now.attempts === 0)
     .toSorted((a, b) => a.now.seq - b.now.seq)
     .slice(0, limit);
 }

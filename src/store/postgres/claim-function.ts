@@ -43,7 +43,7 @@ const CLAIMED = `seq bigint, claim integer, destination text, key text, attempts
  */
 const claim = `
 CREATE FUNCTION claim_1(p_owner integer, p_lease bigint, p_destinations text[], p_slots integer[], p_bytes bigint[],
-  p_ids bigint[]) RETURNS TABLE (turn integer, more text[], ${CLAIMED})
+  p_firsts boolean[], p_ids bigint[]) RETURNS TABLE (turn integer, more text[], ${CLAIMED})
 LANGUAGE plpgsql ${IN_ORDER}
 AS $$
 #variable_conflict use_column
@@ -70,6 +70,7 @@ BEGIN
       FOR v_row IN
         SELECT d.seq, d.bytes FROM delivery d
         WHERE d.destination = p_destinations[v_want] AND d.wake_at IS NULL AND NOT d.blocked AND NOT d.dead
+          AND (d.attempts = 0 OR NOT p_firsts[v_want])
         ORDER BY d.seq + 0 LIMIT p_slots[v_want] + 1 FOR UPDATE SKIP LOCKED
       LOOP
         IF v_taken >= p_slots[v_want] OR v_bytes > p_bytes[v_want] THEN
@@ -84,7 +85,7 @@ BEGIN
   UPDATE delivery d SET claimed = true, claim = d.claim + 1, wake_at = v_now + p_lease, owner = p_owner,
     crashes = d.crashes + d.started::integer, started = false
   WHERE d.seq = ANY (v_seqs);
-  IF p_ids IS NOT NULL OR v_ripe THEN
+  IF p_ids IS NOT NULL OR v_ripe OR true = ANY (p_firsts) THEN
     v_more := ARRAY(SELECT q FROM unnest(p_destinations) q WHERE has_ready(q, v_now));
   END IF;
   RETURN QUERY

@@ -18,10 +18,11 @@ export async function claim(to: Committing, request: ClaimRequest): Promise<Clai
     wants.map((want) => storedText(want.destination)),
     wants.map(({ slots }) => Math.max(0, Math.min(SLOTS_MAX, Math.floor(slots)))),
     wants.map(({ bytesMax }) => Math.min(Number.MAX_SAFE_INTEGER, Math.floor(bytesMax))),
+    wants.map(({ firsts }) => firsts === true),
     ids === undefined ? null : ids.flatMap((id) => deliveryPlace(id)?.seq ?? []),
   ];
   const rows = await to.connections.run([
-    { text: `SELECT * FROM ${to.schema}.claim_1($1, $2, $3, $4, $5, $6)`, values },
+    { text: `SELECT * FROM ${to.schema}.claim_1($1, $2, $3, $4, $5, $6, $7)`, values },
   ]);
   const more = rows.at(-1)?.['more'] as readonly string[] | undefined;
   return { claims: rows.slice(0, -1).map(claimOf), more: (more ?? []).map((name) => givenText(name)) };

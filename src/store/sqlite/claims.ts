@@ -10,6 +10,9 @@ import { belongsTo, ordinalOf, positionIn, seqOf } from './position.ts';
 import { type DeliveryRow, rowStates, toDeliveryRow } from './rows.ts';
 import type { State } from './state.ts';
 
+/** Retries that are passed over in one call to find first attempts: a row is read for each. */
+const PASSED_MAX = 4096;
+
 /** A delivery that is ready now. */
 interface Ready {
   readonly position: number;
@@ -77,14 +80,21 @@ function giveBack(state: State, claims: readonly Claim[]): void {
 
 function claimFirst(state: State, request: ClaimRequest, { want, claims }: { want: ClaimWant; claims: Claim[] }): void {
   let bytes = 0;
-  for (let made = 0; made < want.slots && bytes <= want.bytesMax; made++) {
+  const passed: Ready[] = [];
+  for (let made = 0; made < want.slots && bytes <= want.bytesMax;) {
     const next = nextReady(state, want.destination, request.now);
-    if (next === null) return;
+    if (next === null || passed.length >= PASSED_MAX) break;
     next.suggestion.skip();
+    if (want.firsts === true && (next.ready.row?.attempts ?? 0) > 0) {
+      passed.push(next.ready);
+      continue;
+    }
     const claim = claimReady(state, next.ready, request.leaseMs);
+    made++;
     claims.push(claim);
     bytes += claim.event.body?.length ?? 0;
   }
+  for (const { number, position } of passed) state.lane(number).offer(position);
 }
 
 function claimThese(

@@ -161,6 +161,34 @@ const handingOff: readonly ConformanceCase[] = [
   }),
 ];
 
+const choosing: readonly ConformanceCase[] = [
+  promise(
+    'first attempts can be claimed although retries stand before them',
+    'truthful/claim/normal',
+    async (world) => {
+      await texts(world, 'till', 'a', 'b', 'c');
+      for (let failed = 0; failed < 2; failed++) await world.finish('till', world.build.retry(0));
+      await world.accept({ text: 'k', orderKey: 'k' }, { destination: 'till', orderKey: 'k' });
+      await world.accept({ text: 'l', orderKey: 'k' }, { destination: 'till', orderKey: 'k' });
+      await world.accept({ text: 'm' }, { destination: 'till', dueAt: world.now + 5 });
+      const wants = [{ destination: 'till', slots: 5, bytesMax: 100, firsts: true }];
+      const retried = (await world.deliveries({ destination: 'till' })).filter(({ attempts }) => attempts > 0);
+      const answer = await claim(world, { wants });
+      assert.ok(answer.claims.every(({ attempts }) => attempts === 0));
+      assert.equal(answer.claims.length, 4 - retried.length);
+      assert.deepEqual(answer.more, ['till']);
+      // Passed over is not taken: they are claimed in their turn.
+      const left = await claim(world, { wants: [{ destination: 'till', slots: 5, bytesMax: 100 }] });
+      assert.deepEqual(
+        left.claims.map(({ deliveryId }) => deliveryId),
+        retried.map(({ id }) => id),
+      );
+      await world.advance(5);
+      assert.deepEqual(shown(await claim(world, { wants })), { claims: ['till m'], more: [] });
+    },
+  ),
+];
+
 const offering: readonly ConformanceCase[] = [
   requiring(
     ['offers'],
@@ -280,4 +308,11 @@ const opening: readonly ConformanceCase[] = [
 ];
 
 /** The cases about claims, wake-ups and reports, of the promises `truthful`, `fenced` and `durable`. */
-export const claimCases: readonly ConformanceCase[] = [...claiming, ...handingOff, ...offering, ...waking, ...opening];
+export const claimCases: readonly ConformanceCase[] = [
+  ...claiming,
+  ...handingOff,
+  ...choosing,
+  ...offering,
+  ...waking,
+  ...opening,
+];
