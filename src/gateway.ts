@@ -2,10 +2,8 @@
  * The composition root: puts the parts of a gateway together, starts and stops them. The only file that picks a store.
  */
 import { randomFillSync } from 'node:crypto';
-import type { RequestListener } from 'node:http';
 import { resolve } from 'node:path';
-import type { AdminApi } from './api/admin.ts';
-import { nodeHandler } from './api/listener.ts';
+import { type MountableAdmin, mountable } from './api/mountable.ts';
 import type { DestinationLive, SourceInfo } from './api/port.ts';
 import { type Config, processEnvironment, redactedSettings, type ResolvedConfig, resolveConfig } from './config.ts';
 import type { Clock, Random } from './core/clock.ts';
@@ -18,8 +16,9 @@ import type { BatchHandler, Handler } from './deliver/handler.ts';
 import type { Dispatcher } from './dispatch/dispatcher.ts';
 import { HoldfastError } from './errors.ts';
 import { systemClock } from './gateway/clock.ts';
-import type { BatchOptions, HandlerOptions, Registration } from './gateway/destinations.ts';
-import type { EndpointOptions, EndpointRegistration } from './gateway/endpoints.ts';
+import type { BatchOptions, HandlerOptions } from './gateway/destinations.ts';
+import type { EndpointOptions } from './gateway/endpoints.ts';
+import type { EndpointsOptions } from './gateway/endpoints-queue.ts';
 import { Engine, type EngineParts, type Gate } from './gateway/engine.ts';
 import { exitFatal } from './gateway/fatal.ts';
 import { type Listeners, listen } from './gateway/listeners.ts';
@@ -27,6 +26,8 @@ import { type Observing, observe } from './gateway/observing.ts';
 import { loadHandlers } from './gateway/load-handlers.ts';
 import { ingestPorts, rejectionLog } from './gateway/parts.ts';
 import { Operations, type OperationsOptions } from './gateway/operations.ts';
+import { Registrations } from './gateway/registrations.ts';
+import type { EveryOptions } from './gateway/schedules.ts';
 import { type Spooling, type Standby, spoolingOf } from './gateway/spooling.ts';
 import { makeStore } from './gateway/stores.ts';
 import { mapRoutes, succession } from './gateway/succession.ts';
@@ -76,7 +77,7 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
   readonly #config: ResolvedConfig;
   readonly #clock: Clock;
   readonly #ids: IdMaker;
-  readonly #registrations: (Registration | EndpointRegistration)[] = [];
+  readonly #registered = new Registrations();
   readonly #observing: Observing;
   readonly #rejections: RejectionLog;
   readonly #acceptor: Acceptor;
@@ -85,7 +86,6 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
   #starting: Promise<void> | null = null;
   /** `leaving`: it takes webhooks, and says that it will not for long. */
   #ending: 'leaving' | 'stopping' | null = null;
-  #sealed = false;
   #listeners: Listeners | null = null;
   /** Keeps the process alive while the gateway runs: no timer of its own does. */
   #alive: NodeJS.Timeout | null = null;
@@ -154,7 +154,7 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
     options: HandlerOptions<From, Type>,
     handler?: Handler<BodyOf<Given, From, Type>, EmitsOf<Given>>,
   ): void {
-    this.#register({ name, options, handler: (handler as Handler | undefined) ?? null, batch: false });
+    this.#registered.destination({ name, options, handler: (handler as Handler | undefined) ?? null, batch: false });
   }
 
   handleBatch<const From extends SourceName<Given>, const Type extends string = string>(
@@ -162,24 +162,33 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
     options: BatchOptions<From, Type>,
     handler?: BatchHandler<BodyOf<Given, From, Type>, EmitsOf<Given>>,
   ): void {
-    this.#register({ name, options, handler: (handler as BatchHandler | undefined) ?? null, batch: true });
+    this.#registered.destination({
+      name,
+      options,
+      handler: (handler as BatchHandler | undefined) ?? null,
+      batch: true,
+    });
   }
 
   endpoint<const From extends SourceName<Given>, const Type extends string = string>(
     name: string,
     options: EndpointOptions<From, Type>,
   ): void {
-    this.#register({ name, endpoint: options });
+    this.#registered.destination({ name, endpoint: options });
   }
 
-  #register(registration: Registration | EndpointRegistration): void {
-    if (this.#sealed) {
-      throw new HoldfastError('config_invalid', { detail: `Register '${registration.name}' before start().` });
-    }
-    if (this.#registrations.some(({ name }) => name === registration.name)) {
-      throw new HoldfastError('destination_duplicate', { detail: `'${registration.name}'.` });
-    }
-    this.#registrations.push(registration);
+  endpoints<const From extends SourceName<Given>, const Type extends string = string>(
+    name: string,
+    options: EndpointsOptions<From, Type> = {},
+  ): void {
+    this.#registered.managed({ name, options });
+  }
+
+  every<const Type extends EmittedType<EmitsOf<Given>>>(
+    name: string,
+    options: EveryOptions<Type, EmittedBody<EmitsOf<Given>, Type>>,
+  ): void {
+    this.#registered.schedule({ name, options });
   }
 
   // ---------------------------------------------------------------------------------------------- lifecycle
@@ -200,7 +209,7 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
   async #start(): Promise<void> {
     if (this.#config.handlers !== null) await loadHandlers(resolve(this.#directory, this.#config.handlers), this);
     await this.#observing.trace();
-    this.#sealed = true;
+    this.#registered.seal();
     this.#alive ??= setInterval(() => undefined, ALIVE_MS);
     await (this.#spooling?.open(() => this.#open()) ?? this.#open());
   }
@@ -212,7 +221,7 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
       {
         ...parts,
         random: this.#options.random ?? Math.random,
-        registrations: this.#registrations,
+        registered: this.#registered,
         acceptor: this.#acceptor,
         gate: () => this.#gate(),
         spooling: this.#spooling,
@@ -304,12 +313,12 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
 
   /**
    * The admin API, to be mounted where you say: `fetch` for hosts that speak `Request`, `handler` for Express, Connect
-   * and node:http. It asks for its token wherever it is.
+   * and node:http, `fastify` as a plugin (`app.register(gateway.admin().fastify)`), which leaves to the application what
+   * it has a route for. It asks for its token wherever it is.
    * @throws HoldfastError not_started
    */
-  admin(): AdminApi & { readonly handler: RequestListener } {
-    const { admin } = this.#running();
-    return { ...admin, handler: nodeHandler(admin) };
+  admin(): MountableAdmin {
+    return mountable(this.#running().admin);
   }
 
   // ------------------------------------------------------------------------------------------------- emitting

@@ -86,6 +86,8 @@ const tls = z
   })
   .openapi('EndpointTls', { description: 'Client certificate and trusted authority, in PEM. Write-only.' });
 
+const asAll = { description: 'null (default): as all endpoints, as the code has it.' };
+
 /** Everything but the URL is optional, for making one and for changing one. */
 const settings = {
   description: z.string().max(1024).optional(),
@@ -111,9 +113,9 @@ const settings = {
   tls: tls.nullable().optional(),
   method: z.enum(['POST', 'original']).optional(),
   ratePerS: z.number().positive().nullable().optional(),
-  concurrency: z.number().int().min(1).optional(),
-  timeoutMs: z.number().int().min(1).optional(),
-  retry: retry.optional(),
+  concurrency: z.number().int().min(1).nullable().optional().openapi(asAll),
+  timeoutMs: z.number().int().min(1).nullable().optional().openapi(asAll),
+  retry: retry.nullable().optional().openapi(asAll),
   statusRules: statusRules.optional(),
   retryAfterMaxMs: z.number().int().min(0).optional(),
   ordered: z.boolean().optional(),

@@ -55,7 +55,9 @@ const health = jsonRoute({
     const store = ready && spool?.mode !== 'spooling' ? 'operational' : 'unavailable';
     const destinations = Object.fromEntries(
       // Endpoints of the API, of which there may be thousands, are shown at /api/endpoints.
-      port.destinations().flatMap(({ name, state }) => (isId('ep', name) ? [] : [[name, state]])),
+      [...port.destinations(), port.endpointsQueue()].flatMap((live) =>
+        live === null || isId('ep', live.name) ? [] : [[live.name, live.state]],
+      ),
     );
     return {
       status,

@@ -56,6 +56,12 @@ export interface DestinationLive extends LiveFigures {
   readonly disabledReason: string | null;
 }
 
+/** All managed endpoints together, where they are one queue. */
+export interface EndpointsQueueLive extends DestinationLive {
+  /** Of how many endpoints the breaker is not closed. */
+  readonly breakersOpen: number;
+}
+
 export interface EmitRequest {
   readonly type: string;
   readonly body: Uint8Array;
@@ -166,6 +172,8 @@ export interface AdminPort {
   sources(): readonly SourceInfo[];
   /** Those that have work, or are there whether they have or not. */
   destinations(): readonly DestinationLive[];
+  /** Managed endpoints as one queue; `null`: the code gives them no name together. */
+  endpointsQueue(): EndpointsQueueLive | null;
   /** One of them; `null`: this process has none of this name. */
   destination(name: string): DestinationLive | null;
   /** The live figures of all destinations together. */

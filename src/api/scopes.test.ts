@@ -26,6 +26,7 @@ const table: Readonly<Record<string, readonly (Exclude<Scope, 'admin'> | 'tenant
   'POST /api/queues/:destination/pause': [],
   'POST /api/queues/:destination/resume': [],
   'POST /api/queues/:destination/clear': [],
+  'POST /api/queues/:destination/retry': [],
   'GET /api/events': ['read', 'tenant'],
   'GET /api/events/:id': ['read', 'tenant'],
   'GET /api/events/:id/body': ['read', 'tenant'],

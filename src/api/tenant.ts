@@ -34,6 +34,7 @@ export function tenantPort(port: AdminPort, tenant: string): AdminPort {
     ready: () => port.ready(),
     // For what comes next of a delivery; who paused a destination is not a tenant's to know.
     destinations: () => port.destinations().map(forTenant),
+    endpointsQueue: () => null,
     destination: (name) => {
       const live = port.destination(name);
       return live && forTenant(live);

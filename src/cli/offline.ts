@@ -65,6 +65,7 @@ function readingPort(store: Store, report: StoreReport, rejections: RejectionLog
     overall: () => stats.overall(),
     sources: () => [],
     destinations: () => [],
+    endpointsQueue: () => null,
     destination: () => null,
     endpoints: {
       list: refuse,

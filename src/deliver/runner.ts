@@ -13,6 +13,8 @@ export interface Emitted {
   readonly body: Uint8Array;
   readonly contentType: string;
   readonly options: EmitOptions;
+  /** How long a repeat of its dedupe key is recognised, in ms. Default: as every emitted event's. */
+  readonly windowMs?: number;
 }
 
 /** What became of one delivery in an attempt. */

@@ -17,7 +17,10 @@ export interface FeederOptions {
   readonly lanes: Lanes;
   readonly leaseMs: number;
   readonly budget: HandOffBudget;
-  /** Whether to listen to what other processes make ready; hints of a queue say it better. */
+  /**
+   * Whether to listen to all that other processes make ready. Hints of a queue say it better; then only to what is committed in
+   * transactions of callers, which nobody can hint.
+   */
   readonly hears: boolean;
   /** How often to look when nothing is known to fall due: another process, or a clock that jumped, may know better. */
   readonly lookMs: number;
@@ -57,7 +60,10 @@ export class Feeder {
     this.#running = true;
     const { store, lanes, clock, hears } = this.#options;
     for (const lane of lanes.values()) lane.wake();
-    if (hears) this.#stopHearing = store.onReady?.((names) => this.#heard(names)) ?? null;
+    this.#stopHearing =
+      store.onReady?.((names, callers) => {
+        if (hears || callers) this.#heard(names);
+      }) ?? null;
     this.wakeAt(clock.now());
     this.#renewLater();
   }

@@ -7,6 +7,8 @@ import type { Clock } from '../core/clock.ts';
 import type { Observer } from '../core/observer.ts';
 import { HoldfastError } from '../errors.ts';
 import type { RegistryStore } from '../store/store.ts';
+import type { Group } from './group.ts';
+import type { Lane } from './lane.ts';
 import type { Lanes } from './lanes.ts';
 
 export interface Pause {
@@ -20,6 +22,8 @@ export interface HoldsOptions {
   readonly clock: Clock;
   readonly observer: Observer;
   readonly lanes: Lanes;
+  /** Managed endpoints, that may be paused together. */
+  readonly group: Group;
 }
 
 const PAUSE = 'pause';
@@ -59,8 +63,16 @@ export class Holds {
     }
   }
 
+  /** Its own pause, else that of all endpoints together. */
   pauseOf(destination: string): Pause | null {
-    return this.#pauses.get(destination) ?? null;
+    const { group } = this.#options;
+    const own = this.#pauses.get(destination);
+    return own ?? (group.has(destination) ? (this.#pauses.get(group.name ?? '') ?? null) : null);
+  }
+
+  /** Whether it is paused by itself, and not only with all others. */
+  isPausedItself(destination: string): boolean {
+    return this.#pauses.has(destination);
   }
 
   /** @throws HoldfastError destination_unknown */
@@ -90,7 +102,7 @@ export class Holds {
   /** Destinations held since before `time`: what was committed before it has been held as long. */
   heldSinceBefore(time: number, counted: readonly string[]): string[] {
     return counted.filter((name) => {
-      const heldAt = this.#pauses.get(name)?.at ?? this.#options.lanes.disabledSince(name);
+      const heldAt = this.pauseOf(name)?.at ?? this.#options.lanes.disabledSince(name);
       if (heldAt !== null) return heldAt < time;
       return !this.#options.lanes.has(name) && (this.#lastSeen.get(name) ?? Number.POSITIVE_INFINITY) < time;
     });
@@ -107,13 +119,24 @@ export class Holds {
     const before = this.#pauses.has(destination);
     if (pause === null) this.#pauses.delete(destination);
     else this.#pauses.set(destination, pause);
-    const lane = this.#options.lanes.awake(destination);
-    if (pause !== null && !before) lane?.pause();
-    if (pause === null && before) lane?.resume();
+    if ((pause !== null) === before) return;
+    for (const lane of this.#lanesOf(destination)) {
+      if (pause !== null) lane.pause();
+      // One that is paused by itself, or with all others, stays so.
+      else if (this.pauseOf(lane.destination.name) === null) lane.resume();
+    }
+  }
+
+  #lanesOf(destination: string): readonly Lane[] {
+    const { lanes, group } = this.#options;
+    if (group.is(destination)) return [...lanes.values()].filter((lane) => group.has(lane.destination.name));
+    const lane = lanes.awake(destination);
+    return lane === undefined ? [] : [lane];
   }
 
   #known(destination: string): void {
-    if (!this.#options.lanes.has(destination) && !this.#lastSeen.has(destination)) {
+    const { lanes, group } = this.#options;
+    if (!lanes.has(destination) && !group.is(destination) && !this.#lastSeen.has(destination)) {
       throw new HoldfastError('destination_unknown', { detail: `'${destination}'.` });
     }
   }

@@ -6,6 +6,7 @@ import type { Runner } from '../deliver/runner.ts';
 import { TestClock } from '../testing/clock.ts';
 import { HandOffBudget } from './budget.ts';
 import type { Destination } from './destination.ts';
+import { Group } from './group.ts';
 import { Holds } from './holds.ts';
 import { Lane } from './lane.ts';
 import type { LaneHost } from './lane-host.ts';
@@ -114,9 +115,12 @@ test('nobody looks for work of endpoints that are paused or disabled, whether or
 
 test('what a disabled endpoint is owed has been held since it was disabled', () => {
   const { clock, disabled, lanes } = world(3);
-  const holds = new Holds({ lanes, clock, observer: silentObserver } as unknown as ConstructorParameters<
-    typeof Holds
-  >[0]);
+  const holds = new Holds({
+    lanes,
+    clock,
+    observer: silentObserver,
+    group: new Group(null),
+  } as unknown as ConstructorParameters<typeof Holds>[0]);
   disabled.set('ep_1', 1000);
   disabled.set('ep_2', 3000);
   assert.deepEqual(holds.heldSinceBefore(2000, ['ep_0', 'ep_1', 'ep_2', 'crm']), ['ep_1']);

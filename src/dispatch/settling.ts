@@ -64,7 +64,11 @@ export class Settling {
   /** An event of the application's own, routed and ready to be appended. @throws HoldfastError backlog_full */
   emitted(emitted: Emitted, origin: Origin | null): NewEvent {
     const event = emittedEvent(emitted, origin, this.#parts);
-    return { event, dedupeWindowMs: EMIT_WINDOW_MS, deliveries: this.#parts.intake.deliveries(event, dueAt(emitted)) };
+    return {
+      event,
+      dedupeWindowMs: emitted.windowMs ?? EMIT_WINDOW_MS,
+      deliveries: this.#parts.intake.deliveries(event, dueAt(emitted)),
+    };
   }
 
   /** An event of Holdfast's own, if anybody takes it. */

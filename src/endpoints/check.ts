@@ -1,6 +1,5 @@
 /** Checks what was asked for, and makes of it what is stored. */
 import { compileFilter, FilterError } from '../core/filter.ts';
-import { standardSchedule } from '../core/retry.ts';
 import type { Egress } from '../deliver/egress/egress.ts';
 import { checkTarget } from '../deliver/endpoint/check.ts';
 import { isOfTheHop } from '../deliver/endpoint/request-headers.ts';
@@ -9,6 +8,7 @@ import type { EndpointTarget, Signing } from '../deliver/endpoint/target.ts';
 import { HoldfastError } from '../errors.ts';
 import type { EndpointChange, EndpointInput, StoredEndpoint } from './definition.ts';
 import { newShared } from './keys.ts';
+import { canMatch, type EndpointPolicy } from './policy.ts';
 import type { Vault } from './vault.ts';
 
 /** What an endpoint is where nothing is said. */
@@ -27,9 +27,9 @@ const DEFAULTS = {
   tls: null,
   method: 'POST',
   ratePerS: null,
-  concurrency: 10,
-  timeoutMs: 30_000,
-  retry: standardSchedule({ jitter: 'full' }),
+  concurrency: null,
+  timeoutMs: null,
+  retry: null,
   statusRules: {},
   retryAfterMaxMs: 86_400_000,
   ordered: false,
@@ -50,6 +50,7 @@ export interface CheckOptions {
   readonly egress: Egress;
   /** Sources there are, `emitted` among them. */
   readonly sources: ReadonlySet<string>;
+  readonly policy: EndpointPolicy;
   readonly now: number;
 }
 
@@ -132,20 +133,24 @@ function headerList(headers: Readonly<Record<string, string>>): string[] {
   return entries.flat();
 }
 
-function checkPlain(endpoint: StoredEndpoint, { sources }: CheckOptions): void {
-  const { from, filter, statusRules, ratePerS, concurrency, timeoutMs, retryAfterMaxMs } = endpoint;
+function checkPlain(endpoint: StoredEndpoint, { sources, policy }: CheckOptions): void {
+  const { from, types, filter, statusRules, ratePerS, concurrency, timeoutMs, retryAfterMaxMs } = endpoint;
   if (from.length === 0) throw invalid('from: expected at least one source.');
-  const unknown = from.find((source) => !sources.has(source));
-  if (unknown !== undefined) throw invalid(`from: there is no source '${unknown}'. Known: ${[...sources].join(', ')}.`);
-  if (endpoint.types?.length === 0) throw invalid('types: expected at least one, or null for all.');
+  const offered = policy.from ?? sources;
+  const unknown = from.find((source) => !offered.has(source));
+  if (unknown !== undefined) throw invalid(`from: there is no source '${unknown}'. Known: ${[...offered].join(', ')}.`);
+  if (types?.length === 0) throw invalid('types: expected at least one, or null for all.');
+  const never = types?.find((type) => !canMatch(policy, type));
+  if (never !== undefined)
+    throw invalid(`types: endpoints are not sent '${never}'. They are sent: ${policy.types?.join(', ')}.`);
   const within = (name: string, value: number, bounds: readonly [number, number]): void => {
     if (!(value >= bounds[0] && value <= bounds[1])) {
       throw invalid(`${name}: expected ${bounds[0]} to ${bounds[1]}, got ${value}.`);
     }
   };
   if (ratePerS !== null) within('ratePerS', ratePerS, [0.001, 100_000]);
-  within('concurrency', concurrency, [1, 1000]);
-  within('timeoutMs', timeoutMs, [100, 120_000]);
+  if (concurrency !== null) within('concurrency', concurrency, [1, 1000]);
+  if (timeoutMs !== null) within('timeoutMs', timeoutMs, [100, 120_000]);
   within('retryAfterMaxMs', retryAfterMaxMs, [0, 7 * 86_400_000]);
   openStatusRules(statusRules);
   if (filter !== null) checkFilter(filter);

@@ -37,12 +37,12 @@ export interface EndpointInput {
   readonly method?: 'POST' | 'original' | undefined;
   /** Most attempts per second. Default `null`: no limit. */
   readonly ratePerS?: number | null | undefined;
-  /** Attempts at once. Default 10. */
-  readonly concurrency?: number | undefined;
-  /** Of one attempt, in all. Default 30 s. */
-  readonly timeoutMs?: number | undefined;
-  /** Default: ten attempts over about three days. */
-  readonly retry?: RetryPolicy | undefined;
+  /** Attempts at once. `null` (default): as all endpoints; 10 where the code says nothing. */
+  readonly concurrency?: number | null | undefined;
+  /** Of one attempt, in all. `null` (default): as all endpoints; 30 s where the code says nothing. */
+  readonly timeoutMs?: number | null | undefined;
+  /** `null` (default): as all endpoints; ten attempts over about three days where the code says nothing. */
+  readonly retry?: RetryPolicy | null | undefined;
   readonly statusRules?: StatusRules | undefined;
   /** Longest delay that a `Retry-After` of its answers can ask for. Default 24 h. */
   readonly retryAfterMaxMs?: number | undefined;
@@ -85,9 +85,10 @@ export interface StoredEndpoint {
   readonly tls: string | null;
   readonly method: 'POST' | 'original';
   readonly ratePerS: number | null;
-  readonly concurrency: number;
-  readonly timeoutMs: number;
-  readonly retry: RetryPolicy;
+  /** `null`: as all endpoints. */
+  readonly concurrency: number | null;
+  readonly timeoutMs: number | null;
+  readonly retry: RetryPolicy | null;
   readonly statusRules: StatusRules;
   readonly retryAfterMaxMs: number;
   readonly ordered: boolean;
@@ -102,9 +103,23 @@ export interface StoredEndpoint {
 /** As it is shown: nothing secret, and nothing sealed. */
 export interface EndpointView extends Omit<
   StoredEndpoint,
-  'headerNames' | 'headers' | 'secrets' | 'authKind' | 'auth' | 'tls' | 'disabled' | 'deleting'
+  | 'headerNames'
+  | 'headers'
+  | 'secrets'
+  | 'authKind'
+  | 'auth'
+  | 'tls'
+  | 'disabled'
+  | 'deleting'
+  | 'concurrency'
+  | 'timeoutMs'
+  | 'retry'
 > {
   readonly id: string;
+  /** As they are in force. */
+  readonly concurrency: number;
+  readonly timeoutMs: number;
+  readonly retry: RetryPolicy;
   /** Names only. */
   readonly headers: readonly string[];
   readonly secrets: readonly Omit<StoredSecret, 'sealed'>[];

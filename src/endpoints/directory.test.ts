@@ -9,6 +9,7 @@ import type { JsonValue } from '../store/store.ts';
 import { TestClock } from '../testing/clock.ts';
 import { newEndpoint } from './check.ts';
 import { ENDPOINT, EndpointDirectory } from './directory.ts';
+import { OPEN_POLICY } from './policy.ts';
 import { newVaultKey, Vault } from './vault.ts';
 
 async function world() {
@@ -30,12 +31,13 @@ async function world() {
     clock,
     observer: silentObserver,
     vault,
+    policy: OPEN_POLICY,
     runner: {} as Runner,
     changed: (id) => void changed.push(id),
   });
   await directory.start();
   const egress = createEgress({ clock, allow: ['127.0.0.1'] });
-  const checks = { vault, egress, sources: new Set(['emitted']), now: clock.now() };
+  const checks = { vault, egress, sources: new Set(['emitted']), policy: OPEN_POLICY, now: clock.now() };
   /** As another process does it: in the store, and nowhere else. */
   const elsewhere = async (id: string, types: readonly string[] | null): Promise<void> => {
     const stored = types === null ? null : await newEndpoint(id, { url: 'http://127.0.0.1:8080/', types }, checks);

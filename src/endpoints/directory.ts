@@ -11,6 +11,7 @@ import type { Directory } from '../dispatch/lanes.ts';
 import type { RegistryStore } from '../store/store.ts';
 import type { StoredEndpoint } from './definition.ts';
 import { BodyOnce, Entry } from './entry.ts';
+import { type EndpointPolicy, offers } from './policy.ts';
 import type { Vault } from './vault.ts';
 
 export const ENDPOINT = 'endpoint';
@@ -20,6 +21,7 @@ export interface DirectoryOptions {
   readonly clock: Clock;
   readonly observer: Observer;
   readonly vault: Vault;
+  readonly policy: EndpointPolicy;
   /** Sends to whichever endpoint a claim is for. */
   readonly runner: Runner;
   /** An endpoint came, changed or went. */
@@ -76,7 +78,9 @@ export class EndpointDirectory implements Directory {
 
   find(name: string): Destination | null {
     const entry = this.#entries.get(name);
-    return entry === undefined || entry.stored.deleting ? null : entry.destination(this.#options.runner);
+    return entry === undefined || entry.stored.deleting
+      ? null
+      : entry.destination(this.#options.runner, this.#options.policy);
   }
 
   disabledSince(name: string): number | null {
@@ -100,6 +104,7 @@ export class EndpointDirectory implements Directory {
     const key = JSON.stringify([tenant, source, type]);
     const remembered = this.#remembered.get(key);
     if (remembered !== undefined) return remembered;
+    if (!offers(this.#options.policy, source, type)) return [];
     const all = [...(this.#byTenant.get(null) ?? []), ...(tenant === null ? [] : (this.#byTenant.get(tenant) ?? []))];
     const found = all.filter((entry) => !entry.stored.deleting && entry.takes(source, type));
     if (this.#remembered.size >= REMEMBERED_MAX) this.#remembered.clear();

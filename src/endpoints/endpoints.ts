@@ -20,6 +20,7 @@ import type {
 import { ENDPOINT, type EndpointDirectory } from './directory.ts';
 import type { Entry } from './entry.ts';
 import { givenKey, type MadeKey, newPair, newShared } from './keys.ts';
+import { type EndpointPolicy, pacedBy } from './policy.ts';
 import type { Vault } from './vault.ts';
 
 export interface EndpointsOptions {
@@ -32,6 +33,7 @@ export interface EndpointsOptions {
   readonly vault: Vault;
   readonly egress: Egress;
   readonly sources: ReadonlySet<string>;
+  readonly policy: EndpointPolicy;
   /** Why a person paused it; `null`: nobody did. */
   readonly pausedBy: (id: string) => string | null;
   /** It is gone: nothing else is to be kept of it. */
@@ -244,8 +246,8 @@ export class Endpoints {
   }
 
   #checks() {
-    const { vault, egress, sources, clock } = this.#options;
-    return { vault, egress, sources, now: clock.now() };
+    const { vault, egress, sources, policy, clock } = this.#options;
+    return { vault, egress, sources, policy, now: clock.now() };
   }
 
   #sealKey(endpointId: string, { id, kind, secret, publicKey }: MadeKey): StoredSecret {
@@ -273,6 +275,7 @@ export class Endpoints {
     const pausedBy = this.#options.pausedBy(id);
     return {
       ...plain,
+      ...pacedBy(stored, this.#options.policy),
       id,
       version,
       headers: headerNames,

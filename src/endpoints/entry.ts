@@ -4,12 +4,10 @@ import { EMITTED, OPERATIONAL, type StoredEvent } from '../core/event.ts';
 import type { Auth, EndpointTarget, Signing } from '../deliver/endpoint/target.ts';
 import type { TlsIdentity } from '../deliver/egress/egress.ts';
 import type { Runner } from '../deliver/runner.ts';
-import { type BreakerPolicy, type Destination, takesType } from '../dispatch/destination.ts';
+import { type Destination, takesType } from '../dispatch/destination.ts';
 import type { StoredEndpoint } from './definition.ts';
+import { type EndpointPolicy, pacedBy } from './policy.ts';
 import type { Vault } from './vault.ts';
-
-/** Down, to an endpoint, is ten failures in a row; then it is asked again after half a minute, later each time. */
-export const ENDPOINT_BREAKER: BreakerPolicy = { failures: 10, openMs: 30_000, probes: 1 };
 
 /** The target while its secrets are those: forwarded events keep their headers, the application's own have none. */
 interface Targets {
@@ -63,21 +61,22 @@ export class Entry {
     return this.#filter({ body: bodies.of(event), headers, type, source, tenant });
   }
 
-  destination(runner: Runner): Destination {
-    const { from, types, concurrency, ratePerS, timeoutMs, retry, ordered } = this.stored;
+  destination(runner: Runner, policy: EndpointPolicy): Destination {
+    const { from, types, ratePerS, ordered } = this.stored;
+    const { concurrency, timeoutMs, retry } = pacedBy(this.stored, policy);
     this.#destination ??= {
       name: this.id,
       formerly: [],
       from: new Set(from),
       types,
       accepts: null,
-      priority: 'normal',
+      priority: policy.priority,
       concurrency: { min: concurrency, max: concurrency },
       batch: null,
       ratePerS,
       timeoutMs,
       retry,
-      breaker: ENDPOINT_BREAKER,
+      breaker: policy.breaker,
       ordered,
       onDead: 'continue',
       backlogMax: null,

@@ -1,12 +1,21 @@
 /** What the admin API asks, answered from the parts of a gateway. */
-import type { AdminPort, DestinationLive, DestinationState, EndpointsPort, SourceInfo } from '../api/port.ts';
+import type {
+  AdminPort,
+  DestinationLive,
+  DestinationState,
+  EndpointsPort,
+  EndpointsQueueLive,
+  SourceInfo,
+} from '../api/port.ts';
 import type { Broker } from '../dispatch/broker.ts';
 import type { Destination } from '../dispatch/destination.ts';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import { FAN_OUT } from '../dispatch/fan-out.ts';
+import type { Group } from '../dispatch/group.ts';
 import type { Holds } from '../dispatch/holds.ts';
 import type { Lane } from '../dispatch/lane.ts';
 import type { Replays } from '../dispatch/replay.ts';
+import type { EndpointPolicy } from '../endpoints/policy.ts';
 import { HoldfastError } from '../errors.ts';
 import type { IngestPorts } from '../ingest/ports.ts';
 import type { RejectionLog } from '../ingest/rejections.ts';
@@ -22,6 +31,8 @@ import type { Tokens } from './tokens.ts';
 /** The parts the admin side looks at. */
 export interface AdminParts {
   readonly store: Store;
+  /** Managed endpoints, where they are one queue. */
+  readonly group: Group;
   readonly report: StoreReport;
   readonly broker: Broker | null;
   readonly spool: Spooling | null;
@@ -32,6 +43,7 @@ export interface AdminParts {
   readonly verifyAgain: AdminPort['verifyAgain'];
   readonly sources: readonly Source[];
   readonly endpoints: EndpointsPort;
+  readonly policy: EndpointPolicy;
   /** Why an endpoint takes nothing for now; `null`: it takes, or is none. */
   readonly disabledReason: (destination: string) => string | null;
   readonly stats: Stats;
@@ -69,14 +81,16 @@ export function adminPort(parts: AdminParts): AdminPort {
     sources: () => parts.sources.map(sourceInfo),
     overall: () => parts.stats.overall(),
     destinations: () => [...dispatcher.lanes.values()].filter(isShown).map((lane) => liveOf(parts, lane.destination)),
+    endpointsQueue: () => groupOf(parts),
     destination: (name) => {
+      if (parts.group.is(name)) return groupOf(parts);
       // To look at an endpoint is no reason to wake its lane.
       const destination = dispatcher.lanes.find(name);
       return destination === null ? null : liveOf(parts, destination);
     },
     pause: (destination, by) => holds.pause(destination, by),
     resume: (destination, by) => holds.resume(destination, by),
-    clear: (destination) => clear(dispatcher, destination),
+    clear: (destination) => clearAll(parts, destination),
     emit: parts.emit,
     eventTypes: parts.eventTypes,
     cancel: async (eventId) => {
@@ -122,6 +136,15 @@ function* openHere({ lanes }: Dispatcher): Iterable<readonly [destination: strin
   for (const name of lanes.fixed()) yield [name, lanes.awake(name)?.open ?? 0];
 }
 
+/** What a destination is owed; of all endpoints together, what each of them is. */
+async function clearAll({ dispatcher, store, group }: AdminParts, destination: string): Promise<number> {
+  if (!group.is(destination)) return clear(dispatcher, destination);
+  const { destinations } = await store.history.counts();
+  let cleared = 0;
+  for (const { destination: name } of destinations) if (group.has(name)) cleared += await clear(dispatcher, name);
+  return cleared;
+}
+
 async function clear(dispatcher: Dispatcher, destination: string): Promise<number> {
   const lane = dispatcher.lanes.get(destination);
   const paused = lane?.paused ?? true;
@@ -161,6 +184,33 @@ function stateOf(gate: ReturnType<AdminParts['gate']>, paused: boolean, disabled
 /** What makes the deliveries of other destinations is shown while it has something to do. */
 function isShown({ destination, open }: Lane): boolean {
   return destination.name !== FAN_OUT || open > 0;
+}
+
+/** All managed endpoints as one queue; `null` where they are none. */
+function groupOf({ group, dispatcher, holds, stats, gate, policy }: AdminParts): EndpointsQueueLive | null {
+  if (group.name === null) return null;
+  const lanes = [...dispatcher.lanes.values()].filter(({ destination }) => group.has(destination.name));
+  const pause = holds.pauseOf(group.name);
+  const sum = (of: (lane: Lane) => number): number => lanes.reduce((total, lane) => total + of(lane), 0);
+  return {
+    name: group.name,
+    state: stateOf(gate(), pause !== null, false),
+    kind: 'endpoint',
+    isolation: 'endpoint',
+    from: [...(policy.from ?? [])],
+    types: policy.types,
+    priority: policy.priority,
+    ordered: false,
+    // Each has one of its own.
+    breaker: 'none',
+    running: sum(({ running }) => running),
+    runningMax: sum(({ concurrency }) => concurrency),
+    ...stats.endpoints(),
+    pausedBy: pause?.by ?? null,
+    pausedAt: pause?.at ?? null,
+    disabledReason: null,
+    breakersOpen: sum(({ pace }) => (pace.circuit.state === 'closed' ? 0 : 1)),
+  };
 }
 
 function liveOf(

@@ -9,7 +9,7 @@ import { checkTarget } from '../deliver/endpoint/check.ts';
 import { endpointRunner } from '../deliver/endpoint/runner.ts';
 import type { Auth, EndpointTarget, HmacSigning, Signing, StatusRules, Transform } from '../deliver/endpoint/target.ts';
 import type { Destination } from '../dispatch/destination.ts';
-import { ENDPOINT_BREAKER } from '../endpoints/entry.ts';
+import { ENDPOINT_BREAKER } from '../endpoints/policy.ts';
 import { HoldfastError } from '../errors.ts';
 import type { Environment } from '../ingest/source.ts';
 import { resolveSecrets } from '../verify/secret.ts';

@@ -1,22 +1,22 @@
 /** What a start makes and a stop ends: the store, dispatch, and all that works beside them. */
 import { type AdminApi, createAdminApi } from '../api/admin.ts';
 import { type Ask, localAsk } from '../api/local.ts';
-import type { AdminPort, AuditRecord } from '../api/port.ts';
+import type { AdminPort } from '../api/port.ts';
 import type { CommitterState } from '../commit/committer.ts';
 import type { ResolvedConfig } from '../config.ts';
 import type { Clock, Random } from '../core/clock.ts';
 import { EMITTED, OPERATIONAL } from '../core/event.ts';
 import type { IdMaker } from '../core/id.ts';
-import { CheckedRunner } from '../deliver/checked.ts';
-import type { EventTypes } from '../deliver/event-types.ts';
 import { LoopBlame } from '../deliver/loop-blame.ts';
 import type { Broker } from '../dispatch/broker.ts';
 import type { Destination } from '../dispatch/destination.ts';
 import { Dispatcher } from '../dispatch/dispatcher.ts';
 import { fanOutDestination } from '../dispatch/fan-out.ts';
+import { Group, groupedHistory } from '../dispatch/group.ts';
 import { Holds } from '../dispatch/holds.ts';
 import { Replays } from '../dispatch/replay.ts';
 import { Retention } from '../dispatch/retention.ts';
+import type { EndpointPolicy } from '../endpoints/policy.ts';
 import type { Acceptor } from '../ingest/accept.ts';
 import type { IngestPorts } from '../ingest/ports.ts';
 import { TrustedProxies } from '../ingest/proxies.ts';
@@ -25,18 +25,20 @@ import type { Store, StoreCounts, StoreReport } from '../store/store.ts';
 import { adminPort } from './admin.ts';
 import { Alerts } from './alerts.ts';
 import { AuditLog } from './audit.ts';
-import { destinationOf, type Registration } from './destinations.ts';
 import { DiskWatch } from './disk.ts';
 import { Emitting } from './emitting.ts';
-import { endpointDestination, type EndpointRegistration } from './endpoints.ts';
+import { policyOf } from './endpoints-queue.ts';
 import { vaultKeys } from './keys.ts';
 import type { Observing } from './observing.ts';
 import { alertsOf, retentionOf } from './parts.ts';
 import { peaksOf, savePeaks } from './peaks.ts';
 import { openBroker, roleOf } from './queues.ts';
 import { Processes, tellingBreakers } from './processes.ts';
+import { destinationsOf, type Registrations } from './registrations.ts';
+import { rename } from './renames.ts';
 import { FEATURES, RELEASE } from './release.ts';
 import { respondersOf } from './responders.ts';
+import { Schedules } from './schedules.ts';
 import { Sending } from './sending.ts';
 import type { Spooling } from './spooling.ts';
 import { type AdminToken, adminToken, storeDirectory } from './token.ts';
@@ -61,7 +63,7 @@ export interface EngineParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly ids: IdMaker;
-  readonly registrations: readonly (Registration | EndpointRegistration)[];
+  readonly registered: Registrations;
   readonly observing: Observing;
   readonly acceptor: Acceptor;
   readonly gate: () => Gate;
@@ -94,6 +96,8 @@ export class Engine {
   readonly #parts: EngineParts;
   readonly #store: Store;
   readonly #sources: ReadonlySet<string>;
+  readonly #policy: EndpointPolicy;
+  readonly #group: Group;
   readonly #sending: Sending;
   readonly #broker: Broker | null;
   readonly #holds: Holds;
@@ -105,6 +109,7 @@ export class Engine {
   readonly #alerts: Alerts;
   readonly #blame: LoopBlame;
   readonly #processes: Processes;
+  readonly #schedules: Schedules;
 
   /** @throws HoldfastError config_invalid */
   constructor(parts: EngineParts, opened: Opened) {
@@ -117,30 +122,31 @@ export class Engine {
     this.token = token;
     this.#blame = new LoopBlame({ clock, observer: observing.observer });
     this.#sources = new Set([...config.sources.map(({ name }) => name), EMITTED, OPERATIONAL]);
-    this.#alerts = new Alerts({
-      clock,
-      ...alertsOf(config.settings),
-      counts: () => this.#count(),
-      freeBytes: () => this.#disk.freeBytes,
-      report: (report) => this.dispatcher.report(report),
-    });
-    this.#sending = new Sending({
-      settings: config.settings,
+    this.#policy = policyOf(parts.registered.endpoints, this.#sources);
+    this.#group = new Group(this.#policy.queue);
+    this.#alerts = this.#makeAlerts();
+    this.#sending = this.#makeSending(opened.keys);
+    this.#processes = new Processes({
+      ...parts,
       registry: store.registry,
-      clock,
-      ids,
-      observer: observing.observer,
-      sources: this.#sources,
-      keys: opened.keys,
       dispatcher: () => this.dispatcher,
-      holds: () => this.#holds,
+      registrations: parts.registered.destinations,
     });
-    this.#processes = new Processes({ ...parts, registry: store.registry, dispatcher: () => this.dispatcher });
     this.dispatcher = this.#makeDispatcher();
     const diskLow = (): boolean => this.diskLow;
     this.emitting = new Emitting({ ...parts, store, dispatcher: this.dispatcher, types: config.emits, diskLow });
     const { committer, lanes } = this.dispatcher;
-    const shared = { ...store, clock, ids, observer: observing.observer, committer, lanes };
+    const history = groupedHistory(store.history, this.#group);
+    const shared = {
+      ...store,
+      history,
+      group: this.#group,
+      clock,
+      ids,
+      observer: observing.observer,
+      committer,
+      lanes,
+    };
     this.#holds = new Holds(shared);
     this.#replays = new Replays({ ...shared, takers: (event) => this.dispatcher.intake.takers(event) });
     this.#tokens = new Tokens({ ...shared, adminHashes: [...token.hashes, ...(parts.spooling?.token.hashes ?? [])] });
@@ -152,6 +158,7 @@ export class Engine {
       holds: this.#holds,
       ...retentionOf(config.settings),
     });
+    this.#schedules = this.#makeSchedules();
     const directory = storeDirectory(config.settings.store, parts.directory);
     this.#disk = new DiskWatch(directory, config.settings.diskReserveBytes, clock);
     this.port = this.#makePort();
@@ -206,12 +213,7 @@ export class Engine {
     const { observer, stats, metrics, every } = this.#parts.observing;
     const { dispatcher, report } = this;
     await this.#disk.start();
-    for (const { name, formerly } of this.#destinations()) {
-      for (const from of formerly) {
-        const answer = await dispatcher.committer.act({ kind: 'rename', from, to: name });
-        if (answer.status === 'committed' && answer.affected > 0) await this.#audit.append(renamed(from, name));
-      }
-    }
+    await rename(this.#destinations(), dispatcher.committer, this.#audit);
     await this.#sending.start();
     await this.#holds.start();
     await this.#tokens.start();
@@ -223,6 +225,7 @@ export class Engine {
     dispatcher.start(report.unclean, openOf(counts));
     this.#retention.start();
     await this.#replays.resume();
+    this.#schedules.start();
     every(ALERTS_MS, () => void this.#alerts.look().catch(() => undefined));
     every(SEEN_MS, () => void this.#holds.seen().catch(() => undefined));
     const { driver: store, ackMeaning, unclean } = report;
@@ -239,6 +242,7 @@ export class Engine {
     const { observing, acceptor } = this.#parts;
     const { committer } = this.dispatcher;
     this.#replays.stop();
+    this.#schedules.stop();
     this.#disk.stop();
     await this.#retention.stop();
     if (drain) await this.dispatcher.drain(graceMs);
@@ -267,6 +271,43 @@ export class Engine {
     return counts;
   }
 
+  #makeSending(keys: readonly string[]): Sending {
+    const { config, clock, ids, observing } = this.#parts;
+    return new Sending({
+      settings: config.settings,
+      registry: this.#store.registry,
+      clock,
+      ids,
+      observer: observing.observer,
+      sources: this.#sources,
+      keys,
+      policy: this.#policy,
+      dispatcher: () => this.dispatcher,
+      holds: () => this.#holds,
+    });
+  }
+
+  #makeAlerts(): Alerts {
+    return new Alerts({
+      clock: this.#parts.clock,
+      ...alertsOf(this.#parts.config.settings),
+      counts: () => this.#count(),
+      freeBytes: () => this.#disk.freeBytes,
+      report: (report) => this.dispatcher.report(report),
+    });
+  }
+
+  /** @throws HoldfastError config_invalid */
+  #makeSchedules(): Schedules {
+    const { registered, clock, observing } = this.#parts;
+    return new Schedules({
+      schedules: registered.schedules,
+      clock,
+      emit: async (emitted) => void (await this.emitting.emit([emitted])),
+      failed: (schedule, error) => observing.observer.note('error', 'could not emit on time', { schedule, error }),
+    });
+  }
+
   #destinations(): Destination[] {
     return [...this.dispatcher.lanes.values()].map((lane) => lane.destination);
   }
@@ -274,7 +315,8 @@ export class Engine {
   #makePort(): AdminPort {
     const { config, observing, acceptor, gate, leaving, spooling } = this.#parts;
     return adminPort({
-      store: this.#store,
+      store: { ...this.#store, history: groupedHistory(this.#store.history, this.#group) },
+      group: this.#group,
       report: this.report,
       broker: this.#broker,
       spool: spooling,
@@ -286,6 +328,7 @@ export class Engine {
       sources: config.sources,
       disabledReason: (id) => this.#sending.disabledReason(id),
       endpoints: this.#sending.port(),
+      policy: this.#policy,
       ...observing,
       gate,
       leaving,
@@ -298,7 +341,7 @@ export class Engine {
   }
 
   #makeDispatcher(): Dispatcher {
-    const { config, registrations, observing, clock, ids, random } = this.#parts;
+    const { config, registered, observing, clock, ids, random } = this.#parts;
     const { observer } = observing;
     const { registry } = this.#store;
     const { directory } = this.#sending;
@@ -311,9 +354,7 @@ export class Engine {
       environment: config.environment,
       ...this.#sending.forConfig(),
     };
-    const destinations = registrations.map((one) =>
-      'endpoint' in one ? endpointDestination(one, known) : checked(destinationOf(one, known), config.emits),
-    );
+    const destinations = destinationsOf(registered.destinations, known, config.emits);
     return new Dispatcher({
       store: this.#store.work,
       clock,
@@ -350,26 +391,6 @@ export class Engine {
     this.#parts.spooling?.storeChanged(state === 'open');
     if (state === 'fatal') this.#parts.onFatal();
   }
-}
-
-/** A destination whose emitted events are held to the catalogue, where there is one. */
-function checked(destination: Destination, types: EventTypes | null): Destination {
-  return types === null ? destination : { ...destination, runner: new CheckedRunner(destination.runner, types) };
-}
-
-/** What the code of the application does by itself. */
-function renamed(from: string, to: string): AuditRecord {
-  const caller = { id: 'local', name: 'local' };
-  return {
-    caller,
-    by: 'formerly',
-    action: 'queue.rename',
-    target: to,
-    note: `was ${from}`,
-    before: null,
-    after: null,
-    ip: '',
-  };
 }
 
 /** How many open deliveries each destination has. */

@@ -135,6 +135,11 @@ export class Operations {
     await this.#do(queues.resume, { params: { destination } });
   }
 
+  /** `POST /api/queues/:destination/retry`: replays its dead letters, in the background. @throws destination_unknown */
+  retry(destination: string): Promise<AnswerOf<typeof queues.retry>> {
+    return this.#do(queues.retry, { params: { destination } });
+  }
+
   /** `POST /api/queues/:destination/clear`: its open deliveries become dead letters. @throws destination_unknown */
   clear(destination: string): Promise<AnswerOf<typeof queues.clear>> {
     return this.#do(queues.clear, { params: { destination } });

@@ -12,6 +12,7 @@ import { operationalEvent } from '../dispatch/operational.ts';
 import type { EndpointView } from '../endpoints/definition.ts';
 import { EndpointDirectory } from '../endpoints/directory.ts';
 import { Endpoints } from '../endpoints/endpoints.ts';
+import type { EndpointPolicy } from '../endpoints/policy.ts';
 import { Vault } from '../endpoints/vault.ts';
 import { HoldfastError } from '../errors.ts';
 import type { Settings } from '../settings.ts';
@@ -26,6 +27,7 @@ export interface SendingOptions {
   readonly observer: Observer;
   readonly sources: ReadonlySet<string>;
   readonly keys: readonly string[];
+  readonly policy: EndpointPolicy;
   /** What works with it; asked when there is work, not before. */
   readonly dispatcher: () => Dispatcher;
   readonly holds: () => Holds;
@@ -64,6 +66,7 @@ export class Sending {
       clock,
       observer,
       vault: this.#vault,
+      policy: options.policy,
       runner: this.#runner,
       changed: (id) => options.dispatcher().lanes.changed(id),
     });
@@ -134,11 +137,11 @@ export class Sending {
   ): Promise<EndpointView> {
     const holds = this.#options.holds();
     const before = endpoints.get(id).state;
-    if (before === state) return endpoints.get(id);
+    if (before === state && (state !== 'paused' || holds.isPausedItself(id))) return endpoints.get(id);
     if (state === 'disabled') await endpoints.disable(id, `by ${by}`, by);
     else if (before === 'disabled') await endpoints.enable(id);
     if (state === 'paused') await holds.pause(id, by);
-    else if (holds.pauseOf(id) !== null && state === 'active') await holds.resume(id, by);
+    else if (holds.isPausedItself(id) && state === 'active') await holds.resume(id, by);
     return endpoints.get(id);
   }
 

@@ -316,7 +316,11 @@ export class Spooling implements SpoolPort {
   }
 
   #unrouted(emitted: Emitted): NewEvent {
-    return { event: emittedEvent(emitted, null, this.#parts), dedupeWindowMs: EMIT_WINDOW_MS, deliveries: [] };
+    return {
+      event: emittedEvent(emitted, null, this.#parts),
+      dedupeWindowMs: emitted.windowMs ?? EMIT_WINDOW_MS,
+      deliveries: [],
+    };
   }
 
   #use(): Spool {

@@ -40,6 +40,7 @@ export function standbyPort(parts: StandbyParts): AdminPort {
     counts: refuse,
     overall: () => stats.overall(),
     sources: () => acceptor.ports.sources.map(sourceInfo),
+    endpointsQueue: () => null,
     destinations: () => [],
     destination: () => null,
     endpoints: {

@@ -6,6 +6,8 @@ import type { EmittedBody, EmittedType } from '../deliver/event-types.ts';
 import type { SourceBody } from '../ingest/source.ts';
 import type { BatchOptions, HandlerOptions } from './destinations.ts';
 import type { EndpointOptions } from './endpoints.ts';
+import type { EndpointsOptions } from './endpoints-queue.ts';
+import type { EveryOptions } from './schedules.ts';
 
 /** Names a handler may take events from. */
 export type SourceName<Given extends Config> = (keyof Given['sources'] & string) | 'emitted' | 'holdfast';
@@ -66,5 +68,23 @@ export interface Registry<Given extends Config> {
   endpoint<const From extends SourceName<Given>, const Type extends string = string>(
     name: string,
     options: EndpointOptions<From, Type>,
+  ): void;
+  /**
+   * What the endpoints that are managed through the API can take, and how each is paced where it does not say. They are
+   * one queue by this name: shown, paused, cleared and replayed together, while each keeps a lane of its own. Once.
+   * @throws HoldfastError config_invalid, destination_duplicate
+   */
+  endpoints<const From extends SourceName<Given>, const Type extends string = string>(
+    name: string,
+    options?: EndpointsOptions<From, Type>,
+  ): void;
+  /**
+   * Emits an event at intervals: once, however many processes have the schedule. Times are full multiples of the period
+   * since 1970. Of the times that passed while no process ran, the last is made up for.
+   * @throws HoldfastError config_invalid
+   */
+  every<const Type extends EmittedType<EmitsOf<Given>>>(
+    name: string,
+    options: EveryOptions<Type, EmittedBody<EmitsOf<Given>, Type>>,
   ): void;
 }

@@ -40,6 +40,8 @@ export class Stats {
   readonly #managed = new Map<string, Figures>();
   readonly #overall: Figures;
   #openHere: (() => Iterable<readonly [destination: string, open: number]>) | null = null;
+  /** Of all endpoints that are managed through the API, together. */
+  readonly #endpoints: Figures;
 
   /** What the gateway's observer has to include for anything but peaks to be counted. */
   readonly observer: PartialObserver = {
@@ -53,6 +55,7 @@ export class Stats {
   constructor(clock: Clock) {
     this.#clock = clock;
     this.#overall = new Figures(clock.monotonic());
+    this.#endpoints = new Figures(clock.monotonic());
   }
 
   /**
@@ -66,12 +69,20 @@ export class Stats {
   /** So many deliveries of each destination are open now. Call it wherever counts are read; peaks come from it. */
   sawOpen(open: Iterable<readonly [destination: string, open: number]>): void {
     let sum = 0;
+    let managed = 0;
     for (const [destination, count] of open) {
+      if (isManaged(destination)) managed += count;
       const figures = isManaged(destination) ? this.#managed.get(destination) : this.#figures(destination);
       if (figures !== undefined) figures.peakOpen = Math.max(figures.peakOpen, count);
       sum += count;
     }
     this.#overall.peakOpen = Math.max(this.#overall.peakOpen, sum);
+    this.#endpoints.peakOpen = Math.max(this.#endpoints.peakOpen, managed);
+  }
+
+  /** Figures of all endpoints that are managed through the API, together. */
+  endpoints(): LiveFigures {
+    return this.#endpoints.read(this.#clock.monotonic());
   }
 
   /** Figures of one destination; all zero when it is not known. */
@@ -105,6 +116,7 @@ export class Stats {
     const second = this.#second();
     this.#figures(destination).received.add(second, 1);
     this.#overall.received.add(second, 1);
+    if (isManaged(destination)) this.#endpoints.received.add(second, 1);
   }
 
   #ended(destination: string, attempt: AttemptRecord): void {
@@ -112,6 +124,7 @@ export class Stats {
     const figures = this.#figures(destination);
     figures.ended(second, attempt);
     this.#overall.ended(second, attempt);
+    if (isManaged(destination)) this.#endpoints.ended(second, attempt);
   }
 
   #figures(destination: string): Figures {

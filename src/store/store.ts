@@ -200,10 +200,10 @@ export interface WorkStore {
   close(): Promise<void>;
   /**
    * Shared stores that can: calls `told` when another process made something ready without handing it off; `null`: any
-   * destination. A hint that may come late, twice or never: whoever waits for work looks now and then all the same.
-   * Returns the way to stop.
+   * destination. `callers`: it was a transaction of a caller's own, of which no process knows when it commits. A hint that
+   * may come late, twice or never: whoever waits for work looks now and then all the same. Returns the way to stop.
    */
-  onReady?(told: (destinations: readonly string[] | null) => void): () => void;
+  onReady?(told: (destinations: readonly string[] | null, callers: boolean) => void): () => void;
 }
 
 /** What happened. Reads only; never blocks commits; sees every commit that was answered before the call. */

@@ -98,7 +98,7 @@ class Postgres implements PostgresStore {
   readonly #options: PostgresOptions;
   readonly #name: string;
   readonly #watchers: Watchers;
-  readonly #hearing = new Set<(destinations: readonly string[] | null) => void>();
+  readonly #hearing = new Set<(destinations: readonly string[] | null, callers: boolean) => void>();
   #opened: Opened | null = null;
   #opening: Promise<StoreReport> | null = null;
 
@@ -189,9 +189,9 @@ class Postgres implements PostgresStore {
   async #listen(owner: number): Promise<Listener | null> {
     const { url, listenUrl = url, clock } = this.#options;
     if (listenUrl === null) return null;
-    const heard = ({ ready, written }: Heard): void => {
+    const heard = ({ ready, written, callers }: Heard): void => {
       if (written) this.#watchers.look();
-      if (ready === null || ready.length > 0) for (const told of this.#hearing) told(ready);
+      if (ready === null || ready.length > 0) for (const told of this.#hearing) told(ready, callers);
     };
     const listener = new Listener({ url: listenUrl, channel: `holdfast_${this.#name}`, owner, clock, heard });
     await listener.start();

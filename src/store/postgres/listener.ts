@@ -10,6 +10,8 @@ import { givenText } from './text.ts';
 export interface Heard {
   readonly ready: readonly string[] | null;
   readonly written: boolean;
+  /** Whether it was a transaction of a caller's own. */
+  readonly callers: boolean;
 }
 
 export interface ListenerOptions {
@@ -20,6 +22,9 @@ export interface ListenerOptions {
   readonly clock: Clock;
   readonly heard: (heard: Heard) => void;
 }
+
+/** The number of no process: rows in transactions of callers. */
+export const CALLERS = 0;
 
 const AGAIN_MS = 1_000;
 const CONNECT_MS = 5_000;
@@ -62,7 +67,7 @@ export class Listener {
     try {
       await client.connect();
       await client.query(`LISTEN "${channel}"`);
-      if (this.#lost) heard({ ready: null, written: true });
+      if (this.#lost) heard({ ready: null, written: true, callers: true });
       this.#lost = false;
     } catch {
       lose();
@@ -80,12 +85,14 @@ export class Listener {
   #hear(payload: string): void {
     const told = parse(payload);
     if (told === null || told.by === this.#options.owner) return;
-    this.#options.heard({ ready: told.ready?.map((name) => givenText(name)) ?? null, written: told.written });
+    const { by, written } = told;
+    const ready = told.ready?.map((name) => givenText(name)) ?? null;
+    this.#options.heard({ ready, written, callers: by === CALLERS });
   }
 }
 
 /** Anybody who may connect can notify: what does not look like ours is nobody's. */
-function parse(payload: string): (Heard & { readonly by: number }) | null {
+function parse(payload: string): (Omit<Heard, 'callers'> & { readonly by: number }) | null {
   try {
     const { by, ready, written } = JSON.parse(payload) as Partial<Record<string, unknown>>;
     const names = Array.isArray(ready) ? ready.filter((name) => typeof name === 'string') : null;

@@ -9,6 +9,7 @@ import { argumentsOf, type Committing, makeBuckets, prepare, tell } from './comm
 import type { Row } from './connection.ts';
 import { bucketOf } from './delivery-id.ts';
 import { codeOf } from './failure.ts';
+import { CALLERS } from './listener.ts';
 
 /** A client of `pg`, or what wraps one, inside a transaction that the caller began and ends. */
 interface CallersTransaction {
@@ -56,7 +57,7 @@ export class CallersRows {
 
   constructor(to: Committing) {
     // Nobody's claims: what becomes ready is told to every process, this one too.
-    this.#to = { ...to, owner: 0 };
+    this.#to = { ...to, owner: CALLERS };
   }
 
   async append(tx: CallersTransaction, append: Append): Promise<AppendAnswer> {

@@ -1,0 +1,14 @@
+/** A process that works off the queues, in production; start as many as you like. */
+import { makeGateway } from './gateway.ts';
+import { openRows } from './rows.ts';
+
+const rows = await openRows();
+const gateway = makeGateway(rows, 'worker');
+const { admin } = await gateway.listen(); // /health, /ready and /metrics, for who watches over it
+console.log(`worker: http://${admin.host}:${admin.port}`);
+
+async function stop(): Promise<void> {
+  await gateway.stop();
+  await rows.close();
+}
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop());
