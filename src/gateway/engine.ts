@@ -316,6 +316,7 @@ export class Engine {
     );
     return new Dispatcher({
       store: this.#store.work,
+      transactions: this.#store,
       clock,
       ids,
       observer: tellingBreakers(observer, this.#alerts.observer, this.#processes.observer),
