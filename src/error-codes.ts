@@ -143,6 +143,12 @@ export const errorCodes = {
     message: 'The attempt has ended.',
     action: 'Await everything the handler starts before it returns.',
   },
+  claim_lost: {
+    status: 409,
+    retryable: true,
+    message: 'Another process may have the delivery by now.',
+    action: 'Nothing: what its handler wrote was rolled back, and the delivery is attempted again.',
+  },
   emit_unfit: {
     status: 422,
     retryable: false,

@@ -53,7 +53,13 @@ const programs: Readonly<Record<string, readonly RegExp[]>> = {
 };
 
 /** What other programs are made of, and what the command line runs. */
-const parts = ['mounting/gateway.ts', 'mounting/sender.ts', 'threads/fingerprint.ts', 'testing/billing.ts'];
+const parts = [
+  'transactional/invoices.ts',
+  'mounting/gateway.ts',
+  'mounting/sender.ts',
+  'threads/fingerprint.ts',
+  'testing/billing.ts',
+];
 const setups = ['readme', 'quickstart'];
 
 describe('examples', { concurrency: 2 }, () => {

@@ -2,12 +2,23 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
+/** The request whose connection is to break, once. */
+export interface Cut {
+  /** What a client said first on that connection. */
+  readonly of: string;
+  /** What is in the request. */
+  readonly text: string;
+  /** Before the server has it, or after, with the reply lost. */
+  readonly when: 'before' | 'after';
+}
+
 export class TcpProxy {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   /** Whether what the server says is lost, and the connection with it. */
   #deaf = false;
   #lost: (() => void)[] = [];
+  #cut: Cut | null = null;
 
   private constructor(server: Server) {
     this.#server = server;
@@ -31,6 +42,11 @@ export class TcpProxy {
   loseReplies(): Promise<void> {
     this.#deaf = true;
     return new Promise((resolve) => this.#lost.push(resolve));
+  }
+
+  /** Breaks one connection at this request, and leaves all others alone. */
+  cutAt(cut: Cut): void {
+    this.#cut = cut;
   }
 
   /** New connections are good again. */
@@ -63,9 +79,20 @@ export class TcpProxy {
         end();
       });
     }
-    client.on('data', (bytes) => void server.write(bytes));
+    let first: string | null = null;
+    let deaf = false;
+    client.on('data', (bytes) => {
+      first ??= bytes.toString('latin1');
+      const cut = this.#cut;
+      if (cut !== null && first.includes(cut.of) && bytes.includes(cut.text)) {
+        this.#cut = null;
+        if (cut.when === 'before') return end();
+        deaf = true;
+      }
+      server.write(bytes);
+    });
     server.on('data', (bytes) => {
-      if (!this.#deaf) {
+      if (!this.#deaf && !deaf) {
         client.write(bytes);
         return;
       }

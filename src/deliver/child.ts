@@ -2,6 +2,7 @@
  * The two sides of a thread or process that runs a handler agree here: what they say to each other, and what the child
  * does with it. One attempt at a time; `child-main.ts` is the program, `pool.ts` the other side.
  */
+import { HoldfastError } from '../errors.ts';
 import { BatchRun, type Work, type WorkClaim } from './context.ts';
 import { type BatchHandler, batchCall, type Call, callResult, type Handler, singleCall } from './handler.ts';
 import { TIMEOUT } from './outcomes.ts';
@@ -106,6 +107,12 @@ class ChildWork implements Work {
     this.claims = claims;
     this.numbers = numbers;
   }
+
+  /** What the code writes here the gateway could not commit with the outcome: the connection is not this program's. */
+  readonly transact = (): Promise<never> => {
+    const detail = 'ctx.transaction: the handler runs in a thread or process of its own: run it inline.';
+    return Promise.reject(new HoldfastError('transaction_unsupported', { detail }));
+  };
 
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();

@@ -7,7 +7,8 @@ import type { EmittedBody, EmittedType } from './event-types.ts';
 import { EMITS_BYTES_MAX, EMITS_MAX, makeEmitted } from './emitted.ts';
 import { EventView, type HandlerEvent } from './handler-event.ts';
 import { isFinal, resultOf, resultOfThrown } from './outcomes.ts';
-import type { Attempted, Emitted, Result } from './runner.ts';
+import type { Attempted, Emitted, Result, Transact } from './runner.ts';
+import { HandlerTransaction, type RunInTransaction } from './transaction.ts';
 
 /** Emits an event of the application; with a catalogue (`emits`) the compiler knows its types and their bodies. */
 type Emit<Emits, Options> = <const Type extends EmittedType<Emits>>(
@@ -36,6 +37,19 @@ export interface HandlerContext<Emits = unknown> {
    * @throws HoldfastError invalid_input, body_too_large, attempt_ended; at once, not through the promise
    */
   readonly emit: Emit<Emits, EmitOptions>;
+  /**
+   * Runs `code` in a transaction on the store's database, and commits with what it wrote there the outcome of this delivery
+   * and all that was emitted: all of it or nothing, however often the delivery is attempted. `tx` is a client of the package
+   * `pg` in a transaction, or with MongoDB a session; it is the store's, to be neither committed nor released.
+   *
+   * The outcome is what `code` returns: succeeded, or `Skip` or `Reject`; in a responder it is the answer. What the handler
+   * does afterwards changes nothing; what it throws then is logged. What `code` throws or rejects with rolls all of it
+   * back, and is thrown here: the handler may let it be its failure, or go on and even begin anew. An attempt has one
+   * transaction that is committed. Resolves with what `code` returned, after the commit.
+   * @throws HoldfastError transaction_unsupported in a store without them and in threads and processes; claim_lost;
+   *   attempt_ended when the attempt is over or settled; store_unavailable, commit_unknown; the database's own errors
+   */
+  readonly transaction: RunInTransaction;
 }
 
 /** Several events to be handled together; at most one per order key. */
@@ -70,6 +84,11 @@ export interface BatchContext<Emits = unknown> {
   readonly delivery: (event: HandlerEvent) => { readonly deliveryId: string; readonly attempt: number };
   /** As in {@link HandlerContext}; of an event that is settled already it throws attempt_ended. */
   readonly emit: Emit<Emits, BatchEmitOptions>;
+  /**
+   * As in {@link HandlerContext}, for the batch as a whole: one transaction, in which each event gets its outcome, also those
+   * that were settled apart before it ends. A claim that was lost of one of them rolls all of it back.
+   */
+  readonly transaction: RunInTransaction;
   /** As {@link Batch.fail}. */
   readonly fail: (event: HandlerEvent, reason: unknown) => void;
   /** As {@link Batch.succeed}. */
@@ -84,6 +103,8 @@ export interface Work {
   readonly claims: readonly WorkClaim[];
   readonly numbers: readonly number[];
   readonly signal: AbortSignal;
+  /** Left out where the store has no transactions that code can share. */
+  readonly transact?: Transact | undefined;
 }
 
 const EMITTED = Promise.resolve();
@@ -97,6 +118,7 @@ export class SingleContext implements HandlerContext {
   readonly #claim: WorkClaim;
   #emits: Emits | null = null;
   #emit: HandlerContext['emit'] | null = null;
+  #transaction: HandlerTransaction | null = null;
   #ended = false;
 
   constructor(work: Work) {
@@ -139,15 +161,32 @@ export class SingleContext implements HandlerContext {
     return this.#emit;
   }
 
+  get transaction(): RunInTransaction {
+    this.#transaction ??= new HandlerTransaction(this.#work.transact, {
+      over: () => this.#ended,
+      attempted: (result) => this.#attempted(result),
+      mark: () => {
+        const mark = this.#emits?.all.length ?? 0;
+        return () => this.#emits?.cut(mark);
+      },
+    });
+    return this.#transaction.run;
+  }
+
   /** Closes the attempt: what the code still does changes nothing. */
   end(result: Result): Attempted {
     this.#ended = true;
+    if (this.#transaction !== null) return this.#transaction.end(result);
     if (this.#emits === null && result === SUCCEEDED) return NOTHING_MORE;
+    return this.#attempted(result);
+  }
+
+  #attempted(result: Result): Attempted {
     return { results: [result], emitted: [isFinal(result) ? (this.#emits?.all ?? NONE) : NONE] };
   }
 
   #record(type: string, body: unknown, options: EmitOptions): Promise<void> {
-    if (this.#ended) throw ended(type);
+    if (this.#ended || this.#transaction?.closed === true) throw ended(type);
     this.#emits ??= new Emits();
     this.#emits.add(makeEmitted(type, body, options));
     return EMITTED;
@@ -167,6 +206,7 @@ export class BatchRun implements Batch, BatchContext {
   /** Emits of the batch as a whole. */
   readonly #common: Emitted[] = [];
   readonly #emits = new Emits();
+  #transaction: HandlerTransaction | null = null;
   #ended = false;
 
   constructor(work: Work, tell: SettledEarly | null = null) {
@@ -196,7 +236,7 @@ export class BatchRun implements Batch, BatchContext {
   };
 
   readonly emit = (type: string, body: unknown, options: BatchEmitOptions = {}): Promise<void> => {
-    if (this.#ended) throw ended(type);
+    if (this.#isOver) throw ended(type);
     const { event, ...rest } = options;
     const index = event === undefined ? null : this.#indexOf(event);
     if (index === null && rest.tenant === undefined) this.#checkOneTenant();
@@ -207,24 +247,54 @@ export class BatchRun implements Batch, BatchContext {
     return EMITTED;
   };
 
+  get transaction(): RunInTransaction {
+    this.#transaction ??= new HandlerTransaction(this.#work.transact, {
+      over: () => this.#ended,
+      attempted: (shared) => this.#attempted(shared),
+      mark: () => this.#mark(),
+    });
+    return this.#transaction.run;
+  }
+
   /** Closes the attempt: events not mentioned get `shared`. */
   end(shared: Result): Attempted {
     this.#ended = true;
+    return this.#transaction?.end(shared) ?? this.#attempted(shared);
+  }
+
+  #attempted(shared: Result): Attempted {
     const results = this.events.map((_, index) => this.#settled.get(index)?.result ?? shared);
     const emitted = results.map((result, index) => this.#settled.get(index)?.emitted ?? this.#kept(index, result));
     return { results, emitted: this.#withCommon(results, emitted, shared) };
   }
 
   #settle(index: number, result: Result): void {
-    if (this.#ended) throw new HoldfastError('attempt_ended');
+    if (this.#isOver) throw new HoldfastError('attempt_ended');
     if (this.#settled.has(index)) return;
     const emitted = this.#kept(index, result);
     this.#settled.set(index, { result, emitted });
     this.#tell?.(index, result, emitted);
   }
 
+  get #isOver(): boolean {
+    return this.#ended || this.#transaction?.closed === true;
+  }
+
+  /** The way back: what is said in a transaction that is rolled back was not said. */
+  #mark(): () => void {
+    const settled = new Set(this.#settled.keys());
+    const lengths = new Map([...this.#emitted].map(([index, list]) => [index, list.length]));
+    const [common, all] = [this.#common.length, this.#emits.all.length];
+    return () => {
+      for (const index of this.#settled.keys()) if (!settled.has(index)) this.#settled.delete(index);
+      for (const [index, list] of this.#emitted) list.length = lengths.get(index) ?? 0;
+      this.#common.length = common;
+      this.#emits.cut(all);
+    };
+  }
+
   #kept(index: number, result: Result): readonly Emitted[] {
-    return isFinal(result) ? (this.#emitted.get(index) ?? NONE) : NONE;
+    return isFinal(result) ? [...(this.#emitted.get(index) ?? NONE)] : NONE;
   }
 
   #withCommon(
@@ -273,6 +343,11 @@ class Emits {
     }
     this.all.push(emitted);
     this.#bytes += emitted.body.length;
+  }
+
+  /** Forgets all but the first. */
+  cut(length: number): void {
+    for (const { body } of this.all.splice(length)) this.#bytes -= body.length;
   }
 }
 

@@ -29,6 +29,16 @@ export type Result =
   /** The thread or process that ran it ended; the gateway itself did not. */
   | { readonly kind: 'crashed'; readonly error: string };
 
+/**
+ * Runs code in a transaction of the store and commits, with what the code wrote, what `conclude` makes of its value: the
+ * results of the whole attempt and what it emitted. Rejects with whatever kept it from being committed.
+ * @throws HoldfastError transaction_unsupported, claim_lost, attempt_ended, store_unavailable, commit_unknown
+ */
+export type Transact = <Value>(
+  code: (tx: unknown) => Value | PromiseLike<Value>,
+  conclude: (value: Value) => Attempted | Promise<Attempted>,
+) => Promise<Value>;
+
 export interface Attempt {
   /** One claim, or a batch (at most one per order key). */
   readonly claims: readonly Claim[];
@@ -37,8 +47,10 @@ export interface Attempt {
   /** Aborted on timeout, on a hard stop, and when a claim is lost. */
   readonly signal: AbortSignal;
   /** The same, at less cost. Default: `signal`. */
-  readonly abortable?: Abortable;
+  readonly abortable?: Abortable | undefined;
   readonly timeoutMs: number;
+  /** Left out where the store has no transactions that code can share. */
+  readonly transact?: Transact | undefined;
 }
 
 /** Per claim, in the order of `claims`: its result and what it emitted. */
@@ -47,6 +59,8 @@ export interface Attempted {
   readonly emitted: readonly (readonly Emitted[])[];
   /** What was sent and answered, per claim; left out by code that sends nothing. */
   readonly exchanges?: readonly (Exchange | null)[];
+  /** What the code failed with after its transaction had settled everything: it changes nothing. */
+  readonly late?: string;
 }
 
 export interface Runner {

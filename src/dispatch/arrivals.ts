@@ -8,6 +8,8 @@ import type {
   CommittedEvent,
   EventAnswer,
   NewEvent,
+  Settlement,
+  SettleAnswer,
 } from '../store/store.ts';
 import type { Feeder } from './feeder.ts';
 import type { Intake } from './intake.ts';
@@ -49,14 +51,17 @@ export class Arrivals {
     for (let index = 0; index < batch.settlements.length; index++) {
       const settlement = batch.settlements[index];
       const answer = answers.settlements[index];
-      if (settlement !== undefined)
-        this.#appended(settlement.emits, answer?.status === 'committed' ? answer.emits : null, false);
+      if (settlement !== undefined) this.settled(settlement, answer ?? null, batch.now);
     }
-    for (const row of batch.settlements)
-      if (row.outcome.kind === 'retry') feeder.wakeAt(batch.now + row.outcome.delayMs);
     for (const row of batch.releases) if (row.delayMs > 0) feeder.wakeAt(batch.now + row.delayMs);
     for (const row of batch.replays) this.#replayed(row.destination);
     for (const name of answers.ready) lanes.get(name)?.wake();
+  }
+
+  /** An outcome, with what was emitted, in a commit of `now`. */
+  settled({ emits, outcome }: Settlement, answer: SettleAnswer | null, now: number): void {
+    this.#appended(emits, answer?.status === 'committed' ? answer.emits : null, false);
+    if (outcome.kind === 'retry') this.#options.feeder.wakeAt(now + outcome.delayMs);
   }
 
   #appended(events: readonly NewEvent[], answers: readonly EventAnswer[] | null, undone: boolean): void {

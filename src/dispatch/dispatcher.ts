@@ -7,7 +7,7 @@ import type { Clock, Random, Timer } from '../core/clock.ts';
 import type { StoredEvent } from '../core/event.ts';
 import type { IdMaker } from '../core/id.ts';
 import type { Observer } from '../core/observer.ts';
-import type { Attempted, Emitted } from '../deliver/runner.ts';
+import type { Attempted, Emitted, Transact } from '../deliver/runner.ts';
 import type { HoldfastError } from '../errors.ts';
 import type {
   Append,
@@ -40,9 +40,12 @@ import type { Shared } from './shared.ts';
 import { Slots } from './slots.ts';
 import { Starts } from './starts.ts';
 import { Suspects } from './suspects.ts';
+import { HandlerTransactions, type TransactionStore } from './transactions.ts';
 
 export interface DispatcherOptions {
   readonly store: WorkStore;
+  /** What of the store lets code of the application share a transaction with it. Default: nothing. */
+  readonly transactions?: TransactionStore;
   readonly clock: Clock;
   readonly ids: IdMaker;
   readonly observer: Observer;
@@ -97,6 +100,7 @@ export class Dispatcher implements LaneHost {
   readonly #offers: Offers | null;
   readonly #hinted: Hinted | null;
   readonly #settling: Settling;
+  readonly #transactions: HandlerTransactions;
   readonly #suspects: Suspects;
   #throttled = false;
   #started = false;
@@ -155,6 +159,12 @@ export class Dispatcher implements LaneHost {
       observer,
       offers: this.#offers,
       release: (claims) => this.release(claims, 0),
+    });
+    this.#transactions = new HandlerTransactions({
+      store: options.transactions ?? {},
+      settling: this.#settling,
+      arrivals: this.#arrivals,
+      clock,
     });
   }
 
@@ -265,6 +275,10 @@ export class Dispatcher implements LaneHost {
 
   settle(lane: Lane, running: Running, attempted: Attempted): void {
     this.#settling.settle(lane, running, attempted);
+  }
+
+  transact(lane: Lane, running: Running): Transact | undefined {
+    return this.#transactions.of(lane, running);
   }
 
   /** Commits an event of Holdfast's own, if anybody takes it. */

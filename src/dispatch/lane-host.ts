@@ -1,7 +1,7 @@
 /** What a lane shares with the others. */
 import type { Clock } from '../core/clock.ts';
 import type { Observer } from '../core/observer.ts';
-import type { Attempted } from '../deliver/runner.ts';
+import type { Attempted, Transact } from '../deliver/runner.ts';
 import type { Claim } from '../store/store.ts';
 import type { HandOffBudget } from './budget.ts';
 import type { Lane } from './lane.ts';
@@ -25,6 +25,8 @@ export interface LaneHost {
   mayStart(): boolean;
   /** Every outcome of the attempt is on its way into a commit when this returns. */
   settle(lane: Lane, running: Running, attempted: Attempted): void;
+  /** How the attempt can settle in a transaction of its code; `undefined`: not in this store. */
+  transact(lane: Lane, running: Running): Transact | undefined;
   /** The lane wants work from the store. */
   hungry(lane: Lane): void;
   /** Gives claims back. */

@@ -245,6 +245,7 @@ export class Lane implements SlotUser {
   #begin(running: Running): void {
     this.pace.circuit.began(running);
     running.number = ++this.#begun;
+    running.transact = this.#host.transact(this, running);
     this.#running.set(running.number, running);
     this.#timeouts.watch();
   }
@@ -361,15 +362,14 @@ export class Lane implements SlotUser {
   /** Every claim this lane holds, for the renewal of leases. */
   claims(): Claim[] {
     const held = this.#waiting.claims();
-    for (const running of this.#running.values()) held.push(...running.claims);
+    for (const running of this.#running.values()) if (!running.settled) held.push(...running.claims);
     return held;
   }
 
   /** These claims are lost: their attempts are to be abandoned. */
   lost(deliveryIds: ReadonlySet<string>): void {
-    for (const running of this.#running.values()) {
+    for (const running of this.#running.values())
       if (running.claims.some((claim) => deliveryIds.has(claim.deliveryId))) running.abort('stopped');
-    }
   }
 
   /** What it runs cannot end the process: no start has to be marked. */

@@ -1,7 +1,7 @@
 /** One attempt under way: what the runner sees of it, and what the lane keeps. */
 import { type Abortable, LightAbort } from '../core/abortable.ts';
 import type { Clock } from '../core/clock.ts';
-import type { Attempt, Result } from '../deliver/runner.ts';
+import type { Attempt, Result, Transact } from '../deliver/runner.ts';
 import type { Claim } from '../store/store.ts';
 
 export class Running implements Attempt {
@@ -24,6 +24,9 @@ export class Running implements Attempt {
   /** Of its lane: the first that began has the lowest. */
   number = 0;
   ended = false;
+  /** Its outcomes were committed in a transaction of its code. */
+  settled = false;
+  transact: Transact | undefined = undefined;
   /** Given up at a stop: its outcome no longer counts. */
   abandoned = false;
   #controller: AbortController | null = null;

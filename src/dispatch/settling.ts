@@ -14,7 +14,7 @@ import type { Intake } from './intake.ts';
 import type { Lane } from './lane.ts';
 import { operationalEvent, type Report } from './operational.ts';
 import type { Running } from './running.ts';
-import { type AttemptTimes, deathOf, type Ended, outcomeOf } from './settle.ts';
+import { deathOf, type Ended, outcomeOf } from './settle.ts';
 
 export interface SettlingParts {
   readonly clock: Clock;
@@ -38,17 +38,45 @@ export class Settling {
     this.#worker = `${hostname()}:${process.pid}/${parts.release}`;
   }
 
-  /** Every outcome of the attempt is on its way into a commit when this returns. */
+  /** Every outcome of the attempt is on its way into a commit when this returns, or was committed by its code. */
   settle(lane: Lane, running: Running, attempted: Attempted): void {
-    const times = this.#timesOf(running);
-    for (let index = 0; index < running.claims.length; index++) {
-      const claim = running.claims[index];
-      const result = attempted.results[index];
-      if (claim === undefined || result === undefined) continue;
-      const exchange = attempted.exchanges?.[index] ?? null;
-      const ended = { claim, result, exchange, times, random: this.#parts.random, spared: running.spared };
-      const settlement = this.#settlement(lane, ended, attempted.emitted[index] ?? []);
-      void this.#settled(lane, claim, settlement);
+    if (running.settled) {
+      this.#leave(lane, running, attempted.late ?? null);
+      return;
+    }
+    for (const { ended, emitted } of this.#endedOf(running, attempted)) {
+      void this.#settled(lane, ended.claim, this.#settlement(lane, ended, emitted));
+    }
+  }
+
+  /**
+   * What the attempt is to commit in a transaction of its code. Places in lanes are reserved for what was emitted.
+   * @throws HoldfastError backlog_full, having reserved nothing
+   */
+  prepared(lane: Lane, running: Running, attempted: Attempted): readonly Settlement[] {
+    const settlements: Settlement[] = [];
+    try {
+      for (const { ended, emitted } of this.#endedOf(running, attempted))
+        settlements.push(this.#settlementOf(lane, ended, emitted));
+    } catch (error) {
+      this.withdrawn(settlements);
+      throw error;
+    }
+    return settlements;
+  }
+
+  /** They are not going to be committed after all. */
+  withdrawn(settlements: readonly Settlement[]): void {
+    for (const { emits } of settlements) this.#parts.intake.withdraw(emits);
+  }
+
+  /** They were committed in a transaction of the code. */
+  committed(lane: Lane, running: Running, settlements: readonly Settlement[]): void {
+    for (const [index, claim] of running.claims.entries()) {
+      const settlement = settlements[index];
+      if (settlement === undefined) continue;
+      this.#ended(lane, claim, settlement);
+      this.#parts.answers.settled(claim.event.id, lane.destination.name, settlement.answer);
     }
   }
 
@@ -76,22 +104,46 @@ export class Settling {
     return report === null ? [] : this.#parts.intake.reported(operationalEvent(report, this.#parts));
   }
 
-  #timesOf(running: Running): AttemptTimes {
-    const durationMs = Math.round(this.#parts.clock.monotonic() - running.since);
-    return { startedAt: running.startedAt, durationMs, worker: this.#worker };
+  /** One for each claim that the attempt says something of. */
+  *#endedOf(running: Running, attempted: Attempted): Iterable<{ ended: Ended; emitted: readonly Emitted[] }> {
+    const { clock, random } = this.#parts;
+    const durationMs = Math.round(clock.monotonic() - running.since);
+    const times = { startedAt: running.startedAt, durationMs, worker: this.#worker };
+    for (let index = 0; index < running.claims.length; index++) {
+      const claim = running.claims[index];
+      const result = attempted.results[index];
+      if (claim === undefined || result === undefined) continue;
+      const exchange = attempted.exchanges?.[index] ?? null;
+      const ended = { claim, result, exchange, times, random, spared: running.spared };
+      yield { ended, emitted: attempted.emitted[index] ?? [] };
+    }
   }
 
-  #settlement({ destination }: Lane, ended: Ended, emitted: readonly Emitted[]): Settlement {
+  #settlement(lane: Lane, ended: Ended, emitted: readonly Emitted[]): Settlement {
+    try {
+      return this.#settlementOf(lane, ended, emitted);
+    } catch (error) {
+      // A destination of what it emitted refuses more: this attempt failed, and nothing of it is left behind.
+      const result: Result = { kind: 'failed', error: describeError(error), delayMs: null, status: null };
+      return {
+        claim: ended.claim,
+        outcome: outcomeOf(lane.destination, { ...ended, result }),
+        emits: [],
+        answer: null,
+      };
+    }
+  }
+
+  /** @throws HoldfastError backlog_full */
+  #settlementOf({ destination }: Lane, ended: Ended, emitted: readonly Emitted[]): Settlement {
     const { claim, result } = ended;
     const answer = this.#parts.answers.answerOf(claim.event, destination.name, result);
     const emits: NewEvent[] = [];
     try {
       if (isFinal(result)) for (const one of emitted) emits.push(this.emitted(one, claim.event));
     } catch (error) {
-      // A destination of what it emitted refuses more: this attempt failed, and nothing of it is left behind.
       this.#parts.intake.withdraw(emits);
-      const failed: Result = { kind: 'failed', error: describeError(error), delayMs: null, status: null };
-      return { claim, outcome: outcomeOf(destination, { ...ended, result: failed }), emits: [], answer: null };
+      throw error;
     }
     const outcome = outcomeOf(destination, ended);
     if (outcome.kind === 'dead') emits.push(...this.reported(deathOf(destination.name, claim, outcome)));
@@ -107,6 +159,14 @@ export class Settling {
     }
     this.#parts.budget.give(claim.event.body?.length ?? 0);
     this.#parts.answers.settled(claim.event.id, lane.destination.name, settlement.answer);
+  }
+
+  /** The attempt is over, and was settled before. */
+  #leave({ destination }: Lane, { claims }: Running, late: string | null): void {
+    for (const { event } of claims) this.#parts.budget.give(event.body?.length ?? 0);
+    if (late === null) return;
+    const told = { destination: destination.name, deliveryId: claims[0]?.deliveryId, error: late };
+    this.#parts.observer.note('error', 'a handler failed after its transaction: what that settled stays so', told);
   }
 
   #ended(lane: Lane, claim: Claim, { outcome }: Settlement): void {

@@ -357,6 +357,7 @@ export class Engine {
     const destinations = destinationsOf(registered.destinations, known, config.emits);
     return new Dispatcher({
       store: this.#store.work,
+      transactions: this.#store,
       clock,
       ids,
       observer: tellingBreakers(observer, this.#alerts.observer, this.#processes.observer),

@@ -247,6 +247,20 @@ export interface RegistryStore {
   watch(kind: string, changed: () => void): () => void;
 }
 
+/** A transaction that a store began for code of the application, on a connection that nothing else uses meanwhile. */
+export interface OpenTransaction {
+  /** What the code writes through, and what `appendIn` and `settleIn` take. Not to be used after the end. */
+  readonly tx: unknown;
+  /**
+   * Makes it durable. Where the reply is lost it finds out what became of it before it answers.
+   * @throws StoreError `unavailable`: nothing of it is there; `unknown`: that could not be found out. The database's own
+   *   errors: it refused, and nothing of it is there
+   */
+  commit(): Promise<void>;
+  /** Gives it up, also while something is under way in it. Never fails. Safe twice, and nothing after a commit. */
+  rollback(): Promise<void>;
+}
+
 /** What a driver gives. */
 export interface Store {
   readonly work: WorkStore;
@@ -264,4 +278,10 @@ export interface Store {
    * One that is refused leaves the others and the transaction as they are: it is for the caller to roll back.
    */
   settleIn?(tx: unknown, settlements: readonly Settlement[]): Promise<readonly SettleAnswer[]>;
+  /**
+   * Begins a transaction for code of the application; stores that have `settleIn` have it too. The database ends it when
+   * nothing happened in it for `idleMs`. Crash: nothing of it is there.
+   * @throws StoreError unavailable; HoldfastError transaction_unsupported where the server has none
+   */
+  begin?(idleMs: number): Promise<OpenTransaction>;
 }

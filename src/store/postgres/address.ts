@@ -7,6 +7,7 @@ export interface PostgresAddress {
   readonly url: string;
   readonly schema?: string;
   readonly connectionsMax?: number;
+  readonly transactionsMax?: number;
   /** `null`: nowhere. */
   readonly listenUrl?: string | null;
 }
@@ -24,9 +25,13 @@ export function postgresAddress(text: string): PostgresAddress {
   };
   const schema = take('schema');
   const connections = take('connections');
+  const transactions = take('transactions');
   const listen = take('listen');
   if (connections !== null && !(Number.isInteger(Number(connections)) && Number(connections) >= CONNECTIONS_LEAST)) {
     throw invalid(`connections: expected a whole number from ${CONNECTIONS_LEAST}, got '${connections}'`);
+  }
+  if (transactions !== null && !(Number.isInteger(Number(transactions)) && Number(transactions) >= 1)) {
+    throw invalid(`transactions: expected a whole number from 1, got '${transactions}'`);
   }
   if (listen !== null && listen !== 'off' && !URL.canParse(listen)) {
     throw invalid("listen: expected 'off', or the URL of a direct connection, percent-encoded");
@@ -35,6 +40,7 @@ export function postgresAddress(text: string): PostgresAddress {
     url: url.href,
     ...(schema !== null && { schema }),
     ...(connections !== null && { connectionsMax: Number(connections) }),
+    ...(transactions !== null && { transactionsMax: Number(transactions) }),
     ...(listen !== null && { listenUrl: listen === 'off' ? null : listen }),
   };
 }

@@ -16,6 +16,7 @@ import {
   type CommitBatch,
   type DocumentWrite,
   type HistoryStore,
+  type OpenTransaction,
   type RegistryStore,
   type SettleAnswer,
   type Settlement,
@@ -33,6 +34,7 @@ import { migrate, quoted } from './migrate.ts';
 import { Purge, SWEPT_BYTES_MAX } from './purge.ts';
 import { beatDocument, getDocument, listDocuments, putDocument, Watchers } from './registry.ts';
 import { storedText } from './text.ts';
+import { Transactions } from './open-transaction.ts';
 import { CallersRows, callersTransaction } from './transaction.ts';
 import { type Heard, Listener } from './listener.ts';
 
@@ -57,6 +59,8 @@ export interface PostgresOptions {
   readonly pool?: ReturnType<typeof makePool>;
   /** Most connections of this process. Default 8. */
   readonly connectionsMax?: number;
+  /** Most transactions of handlers at once, each on a connection besides those. Default 10. */
+  readonly transactionsMax?: number;
   /**
    * What a commit waits for. Default `on`: the flush, and synchronous standbys where the server has some. `null`: for what
    * the server's own setting says.
@@ -85,6 +89,7 @@ interface Opened {
   readonly to: Committing;
   readonly purge: Purge;
   readonly callers: CallersRows;
+  readonly transactions: Transactions;
   readonly listener: Listener | null;
   readonly report: StoreReport;
   /** The number of the newest commit. */
@@ -137,6 +142,10 @@ class Postgres implements PostgresStore {
     return this.#use().callers.settle(callersTransaction(tx), settlements);
   }
 
+  async begin(idleMs: number): Promise<OpenTransaction> {
+    return this.#use().transactions.begin(idleMs);
+  }
+
   async quiet(): Promise<void> {
     await this.#watchers.quiet();
     await this.#opened?.to.connections.quiet();
@@ -153,6 +162,11 @@ class Postgres implements PostgresStore {
   #connections(connectionsMax: number): Connections {
     const { url, statementMs = 10_000, synchronousCommit = 'on', pool } = this.#options;
     return new Connections({ url, connectionsMax, statementMs, synchronousCommit, pool });
+  }
+
+  #transactions(connections: Connections): Transactions {
+    const { url, clock, transactionsMax = 10, synchronousCommit = 'on' } = this.#options;
+    return new Transactions({ url, transactionsMax, synchronousCommit, connections, clock });
   }
 
   async #inspect(): Promise<StoreReport> {
@@ -178,7 +192,8 @@ class Postgres implements PostgresStore {
       const to: Committing = { connections, schema, name: this.#name, owner };
       const listener = await this.#listen(owner);
       const purge = new Purge(to, { sweptBytesMax });
-      this.#opened = { to, purge, callers: new CallersRows(to), listener, report, number };
+      const transactions = this.#transactions(connections);
+      this.#opened = { to, purge, callers: new CallersRows(to), transactions, listener, report, number };
       return report;
     } catch (error) {
       await connections.close();
@@ -218,6 +233,7 @@ class Postgres implements PostgresStore {
     } catch {
       // The server is not there: its leases end the claims.
     }
+    await opened.transactions.close();
     await connections.close();
   }
 
