@@ -1,7 +1,7 @@
 /** A gateway with a spool as a process of its own, to be killed. Its only argument is {@link SpoolProgram} as JSON. */
 import { appendFileSync } from 'node:fs';
 import { createGateway } from '../src/index.ts';
-import { none } from '../src/verify/index.ts';
+import { hmac } from '../src/verify/index.ts';
 
 /** How the process is set up. */
 export interface SpoolProgram {
@@ -19,11 +19,18 @@ const gateway = createGateway({
   adminToken: 'test-token-of-some-length',
   diskReserveBytes: 0,
   leaseMs: '2s',
-  sources: { shop: { verify: none(), type: 'body.type', dedupeKey: 'body.id', orderKey: 'body.order' } },
+  sources: {
+    shop: {
+      verify: hmac({ header: 'x-signature', secrets: 'test' }),
+      type: 'body.type',
+      dedupeKey: 'body.id',
+      orderKey: 'body.order',
+    },
+  },
 });
 gateway.handle('till', { from: 'shop' }, ({ body }) => {
   const { order, number } = body as { order: string; number: number };
   appendFileSync(handled, `${order} ${number}\n`);
 });
 const { ingest } = await gateway.listen();
-console.log(`LISTENING ${ingest.port}`);
+process.stdout.write(`LISTENING ${ingest.port}\n`);

@@ -50,6 +50,9 @@ export async function drainSpool(
   setup: Setup,
   surroundings: Surroundings,
 ): Promise<SpoolDetail & { readonly moved: number }> {
+  // Without the destinations of a config, what is moved would be owed to nobody.
+  if (setup.file === null)
+    throw new HoldfastError('config_not_found', { detail: 'What events are owed is in the config.' });
   // What the store refused is tried again.
   await withFile(setup, (file) => file.takeBack());
   const gateway = await makeGateway(setup, surroundings);
