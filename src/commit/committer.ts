@@ -35,6 +35,12 @@ import type {
 import { StoreError } from '../store/store.ts';
 import { type AnswerOf, batchOf, emptyBatch, type Kind, type RowOf, type Rows, take, type Waiting } from './batch.ts';
 
+/** What became of replay rows, and of the documents committed with them. */
+export interface ReplayAnswers {
+  readonly replays: readonly ReplayAnswer[];
+  readonly documents: readonly DocumentAnswer[];
+}
+
 export interface CommitterOptions {
   readonly store: WorkStore;
   readonly clock: Clock;
@@ -122,12 +128,12 @@ export class Committer {
    * Replay rows with the documents that say how far the replay is, in one commit.
    * @throws HoldfastError store_unavailable, commit_unknown, stopping
    */
-  async replay(rows: readonly ReplayRow[], documents: readonly DocumentWrite[]): Promise<readonly ReplayAnswer[]> {
-    const [answers] = await Promise.all([
+  async replay(rows: readonly ReplayRow[], writes: readonly DocumentWrite[]): Promise<ReplayAnswers> {
+    const [replays, documents] = await Promise.all([
       Promise.all(rows.map((row) => this.#add('replays', row))),
-      Promise.all(documents.map((document) => this.#add('documents', document))),
+      Promise.all(writes.map((document) => this.#add('documents', document))),
     ]);
-    return answers;
+    return { replays, documents };
   }
 
   /** @throws HoldfastError store_unavailable, commit_unknown, stopping */

@@ -79,6 +79,14 @@ class Rig {
     };
   }
 
+  /** The replays of another process on the same store. */
+  beside(): Replays {
+    const ids = new IdMaker({ now: () => this.clock.now(), fill: (bytes) => void crypto.getRandomValues(bytes) });
+    const { committer, lanes } = this.dispatcher;
+    const shared = { clock: this.clock, ids, observer: silentObserver };
+    return new Replays({ ...shared, ...this.store, committer, lanes, takers: () => [...lanes.fixed()] });
+  }
+
   async start(): Promise<this> {
     await this.store.work.open();
     this.dispatcher.start(false, new Map());
@@ -166,6 +174,40 @@ describe('a bulk replay', () => {
     await after.advance(5000);
     assert.equal((await after.replays.get(id))?.state, 'done');
     assert.equal(before.handled + after.handled, 25);
+  });
+
+  test('is taken over when its process has died, and not while it goes on', async () => {
+    const one = await new Rig().start();
+    await one.dead(25);
+    const { id } = await one.replays.start({ filter: {}, ratePerS: 10, by: 'test' });
+    const two = one.beside();
+    await two.takeOver();
+    await one.advance(1100);
+    await two.takeOver();
+    const made = async (): Promise<number> => (await one.replays.get(id))?.made ?? 0;
+    assert.ok((await made()) < 25, 'midway');
+    one.replays.stop();
+    await one.advance(1100);
+    const before = await made();
+    await one.advance(60_000);
+    assert.equal(await made(), before, 'nobody goes on by himself');
+    await two.takeOver();
+    await one.advance(60_000);
+    await two.takeOver();
+    await one.advance(10_000);
+    const status = await one.replays.get(id);
+    assert.deepEqual([status?.state, status?.made, status?.refused, one.handled], ['done', 25, 0, 25]);
+  });
+
+  test('that two processes run makes each delivery once, and counts it once', async () => {
+    const rig = await new Rig().start();
+    await rig.dead(25);
+    const { id } = await rig.replays.start({ filter: {}, ratePerS: 10, by: 'test' });
+    const others = [rig.beside(), rig.beside()];
+    for (const other of others) await other.resume();
+    await rig.advance(6000);
+    const status = await rig.replays.get(id);
+    assert.deepEqual([status?.state, status?.made, status?.refused, rig.handled], ['done', 25, 0, 25]);
   });
 
   test('takes nothing that died after it began', async () => {

@@ -8,58 +8,20 @@ import type { IdMaker } from '../core/id.ts';
 import type { Observer } from '../core/observer.ts';
 import { HoldfastError } from '../errors.ts';
 import type { Committer } from '../commit/committer.ts';
-import type {
-  DeliveryFilter,
-  Document,
-  EventSummary,
-  HistoryStore,
-  JsonValue,
-  RegistryStore,
-  ReplayAnswer,
-  ReplayRow,
-} from '../store/store.ts';
+import type { EventSummary, HistoryStore, RegistryStore, ReplayAnswer, ReplayRow } from '../store/store.ts';
 import type { Lanes } from './lanes.ts';
+import {
+  cursorOf,
+  documentOf,
+  REPLAY,
+  type ReplayFilter,
+  type ReplayPlan,
+  type ReplayRequest,
+  type ReplayStatus,
+  statusOf,
+} from './replay-status.ts';
 
-/** Which past deliveries or events a bulk replay takes. */
-export interface ReplayFilter extends Omit<DeliveryFilter, 'eventId' | 'states' | 'resolved' | 'replayId'> {
-  /** `dead` (default): unresolved dead letters; `all`: every ended delivery; `unmatched`: events owed to nobody. */
-  readonly what?: 'dead' | 'all' | 'unmatched';
-  /** Where to, when not where it went before. Needed for `unmatched`, unless a destination takes such events now. */
-  readonly to?: string;
-}
-
-export interface ReplayRequest {
-  readonly filter: ReplayFilter;
-  /** Deliveries made per second; default 100. */
-  readonly ratePerS?: number;
-  readonly by: string;
-}
-
-export interface ReplayStatus {
-  /** `rpl_…` */
-  readonly id: string;
-  readonly state: 'running' | 'done' | 'cancelled';
-  readonly filter: ReplayFilter;
-  readonly ratePerS: number;
-  readonly by: string;
-  readonly startedAt: number;
-  readonly endedAt: number | null;
-  /** Everything received up to this time is in it, nothing later. */
-  readonly until: number;
-  readonly planned: number;
-  readonly made: number;
-  /** Left out: body purged, already being replayed. */
-  readonly refused: number;
-}
-
-export interface ReplayPlan {
-  readonly count: number;
-  /** Whether counting stopped at its limit: at least `count`. */
-  readonly atLeast: boolean;
-  readonly byDestination: Readonly<Record<string, number>>;
-  readonly oldestAt: number | null;
-  readonly newestAt: number | null;
-}
+export type { ReplayFilter, ReplayPlan, ReplayRequest, ReplayStatus };
 
 export interface ReplaysOptions {
   readonly history: HistoryStore;
@@ -94,7 +56,6 @@ interface ChunkBounds {
   readonly replayId: string | null;
 }
 
-const KIND = 'replay';
 const CHUNK = 100;
 const PLAN_MAX = 100_000;
 const RATE_DEFAULT = 100;
@@ -105,16 +66,29 @@ const YIELD_STEP_MS = 50;
 export class Replays {
   readonly #options: ReplaysOptions;
   readonly #active = new Set<string>();
+  /** Versions of the documents of those that ran at the last look. */
+  readonly #seen = new Map<string, number>();
   #stopped = false;
 
   constructor(options: ReplaysOptions) {
     this.#options = options;
   }
 
-  /** Goes on with what a restart interrupted. */
+  /** Goes on with what a restart interrupted. Where another process is at it, one of the two stops after its next chunk. */
   async resume(): Promise<void> {
-    for (const document of await this.#options.registry.list(KIND)) {
+    for (const document of await this.#options.registry.list(REPLAY)) {
       if (statusOf(document).state === 'running') void this.#run(document.key);
+    }
+  }
+
+  /** Goes on with those that nobody has got further since the last call: their process has died. Call it now and then. */
+  async takeOver(): Promise<void> {
+    const before = new Map(this.#seen);
+    this.#seen.clear();
+    for (const document of await this.#options.registry.list(REPLAY)) {
+      if (statusOf(document).state !== 'running') continue;
+      this.#seen.set(document.key, document.version);
+      if (before.get(document.key) === document.version) void this.#run(document.key);
     }
   }
 
@@ -175,32 +149,32 @@ export class Replays {
       made: 0,
       refused: 0,
     };
-    await committer.write({ kind: KIND, key: status.id, value: documentOf(status, null), ifVersion: 0 });
+    await committer.write({ kind: REPLAY, key: status.id, value: documentOf(status, null), ifVersion: 0 });
     this.#options.observer.note('info', 'replay started', { replayId: status.id, planned: plan.count, by: request.by });
     void this.#run(status.id);
     return status;
   }
 
   async list(): Promise<readonly ReplayStatus[]> {
-    const documents = await this.#options.registry.list(KIND);
+    const documents = await this.#options.registry.list(REPLAY);
     return documents.map(statusOf).toSorted((a, b) => b.startedAt - a.startedAt);
   }
 
   async get(id: string): Promise<ReplayStatus | null> {
-    const document = await this.#options.registry.get(KIND, id);
+    const document = await this.#options.registry.get(REPLAY, id);
     return document === null ? null : statusOf(document);
   }
 
   /** Makes no more; what was made is delivered. */
   async cancel(id: string): Promise<ReplayStatus | null> {
     for (;;) {
-      const document = await this.#options.registry.get(KIND, id);
+      const document = await this.#options.registry.get(REPLAY, id);
       if (document === null) return null;
       const status = statusOf(document);
       if (status.state !== 'running') return status;
       const cancelled: ReplayStatus = { ...status, state: 'cancelled', endedAt: this.#options.clock.now() };
       const value = documentOf(cancelled, cursorOf(document));
-      const answer = await this.#options.committer.write({ kind: KIND, key: id, value, ifVersion: document.version });
+      const answer = await this.#options.committer.write({ kind: REPLAY, key: id, value, ifVersion: document.version });
       if (answer.status === 'committed') return cancelled;
     }
   }
@@ -235,11 +209,11 @@ export class Replays {
     const unknown = candidates.find(({ destination }) => !this.#options.lanes.has(destination));
     if (unknown !== undefined) throw new HoldfastError('destination_unknown', { detail: `'${unknown.destination}'.` });
     const replayId = this.#options.ids.make('rpl');
-    const answers = await this.#options.committer.replay(
+    const { replays } = await this.#options.committer.replay(
       candidates.map((one) => this.#row(replayId, one)),
       [],
     );
-    return answers.map((answer) => {
+    return replays.map((answer) => {
       if (answer.status === 'committed') return answer.deliveryId;
       throw refusal(answer);
     });
@@ -261,7 +235,7 @@ export class Replays {
   /** One chunk; `false` when there is no more to do. */
   async #step(id: string): Promise<boolean> {
     const { registry, committer, clock, observer } = this.#options;
-    const document = await registry.get(KIND, id);
+    const document = await registry.get(REPLAY, id);
     if (document === null) return false;
     const status = statusOf(document);
     if (status.state !== 'running') return false;
@@ -278,11 +252,13 @@ export class Replays {
       endedAt: done ? clock.now() : null,
       made: status.made + candidates.length,
     };
-    const answers = await committer.replay(
+    const { replays, documents } = await committer.replay(
       candidates.map((one) => this.#row(id, one)),
-      [{ kind: KIND, key: id, value: documentOf(next, chunk.cursor), ifVersion: document.version }],
+      [{ kind: REPLAY, key: id, value: documentOf(next, chunk.cursor), ifVersion: document.version }],
     );
-    await this.#correct(id, answers);
+    // Somebody else has written it: cancelled it, or runs it too. Then that one goes on, and counts.
+    if (documents.some(({ status }) => status === 'refused')) return false;
+    await this.#correct(id, replays);
     if (done) observer.note('info', 'replay done', { replayId: id, made: next.made, refused: next.refused });
     else await this.#wait((candidates.length * 1000) / status.ratePerS);
     return !done;
@@ -292,12 +268,12 @@ export class Replays {
   async #correct(id: string, answers: readonly ReplayAnswer[]): Promise<void> {
     const refused = answers.filter((answer) => answer.status === 'refused').length;
     if (refused === 0) return;
-    const document = await this.#options.registry.get(KIND, id);
+    const document = await this.#options.registry.get(REPLAY, id);
     if (document === null) return;
     const status = statusOf(document);
     const corrected = { ...status, made: status.made - refused, refused: status.refused + refused };
     await this.#options.committer.write({
-      kind: KIND,
+      kind: REPLAY,
       key: id,
       value: documentOf(corrected, cursorOf(document)),
       ifVersion: document.version,
@@ -381,18 +357,4 @@ export class Replays {
 function refusal(answer: Extract<ReplayAnswer, { status: 'refused' }>): HoldfastError {
   if (answer.reason === 'body_purged' || answer.reason === 'replay_open') return new HoldfastError(answer.reason);
   return new HoldfastError('not_found');
-}
-
-/** The document of a replay is its status, with the cursor beside it. */
-function documentOf(status: ReplayStatus, cursor: string | null): JsonValue {
-  return { ...status, filter: { ...status.filter }, cursor };
-}
-
-function statusOf(document: Document): ReplayStatus {
-  const { cursor: _, ...status } = document.value as unknown as ReplayStatus & { cursor: string | null };
-  return status;
-}
-
-function cursorOf(document: Document): string | null {
-  return (document.value as { readonly cursor?: string | null }).cursor ?? null;
 }

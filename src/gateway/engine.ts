@@ -79,6 +79,8 @@ const IDLE_MS = 5000;
 /** Where nothing tells of what other processes make ready. */
 const LOOK_MS = 250;
 const SEEN_MS = 3_600_000;
+/** How long a bulk replay may stand still before another process goes on with it. */
+const TAKE_OVER_MS = 60_000;
 const ALERTS_MS = 15_000;
 
 export class Engine {
@@ -226,6 +228,7 @@ export class Engine {
     this.#retention.start();
     await this.#replays.resume();
     this.#schedules.start();
+    if (report.shared) every(TAKE_OVER_MS, () => void this.#replays.takeOver().catch(() => undefined));
     every(ALERTS_MS, () => void this.#alerts.look().catch(() => undefined));
     every(SEEN_MS, () => void this.#holds.seen().catch(() => undefined));
     const { driver: store, ackMeaning, unclean } = report;
