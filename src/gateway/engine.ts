@@ -30,7 +30,7 @@ import { Emitting } from './emitting.ts';
 import { policyOf } from './endpoints-queue.ts';
 import { vaultKeys } from './keys.ts';
 import type { Observing } from './observing.ts';
-import { alertsOf, retentionOf } from './parts.ts';
+import { alertsOf, openOf, retentionOf } from './parts.ts';
 import { peaksOf, savePeaks } from './peaks.ts';
 import { openBroker, roleOf } from './queues.ts';
 import { Processes, tellingBreakers } from './processes.ts';
@@ -395,9 +395,4 @@ export class Engine {
     this.#parts.spooling?.storeChanged(state === 'open');
     if (state === 'fatal') this.#parts.onFatal();
   }
-}
-
-/** How many open deliveries each destination has. */
-function openOf({ destinations }: StoreCounts): ReadonlyMap<string, number> {
-  return new Map(destinations.map((row) => [row.destination, row.blocked + row.due + row.ready + row.claimed]));
 }

@@ -11,6 +11,7 @@ import { SqliteRejections } from '../ingest/rejections-sqlite.ts';
 import type { AlertsOptions } from './alerts.ts';
 import type { Observing } from './observing.ts';
 import type { Spooling } from './spooling.ts';
+import type { StoreCounts } from '../store/store.ts';
 import { storePath } from './token.ts';
 
 /** What the log tells the time by, and tells of its troubles. */
@@ -105,4 +106,9 @@ export function retentionOf(settings: Settings): Pick<RetentionOptions, 'clocks'
     deadLettersMs: retainDeadLettersMs,
   };
   return { clocks, heldMaxMs };
+}
+
+/** How many open deliveries each destination has. */
+export function openOf({ destinations }: StoreCounts): ReadonlyMap<string, number> {
+  return new Map(destinations.map((row) => [row.destination, row.blocked + row.due + row.ready + row.claimed]));
 }
