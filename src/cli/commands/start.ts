@@ -42,7 +42,11 @@ export const start = defineCommand({
       about:
         'Where events are committed (sqlite:PATH, postgres://…, mongodb://… or memory:), instead of the setting `store`.',
     },
-    role: { type: 'text', value: 'ROLE', about: 'all, gateway or worker, instead of the setting `role`.' },
+    role: {
+      type: 'text',
+      value: 'ROLE',
+      about: 'What this process does (all, gateway or worker), instead of the setting `role`.',
+    },
     queue: { type: 'text', value: 'QUEUE', about: 'What tells workers of work, instead of the setting `queue`.' },
     'log-level': { type: 'text', value: 'LEVEL', about: 'Instead of the setting `logLevel`.' },
     drain: { type: 'flag', about: 'At the stop, works off what is ready first, within the grace.' },
