@@ -42,9 +42,6 @@ export class Holds {
   /** Reads the pauses, and says of the destinations of this process that they are here. */
   async start(): Promise<void> {
     await this.#load();
-    for (const { key, value } of await this.#options.registry.list(SEEN)) {
-      this.#lastSeen.set(key, (value as { readonly at: number }).at);
-    }
     await this.seen();
     this.#unwatch = this.#options.registry.watch(PAUSE, () => void this.#load());
   }
@@ -54,8 +51,12 @@ export class Holds {
     this.#unwatch = null;
   }
 
-  /** Notes that the destinations of this process are here; called at start, at times, and at stop. */
+  /** Reads where destinations were seen last, and notes that those of this process are here; called at start, at times, and at stop. */
   async seen(): Promise<void> {
+    // Other processes of the store may have destinations that this one has not.
+    for (const { key, value } of await this.#options.registry.list(SEEN)) {
+      this.#lastSeen.set(key, (value as { readonly at: number }).at);
+    }
     const at = this.#options.clock.now();
     for (const name of this.#options.lanes.fixed()) {
       this.#lastSeen.set(name, at);

@@ -19,7 +19,7 @@ const NOTHING: DestinationCounts = {
 function rig() {
   const clock = new TestClock();
   const told: string[] = [];
-  const now = { counts: NOTHING, free: 1000 };
+  const now = { counts: NOTHING, free: 1000, speaks: true };
   const alerts = new Alerts({
     clock,
     backlogMax: 100,
@@ -27,6 +27,7 @@ function rig() {
     diskBytesMin: 500,
     counts: async () => ({ destinations: [now.counts], sources: [], events: 0, bytesOnDisk: 0 }),
     freeBytes: () => now.free,
+    speaks: () => now.speaks,
     report: ({ type, body }: Report) => void told.push(`${type} ${String(body['destination'] ?? '')}`.trim()),
   });
   return { alerts, told, now, clock };
@@ -46,6 +47,20 @@ describe('alerts', () => {
     now.counts = { ...NOTHING, ready: 49, oldestReadyAt: clock.now() - 29_000 };
     await alerts.look();
     assert.deepEqual(told, ['backlog.normal crm', 'lag.normal crm']);
+  });
+
+  it('are told by one of several processes, and by the next what it has not told', async () => {
+    const { alerts, told, now } = rig();
+    now.speaks = false;
+    now.counts = { ...NOTHING, ready: 101 };
+    await alerts.look();
+    assert.deepEqual(told, [], 'another one tells');
+    now.speaks = true;
+    await alerts.look();
+    assert.deepEqual(told, [], 'it was told');
+    now.counts = NOTHING;
+    await alerts.look();
+    assert.deepEqual(told, ['backlog.normal crm']);
   });
 
   it('tell of a disk that fills up, each time it does', async () => {

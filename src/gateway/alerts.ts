@@ -15,6 +15,8 @@ export interface AlertsOptions {
   readonly counts: () => Promise<StoreCounts>;
   readonly freeBytes: () => number;
   readonly report: (report: Report) => void;
+  /** Whether this process tells what all processes of the store see alike. */
+  readonly speaks: () => boolean;
 }
 
 /** It is over below this part of a limit, so that what swings around it is not told again and again. */
@@ -54,8 +56,10 @@ export class Alerts {
   }
 
   #limit(limit: number, value: number, kind: Kind & { readonly name: string }): void {
-    if (value > limit) this.#turn(true, kind, { [kind.name]: value, limit });
-    else if (value < limit * OVER) this.#turn(false, kind, { [kind.name]: value, limit });
+    const high = value > limit;
+    if (!high && value >= limit * OVER) return;
+    if (this.#options.speaks()) this.#turn(high, kind, { [kind.name]: value, limit });
+    else this.#note(high, kind);
   }
 
   /** Answers whether it was so before. */

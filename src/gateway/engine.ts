@@ -297,6 +297,7 @@ export class Engine {
       counts: () => this.#count(),
       freeBytes: () => this.#disk.freeBytes,
       report: (report) => this.dispatcher.report(report),
+      speaks: () => this.#processes.speaks,
     });
   }
 

@@ -80,6 +80,12 @@ export class Processes {
     await this.#members.stop();
   }
 
+  /** Whether this is the process that speaks for all: the oldest. While it is not known who is there, it does. */
+  get speaks(): boolean {
+    const [first] = this.#members.list();
+    return first === undefined || first.self;
+  }
+
   /** All processes of the store, the oldest first. */
   list(): readonly Member[] {
     return this.#members.list();
