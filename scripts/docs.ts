@@ -12,7 +12,11 @@ import { exitCodes } from '../src/cli/exit.ts';
 import { optionUsage, usageOf, variables } from '../src/cli/help.ts';
 import { type Setting, settings } from '../src/settings.ts';
 import { type ErrorEntry, errorCodes } from '../src/errors.ts';
+import { queueDrivers, storeDrivers } from '../src/testing/capabilities.ts';
+import { lackingFor } from '../src/testing/conformance/harness.ts';
 import { storeConformance } from '../src/testing/conformance/index.ts';
+import { queueLackingFor } from '../src/testing/queues/harness.ts';
+import { queueConformance } from '../src/testing/queues/index.ts';
 import { providerPages } from './provider-docs.ts';
 import { conformanceMatrix, type MatrixCell } from '../src/testing/conformance/matrix.ts';
 
@@ -152,7 +156,41 @@ function conformancePage(): string {
     '',
     ...reasons.map((reason, index) => `${index + 1}. ${reason}`),
     '',
+    '## What each store can do',
+    '',
+    ...capabilities(storeDrivers, storeConformance.length, (can) =>
+      storeConformance.filter((item) => lackingFor(item, can).length > 0),
+    ),
+    '',
+    '## What each queue can do',
+    '',
+    `${queueConformance.length} cases run unchanged against every queue.`,
+    '',
+    ...capabilities(queueDrivers, queueConformance.length, (can) =>
+      queueConformance.filter((item) => queueLackingFor(item, can).length > 0),
+    ),
+    '',
   ].join('\n');
+}
+
+/** A table of drivers, and below it what each declines of the suite, by name. */
+function capabilities<Can extends object>(
+  drivers: Readonly<Record<string, Can>>,
+  count: number,
+  declined: (can: Can) => readonly { readonly name: string }[],
+): readonly string[] {
+  const names = Object.keys(Object.values(drivers)[0] ?? {}).toSorted() as (keyof Can)[];
+  const cell = (value: unknown): string => (value === true ? 'yes' : value === false ? 'no' : String(value));
+  const rows = Object.entries(drivers).map(([driver, can]) => [
+    code(driver),
+    ...names.map((name) => cell(can[name])),
+    `${count - declined(can).length} of ${count}`,
+  ]);
+  const notes = Object.entries(drivers).flatMap(([driver, can]) => {
+    const cases = declined(can).map(({ name }) => `“${name}”`);
+    return cases.length === 0 ? [] : [`- ${code(driver)} declines: ${cases.join('; ')}`];
+  });
+  return [table(['driver', ...names.map((name) => code(String(name))), 'cases run'], rows), '', ...notes];
 }
 
 const block = /(<!-- from ([^\s#]+)(?:#(\S+))? -->\n+```\w*\n)((?:(?!```)[\s\S])*)```/g;

@@ -1,9 +1,10 @@
+import { storeDrivers } from '../src/testing/capabilities.ts';
 import { describe, it } from 'node:test';
 import { lackingFor, runCase, storeConformance } from '../src/testing/conformance/index.ts';
 import { mongo, mongoHere } from './mongodb.ts';
 import { testNeeding } from './require.ts';
 
-const capabilities = { embedded: false, shared: true, durableTokens: true, offers: true, rowBytesMax: 1 };
+const capabilities = storeDrivers.mongodb;
 
 describe('the mongodb store', () => {
   const here = mongoHere();

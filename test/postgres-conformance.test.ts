@@ -1,9 +1,10 @@
+import { storeDrivers } from '../src/testing/capabilities.ts';
 import { describe, it } from 'node:test';
 import { lackingFor, runCase, storeConformance } from '../src/testing/conformance/index.ts';
 import { postgres, postgresHere } from './postgres.ts';
 import { testNeeding } from './require.ts';
 
-const capabilities = { embedded: false, shared: true, durableTokens: true, offers: true, rowBytesMax: 1 };
+const capabilities = storeDrivers.postgres;
 
 describe('the postgres store', () => {
   const here = postgresHere();

@@ -1,4 +1,5 @@
 /** The NATS queue on a real nats-server: the conformance suite, and what only JetStream can do to it. */
+import { queueDrivers } from '../src/testing/capabilities.ts';
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import {
@@ -27,7 +28,7 @@ async function asking<Answer>(url: string, ask: (connection: NatsConnection) => 
 
 describeConformance({
   kind: nats,
-  capabilities: { keepsHints: true, givesOnce: true },
+  capabilities: queueDrivers.nats,
   visibilityMs: 1000,
   make: (directory) => natsService(directory),
   urlOf: (service, run) => `${service.url}?stream=CASE${run}&subject=case${run}.hints`,

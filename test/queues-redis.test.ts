@@ -1,4 +1,5 @@
 /** The Redis queue on a real Redis: the conformance suite, and what only Redis can do to it. */
+import { queueDrivers } from '../src/testing/capabilities.ts';
 import assert from 'node:assert/strict';
 import { Redis } from 'ioredis';
 import { describe } from 'node:test';
@@ -18,7 +19,7 @@ async function asking<Answer>(url: string, ask: (client: Redis) => Promise<Answe
 
 describeConformance({
   kind: redis,
-  capabilities: { keepsHints: true, givesOnce: true },
+  capabilities: queueDrivers.redis,
   visibilityMs: 500,
   make: (directory) => redisService(directory),
   urlOf: (service, run) => `${service.url}/0?prefix=case${run}`,

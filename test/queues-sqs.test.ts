@@ -1,4 +1,5 @@
 /** The SQS queue on what stands in for SQS: the conformance suite, and what only SQS can do to it. */
+import { queueDrivers } from '../src/testing/capabilities.ts';
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import {
@@ -34,7 +35,7 @@ async function asking<Answer>(url: string, ask: (client: SQSClient) => Promise<A
 
 describeConformance({
   kind: sqs,
-  capabilities: { keepsHints: false, givesOnce: false },
+  capabilities: queueDrivers.sqs,
   visibilityMs: 1000,
   make: () => sqsService(),
   urlOf: (service, run) => service.url.replace('/holdfast', `/case${run}`),

@@ -1,10 +1,11 @@
 /** The memory store on a harness: the model that other stores are compared with. */
+import { storeDrivers } from './capabilities.ts';
 import { memoryStore, type MemoryStore } from '../store/memory.ts';
 import { TestClock } from './clock.ts';
 import { poisoned, type StoreHarness } from './conformance/harness.ts';
 
 /** The limit of a body in {@link memoryHarness}. */
-const ROW_BYTES_MAX = 64 * 1024;
+const { rowBytesMax } = storeDrivers.memory;
 
 /** A fresh memory store on a clock that stands still. */
 export async function memoryHarness(): Promise<StoreHarness> {
@@ -18,10 +19,10 @@ export async function sharedMemoryHarness(): Promise<StoreHarness> {
 
 function harnessOf(shared: boolean): StoreHarness {
   const clock = new TestClock();
-  const store: MemoryStore = memoryStore({ clock, rowBytesMax: ROW_BYTES_MAX, shared });
+  const store: MemoryStore = memoryStore({ clock, rowBytesMax, shared });
   return {
     clock,
-    capabilities: { embedded: !shared, shared, durableTokens: true, offers: true, rowBytesMax: ROW_BYTES_MAX },
+    capabilities: { ...storeDrivers.memory, embedded: !shared, shared },
     open: async () => {
       await store.work.open();
       return store;

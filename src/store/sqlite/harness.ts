@@ -1,4 +1,5 @@
 /** The store on a harness of the conformance suite. For tests. */
+import { storeDrivers } from '../../testing/capabilities.ts';
 import { randomFillSync } from 'node:crypto';
 import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +11,6 @@ import { TestClock } from '../../testing/clock.ts';
 // oxlint-disable-next-line holdfast/layers -- a harness is for tests; nothing else imports it
 import { poisoned, type StoreHarness } from '../../testing/conformance/harness.ts';
 import type { Store } from '../store.ts';
-import { ROW_BYTES_MAX } from './append.ts';
 import { sqliteStore, type SqliteOptions } from './index.ts';
 import { FORMAT } from './schema.ts';
 
@@ -66,7 +66,7 @@ export async function sqliteHarness(more: Partial<SqliteOptions> = {}): Promise<
   let current = path;
   return {
     clock,
-    capabilities: { embedded: true, shared: false, durableTokens: false, offers: false, rowBytesMax: ROW_BYTES_MAX },
+    capabilities: storeDrivers.sqlite,
     open: () => open(current),
     reopen: async ({ crash }) => {
       if (crash) {

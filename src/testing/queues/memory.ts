@@ -1,4 +1,5 @@
 /** The memory queue on a harness: the specification that the drivers are held to. */
+import { queueDrivers } from '../capabilities.ts';
 import type { Clock } from '../../core/clock.ts';
 import { MemoryBroker, memoryQueue } from '../../queue/memory.ts';
 import type { QueueHarness } from './harness.ts';
@@ -19,7 +20,7 @@ const clock: Clock = {
 export async function memoryQueueHarness(): Promise<QueueHarness> {
   const broker = new MemoryBroker();
   return {
-    capabilities: { keepsHints: true, givesOnce: true },
+    capabilities: queueDrivers.memory,
     visibilityMs: VISIBILITY_MS,
     make: (visibilityMs) => memoryQueue({ clock, broker, visibilityMs }),
     dieHolding: async ({ channel, max, visibilityMs }) => {
