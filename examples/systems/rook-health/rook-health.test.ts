@@ -168,7 +168,7 @@ describe('rook-health', () => {
   testNeeding(needs, 'loses updates with the naive handler; a replay of the day repairs what was wrong', async () => {
     await using world = worldOf('naive');
     const simulation = bursts(KEY, 'naive');
-    const users = usersOf(simulation, 5);
+    const users = usersOf(simulation, 3);
     await addUsers(world, users);
     const [{ origin }, naive] = await Promise.all([
       world.start('app.ts'),
