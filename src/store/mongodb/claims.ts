@@ -103,6 +103,9 @@ async function claimAll(set: WorkingSet, rows: readonly DeliveryRow[], leaseMs: 
     set.collections,
     rows.map((row) => row.now.eventId),
   );
+  await set.queues.load(
+    rows.flatMap(({ now }): (readonly [string, string])[] => (now.line === null ? [] : [[now.destination, now.line]])),
+  );
   const claims: Claim[] = [];
   for (const row of rows) {
     const event = events.get(row.now.eventId);

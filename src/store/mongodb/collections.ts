@@ -48,7 +48,13 @@ const indexes: readonly { readonly of: keyof typeof COLLECTIONS; readonly specs:
   { of: 'parts', specs: [{ key: { at: 1 } }] },
   {
     of: 'events',
-    specs: [{ key: { seq: 1 } }, { key: { correlationId: 1 } }, { key: { bare: 1, receivedAt: 1, seq: 1 } }],
+    specs: [
+      { key: { seq: 1 } },
+      { key: { correlationId: 1 } },
+      { key: { bare: 1, receivedAt: 1, seq: 1 } },
+      // What one tenant sees and replays.
+      { key: { tenant: 1, seq: 1 } },
+    ],
   },
   {
     of: 'deliveries',
@@ -60,6 +66,7 @@ const indexes: readonly { readonly of: keyof typeof COLLECTIONS; readonly specs:
       { key: { eventId: 1 } },
       { key: { seq: 1 } },
       { key: { destination: 1, seq: 1 } },
+      { key: { tenant: 1, seq: 1 } },
     ],
   },
   { of: 'attempts', specs: [{ key: { deliveryId: 1 } }] },

@@ -59,6 +59,7 @@ async function readAhead(set: WorkingSet, batch: CommitBatch): Promise<void> {
     set.queues.load([...queuesOf(events), ...queuesRead(set)]),
     set.eventRows.load(names.flatMap((name) => set.dedupe.peek(name)?.eventId ?? [])),
   ]);
+  await set.queues.readBehind(batch.settlements.flatMap(({ claim }) => set.deliveries.get(claim.deliveryId) ?? []));
 }
 
 function* queuesOf(events: readonly NewEvent[]): Generator<readonly [string, string]> {

@@ -53,6 +53,16 @@ export class Queues {
     }
   }
 
+  /** Reads who comes next in the queues of these, beside each other: their turn is likely to end with this batch. */
+  async readBehind(rows: Iterable<DeliveryRow>): Promise<void> {
+    const behind = new Set<Queue>();
+    for (const { now } of rows) {
+      const queue = now.line === null ? undefined : this.#queues.get(nameOf(now.destination, now.line));
+      if (queue !== undefined) behind.add(queue);
+    }
+    await Promise.all([...behind].map(async (queue) => queue.readTo && this.#readMore(queue, queue.readTo)));
+  }
+
   /** Finds anew which delivery of this one's queue may run, and offers it. */
   async refresh({ now: { destination, line } }: DeliveryRow): Promise<void> {
     if (line === null) return;
