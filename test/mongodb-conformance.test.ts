@@ -3,7 +3,14 @@ import { lackingFor, runCase, storeConformance } from '../src/testing/conformanc
 import { mongo, mongoHere } from './mongodb.ts';
 import { testNeeding } from './require.ts';
 
-const capabilities = { embedded: false, shared: true, durableTokens: true, offers: true, rowBytesMax: 1 };
+const capabilities = {
+  embedded: false,
+  shared: true,
+  durableTokens: true,
+  offers: true,
+  transactions: false,
+  rowBytesMax: 1,
+};
 
 describe('the mongodb store', () => {
   const here = mongoHere();

@@ -3,7 +3,14 @@ import { lackingFor, runCase, storeConformance } from '../src/testing/conformanc
 import { postgres, postgresHere } from './postgres.ts';
 import { testNeeding } from './require.ts';
 
-const capabilities = { embedded: false, shared: true, durableTokens: true, offers: true, rowBytesMax: 1 };
+const capabilities = {
+  embedded: false,
+  shared: true,
+  durableTokens: true,
+  offers: true,
+  transactions: true,
+  rowBytesMax: 1,
+};
 
 describe('the postgres store', () => {
   const here = postgresHere();

@@ -21,7 +21,14 @@ function harnessOf(shared: boolean): StoreHarness {
   const store: MemoryStore = memoryStore({ clock, rowBytesMax: ROW_BYTES_MAX, shared });
   return {
     clock,
-    capabilities: { embedded: !shared, shared, durableTokens: true, offers: true, rowBytesMax: ROW_BYTES_MAX },
+    capabilities: {
+      embedded: !shared,
+      shared,
+      durableTokens: true,
+      offers: true,
+      transactions: false,
+      rowBytesMax: ROW_BYTES_MAX,
+    },
     open: async () => {
       await store.work.open();
       return store;

@@ -43,7 +43,14 @@ export class MongoWorlds {
     };
     return {
       clock,
-      capabilities: { embedded: false, shared: true, durableTokens: true, offers: true, rowBytesMax: ROW_BYTES_MAX },
+      capabilities: {
+        embedded: false,
+        shared: true,
+        durableTokens: true,
+        offers: true,
+        transactions: false,
+        rowBytesMax: ROW_BYTES_MAX,
+      },
       open,
       reopen: async ({ crash }) => {
         if (crash) this.#isUsable = false;

@@ -84,7 +84,14 @@ export class PostgresWorlds {
     };
     return {
       clock,
-      capabilities: { embedded: false, shared: true, durableTokens: true, offers: true, rowBytesMax: ROW_BYTES_MAX },
+      capabilities: {
+        embedded: false,
+        shared: true,
+        durableTokens: true,
+        offers: true,
+        transactions: true,
+        rowBytesMax: ROW_BYTES_MAX,
+      },
       open,
       reopen: async ({ crash }) => {
         // One that died keeps its connections until the world ends: nobody closed them.

@@ -66,7 +66,14 @@ export async function sqliteHarness(more: Partial<SqliteOptions> = {}): Promise<
   let current = path;
   return {
     clock,
-    capabilities: { embedded: true, shared: false, durableTokens: false, offers: false, rowBytesMax: ROW_BYTES_MAX },
+    capabilities: {
+      embedded: true,
+      shared: false,
+      durableTokens: false,
+      offers: false,
+      transactions: false,
+      rowBytesMax: ROW_BYTES_MAX,
+    },
     open: () => open(current),
     reopen: async ({ crash }) => {
       if (crash) {
