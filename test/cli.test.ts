@@ -155,14 +155,14 @@ function ownGateway(): void {
     assert.match((await place.run('dead-letters')).stdout, /order\.bad +1 +rejected +an order without a customer/);
     const replayed = await place.run('replay', dead?.id ?? '');
     assert.match(replayed.stdout, new RegExp(`^${dead?.id} → dlv_`));
-    const both = await eventually(async () => {
+    // The replay died too, and takes the place of what it repeats.
+    const [again] = await eventually(async () => {
       const rows = await deadLetters('--type', 'order.bad');
-      assert.equal(rows.length, 2);
+      assert.deepEqual([rows.length, rows[0]?.id === dead?.id], [1, false]);
       return rows;
     });
-    const ids = both.map(({ id }) => id);
-    const resolved = await place.run('dead-letters', 'resolve', ...ids, '--note', 'a test');
-    assert.deepEqual([resolved.code, resolved.stdout], [0, 'Resolved 2 dead letters of 2.\n']);
+    const resolved = await place.run('dead-letters', 'resolve', again?.id ?? '', '--note', 'a test');
+    assert.deepEqual([resolved.code, resolved.stdout], [0, 'Resolved 1 dead letter of 1.\n']);
     assert.deepEqual(await deadLetters('--type', 'order.bad'), []);
     assert.equal((await deadLetters('--type', 'order.bad', '--resolved')).length, 2);
   });
