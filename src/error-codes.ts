@@ -134,8 +134,7 @@ export const errorCodes = {
     status: 501,
     retryable: false,
     message: 'This needs a transaction that the application and the store share.',
-    action:
-      'Use a store that has them: PostgreSQL, or MongoDB as a replica set. Else emit after the commit, with a dedupe key.',
+    action: 'Use a store on PostgreSQL; else emit after the commit, with a dedupe key.',
   },
   attempt_ended: {
     status: 409,

@@ -14,7 +14,7 @@ export { type Config, defineConfig } from './config.ts';
 export type { Clock } from './core/clock.ts';
 export type { Duration } from './core/duration.ts';
 export { exponential, fixed, never, type RetryPolicy, standardSchedule } from './core/retry.ts';
-export type { EmitOptions, SessionTransaction, SqlTransaction, TransactionOption } from './deliver/emit.ts';
+export type { EmitOptions, SqlTransaction, TransactionOption } from './deliver/emit.ts';
 export type {
   Batch,
   BatchContext,

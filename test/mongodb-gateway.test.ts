@@ -50,6 +50,23 @@ describe('a gateway on MongoDB', () => {
     assert.match(text, /"duplicates":\{"count":1/);
   });
 
+  testNeeding([mongo], 'refuses transactions of the application, and says why', async () => {
+    const refused = { name: 'HoldfastError', code: 'transaction_unsupported', message: /one log/ };
+    const { promise, resolve } = Promise.withResolvers<unknown>();
+    await using gateway = createGateway(config(`${here().server.url}/transactions`));
+    gateway.handle('till', { from: 'emitted' }, (_event, { transaction }) =>
+      transaction(() => assert.fail('nothing runs')).catch(resolve),
+    );
+    await gateway.start();
+    const tx = { query: () => assert.fail('nothing is to be written') };
+    await assert.rejects(gateway.emit('order.paid', {}, { tx }), refused);
+    await gateway.emit('order.paid', {});
+    const error = await promise;
+    assert.throws(() => {
+      throw error;
+    }, refused);
+  });
+
   testNeeding([mongo], 'does not start with less durability than it promises', async () => {
     const gateway = createGateway(config(`${here().server.url}/weak?journal=false`, false));
     await assert.rejects(gateway.start(), (error: unknown) => {

@@ -40,7 +40,7 @@ export interface HandlerContext<Emits = unknown> {
   /**
    * Runs `code` in a transaction on the store's database, and commits with what it wrote there the outcome of this delivery
    * and all that was emitted: all of it or nothing, however often the delivery is attempted. `tx` is a client of the package
-   * `pg` in a transaction, or with MongoDB a session; it is the store's, to be neither committed nor released.
+   * `pg` in a transaction; it is the store's, to be neither committed nor released.
    *
    * The outcome is what `code` returns: succeeded, or `Skip` or `Reject`; in a responder it is the answer. What the handler
    * does afterwards changes nothing; what it throws then is logged. What `code` throws or rejects with rolls all of it

@@ -20,11 +20,6 @@ export interface SqlTransaction {
   query(text: string, values: unknown[]): Promise<{ readonly rows: readonly unknown[] }>;
 }
 
-/** A session of the package `mongodb` on which you started a transaction, for a store on a MongoDB replica set. */
-export interface SessionTransaction {
-  inTransaction(): boolean;
-}
-
 /** Whose events `gateway.emit` commits. */
 export interface TransactionOption {
   /**
@@ -32,5 +27,5 @@ export interface TransactionOption {
    * there, or not at all. `emit` then resolves before the commit, which is yours, and nothing is delivered before it.
    * Default: a commit of the gateway's own.
    */
-  readonly tx?: SqlTransaction | SessionTransaction;
+  readonly tx?: SqlTransaction;
 }

@@ -4,10 +4,7 @@ import type { SqlTransaction } from './emit.ts';
 import { isFinal, resultOf, resultOfThrown } from './outcomes.ts';
 import type { Attempted, Result, Transact } from './runner.ts';
 
-/**
- * See `transaction` of a handler's context. `Tx` is what the store's driver gives: a client of `pg`, or a session of
- * `mongodb`, as the code names it.
- */
+/** See `transaction` of a handler's context. `Tx` is the client of `pg` that it gets, as its code names it. */
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the code says which driver it is written for
 export type RunInTransaction = <Value, Tx = SqlTransaction>(
   code: (tx: Tx) => Value | PromiseLike<Value>,

@@ -6,13 +6,13 @@ import type { StoreCapabilities } from './conformance/harness.ts';
 import type { QueueCapabilities } from './queues/harness.ts';
 
 const MIB = 1024 * 1024;
-const usual = { offers: true, durableTokens: true, rowBytesMax: 64 * MIB } as const;
+const usual = { offers: true, transactions: false, durableTokens: true, rowBytesMax: 64 * MIB } as const;
 
 export const storeDrivers = {
   // Bodies are bounded as its harness sets it.
   memory: { ...usual, embedded: true, shared: false, rowBytesMax: 64 * 1024 },
   sqlite: { ...usual, embedded: true, shared: false, durableTokens: false, offers: false },
-  postgres: { ...usual, embedded: false, shared: true },
+  postgres: { ...usual, embedded: false, shared: true, transactions: true },
   mongodb: { ...usual, embedded: false, shared: true, rowBytesMax: 15 * MIB },
 } as const satisfies Record<string, StoreCapabilities>;
 

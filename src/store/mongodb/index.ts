@@ -64,8 +64,17 @@ export function mongoStore(options: MongoOptions): MongoStore {
     work: workOf(opened),
     history: historyOf(opened),
     registry: registryOf(opened),
+    appendIn: withoutTransactions,
+    begin: withoutTransactions,
     crash: () => opened.crash(),
   };
+}
+
+/** A commit takes the next position of the one log: in a transaction it would keep everybody else from it until that ends. */
+function withoutTransactions(): Promise<never> {
+  const detail =
+    'The store on MongoDB commits to one log, which a transaction of yours would hold up for all gateways.';
+  return Promise.reject(new HoldfastError('transaction_unsupported', { detail }));
 }
 
 interface Connected {

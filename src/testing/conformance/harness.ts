@@ -15,6 +15,8 @@ export interface StoreCapabilities {
   readonly durableTokens: boolean;
   /** Says of what it appends which deliveries wait for a claim: what hints are made of. */
   readonly offers: boolean;
+  /** Whether the application can write in one transaction with it: `begin`, `appendIn`, `settleIn`. */
+  readonly transactions: boolean;
   /** Body bytes above which an event is refused `too_large`; `null`: the driver sets no limit of its own. */
   readonly rowBytesMax: number | null;
 }
@@ -76,8 +78,10 @@ export type Condition =
 export type Operation =
   | 'open'
   | 'append'
+  | 'appendIn'
   | 'start'
   | 'settle'
+  | 'settleIn'
   | 'release'
   | 'replay'
   | 'resolve'

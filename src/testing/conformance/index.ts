@@ -12,6 +12,7 @@ import { orderCases } from './order.ts';
 import { outcomeCases } from './outcomes.ts';
 import { registryCases } from './registry.ts';
 import { retentionCases } from './retention.ts';
+import { transactionCases } from './transactions.ts';
 
 export * from './harness.ts';
 export { conformanceMatrix, type MatrixCell, matrixProblems } from './matrix.ts';
@@ -31,4 +32,5 @@ export const storeConformance: readonly ConformanceCase[] = [
   ...outcomeCases,
   ...historyCases,
   ...registryCases,
+  ...transactionCases,
 ];

@@ -7,8 +7,22 @@ import { type NotApplicable, notApplicable } from './not-applicable.ts';
 
 /** Which operations each promise is about. */
 const promisedOf: Readonly<Record<Promised, readonly Operation[]>> = {
-  durable: ['append', 'settle', 'release', 'replay', 'resolve', 'bury', 'cancel', 'rename', 'document', 'put', 'close'],
-  fenced: ['append', 'start', 'settle', 'release', 'rename', 'claim', 'renew', 'close'],
+  durable: [
+    'append',
+    'appendIn',
+    'settle',
+    'settleIn',
+    'release',
+    'replay',
+    'resolve',
+    'bury',
+    'cancel',
+    'rename',
+    'document',
+    'put',
+    'close',
+  ],
+  fenced: ['append', 'start', 'settle', 'settleIn', 'release', 'rename', 'claim', 'renew', 'close'],
   ordered: ['append', 'settle', 'release', 'replay', 'resolve', 'bury', 'cancel', 'rename', 'claim', 'purge'],
   deduplicated: ['append', 'settle', 'purge'],
   exact: ['append', 'settle', 'put'],

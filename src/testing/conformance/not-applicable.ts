@@ -21,6 +21,25 @@ export const notApplicable: readonly NotApplicable[] = [
     conditions: ['stale claim'],
     reason: noClaim,
   },
+  { promise: 'durable', operations: ['appendIn'], conditions: ['stale claim'], reason: noClaim },
+  {
+    promise: 'durable',
+    operations: ['settleIn'],
+    conditions: ['stale claim'],
+    reason: '`fenced` shows it.',
+  },
+  {
+    promise: 'durable',
+    operations: ['appendIn', 'settleIn'],
+    conditions: ['repeat', 'reopen'],
+    reason: 'It has no token, and is a row like any other once it is committed: `append` and `settle` show it.',
+  },
+  {
+    promise: 'fenced',
+    operations: ['settleIn'],
+    conditions: ['normal', 'crash before commit', 'crash after commit', 'reopen'],
+    reason: 'The claim is the same whoever commits: `durable` shows it for this operation, and `settle` here.',
+  },
   {
     promise: 'durable',
     operations: ['put'],
