@@ -4,7 +4,7 @@
  * commits; nothing of it is claimed here, since nothing is there before that.
  */
 import { HoldfastError } from '../../errors.ts';
-import type { Append, AppendAnswer, CommitBatch, NewEvent, Settlement, SettleAnswer } from '../store.ts';
+import type { Append, AppendAnswer, CommitBatch, EventAnswer, NewEvent, Settlement, SettleAnswer } from '../store.ts';
 import { argumentsOf, type Committing, makeBuckets, prepare, tell } from './commit.ts';
 import type { Row } from './connection.ts';
 import { bucketOf } from './delivery-id.ts';
@@ -65,7 +65,7 @@ export class CallersRows {
     const { appends } = await this.#apply(tx, { ...NOTHING, appends: [{ events }], settlements: [] });
     const [answer] = appends;
     if (answer === undefined) throw new HoldfastError('internal', { detail: 'The store gave no answer for a row.' });
-    return answer;
+    return answer.status === 'committed' ? { ...answer, events: answer.events.map(withoutOffers) } : answer;
   }
 
   async settle(tx: CallersTransaction, settlements: readonly Settlement[]): Promise<readonly SettleAnswer[]> {
@@ -100,6 +100,13 @@ export class CallersRows {
 /** Nothing of it is there before the caller commits, and nobody tells when that is: so nothing is handed off. */
 function leftInStore(event: NewEvent): NewEvent {
   return { ...event, deliveries: event.deliveries.map((delivery) => ({ ...delivery, handOff: 'no' as const })) };
+}
+
+/** Nobody may claim it yet, and who asked for it is not told when somebody may. */
+function withoutOffers(answer: EventAnswer): EventAnswer {
+  if (answer.status !== 'committed') return answer;
+  const { status, eventId, claims } = answer;
+  return { status, eventId, claims };
 }
 
 /** What is wrong with the transaction itself; `null`: nothing, it is an error of the database. */
