@@ -369,7 +369,7 @@ describe('the postgres store', () => {
       const [{ Plan: plan }] = row['QUERY PLAN'] as [{ Plan: Record<string, number> }];
       return (plan['Shared Hit Blocks'] ?? 0) + (plan['Shared Read Blocks'] ?? 0);
     };
-    const claim = `claim_1(0, 1000, ARRAY['till'], ARRAY[10], ARRAY[1000000], NULL)`;
+    const claim = `claim_1(0, 1000, ARRAY['till'], ARRAY[10], ARRAY[1000000], ARRAY[false], NULL)`;
     const wake = `wake_ups_1(ARRAY['till', 'ledger'])`;
     // What is ready stands behind all that is not; what was ready before is claimed.
     const cost = async (): Promise<readonly [number, number]> => {

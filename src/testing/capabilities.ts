@@ -13,7 +13,6 @@ export const storeDrivers = {
   memory: { ...usual, embedded: true, shared: false, rowBytesMax: 64 * 1024 },
   sqlite: { ...usual, embedded: true, shared: false, durableTokens: false, offers: false },
   postgres: { ...usual, embedded: false, shared: true, transactions: true },
-  // Of the server that stands in for it: a replica set has transactions.
   mongodb: { ...usual, embedded: false, shared: true, rowBytesMax: 15 * MIB },
 } as const satisfies Record<string, StoreCapabilities>;
 

@@ -1,5 +1,4 @@
 /** The store on a harness of the conformance suite. For tests: one database, emptied for each world. */
-import { storeDrivers } from '../../testing/capabilities.ts';
 import { randomFillSync } from 'node:crypto';
 import { MongoClient } from 'mongodb';
 import { IdMaker } from '../../core/id.ts';
@@ -7,6 +6,7 @@ import { IdMaker } from '../../core/id.ts';
 import { TestClock } from '../../testing/clock.ts';
 // oxlint-disable-next-line holdfast/layers -- a harness is for tests; nothing else imports it
 import { poisoned, type StoreHarness } from '../../testing/conformance/harness.ts';
+import { ROW_BYTES_MAX } from './append.ts';
 import { COLLECTIONS } from './documents.ts';
 import { mongoStore, type MongoStore } from './index.ts';
 
@@ -43,7 +43,14 @@ export class MongoWorlds {
     };
     return {
       clock,
-      capabilities: storeDrivers.mongodb,
+      capabilities: {
+        embedded: false,
+        shared: true,
+        durableTokens: true,
+        offers: true,
+        transactions: false,
+        rowBytesMax: ROW_BYTES_MAX,
+      },
       open,
       reopen: async ({ crash }) => {
         if (crash) this.#isUsable = false;

@@ -3,9 +3,9 @@ import { Pool } from 'pg';
 // oxlint-disable-next-line holdfast/layers -- a harness is for tests; nothing else imports it
 import { TestClock } from '../../testing/clock.ts';
 // oxlint-disable-next-line holdfast/layers -- a harness is for tests; nothing else imports it
-import { storeDrivers } from '../../testing/capabilities.ts';
 import type { StoreHarness } from '../../testing/conformance/harness.ts';
 import type { CommitBatch } from '../store.ts';
+import { ROW_BYTES_MAX } from './batch-rows.ts';
 import { makePool } from './connection.ts';
 import { type PostgresOptions, type PostgresStore, postgresStore } from './index.ts';
 
@@ -84,7 +84,14 @@ export class PostgresWorlds {
     };
     return {
       clock,
-      capabilities: storeDrivers.postgres,
+      capabilities: {
+        embedded: false,
+        shared: true,
+        durableTokens: true,
+        offers: true,
+        transactions: true,
+        rowBytesMax: ROW_BYTES_MAX,
+      },
       open,
       reopen: async ({ crash }) => {
         // One that died keeps its connections until the world ends: nobody closed them.

@@ -1,5 +1,4 @@
 /** The store on a harness of the conformance suite. For tests. */
-import { storeDrivers } from '../../testing/capabilities.ts';
 import { randomFillSync } from 'node:crypto';
 import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,6 +9,7 @@ import { IdMaker } from '../../core/id.ts';
 import { TestClock } from '../../testing/clock.ts';
 // oxlint-disable-next-line holdfast/layers -- a harness is for tests; nothing else imports it
 import { poisoned, type StoreHarness } from '../../testing/conformance/harness.ts';
+import { ROW_BYTES_MAX } from './append.ts';
 import type { Store } from '../store.ts';
 import { sqliteStore, type SqliteOptions } from './index.ts';
 import { FORMAT } from './schema.ts';
@@ -66,7 +66,14 @@ export async function sqliteHarness(more: Partial<SqliteOptions> = {}): Promise<
   let current = path;
   return {
     clock,
-    capabilities: storeDrivers.sqlite,
+    capabilities: {
+      embedded: true,
+      shared: false,
+      durableTokens: false,
+      offers: false,
+      transactions: false,
+      rowBytesMax: ROW_BYTES_MAX,
+    },
     open: () => open(current),
     reopen: async ({ crash }) => {
       if (crash) {
