@@ -4,62 +4,15 @@
  *
  *   node --conditions=holdfast-source bench/queues.ts [--hints 20000] [redis] [nats] [sqs]
  */
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { Redis } from 'ioredis';
-import { nats, natsService } from '../scripts/services/nats.ts';
-import { redis, redisService } from '../scripts/services/redis.ts';
-import type { Service } from '../scripts/services/service.ts';
-import { sqs, sqsService } from '../scripts/services/sqs.ts';
-import { IdMaker } from '../src/core/id.ts';
-import { systemClock } from '../src/gateway/clock.ts';
-import { endpointChannels } from '../src/queue/hints.ts';
-import { natsQueue } from '../src/queue/nats/index.ts';
-import { type Hint, HINT_IDS_MAX, type Queue } from '../src/queue/queue.ts';
-import { redisQueue } from '../src/queue/redis/index.ts';
-import { sqsQueue } from '../src/queue/sqs/index.ts';
+import { type BrokerName, brokers, bytesOf, channels, hintsOf, pushAll, withBroker } from './fleet/hints.ts';
+import { lacks } from './fleet/servers.ts';
+import { HINT_IDS_MAX, type Queue } from '../src/queue/queue.ts';
 import { machine } from './machine.ts';
 
-const VISIBILITY_MS = 300_000;
-const PUSH_HINTS = 100;
 const PULL_HINTS = 100;
 /** moto is Python and stands in for a service of a data centre: its rates say little, and take long. */
 const SQS_SHARE = 0.02;
-
-const services = { redis: redisService, nats: natsService, sqs: sqsService };
-const makers = { redis: redisQueue, nats: natsQueue, sqs: sqsQueue };
-const ids = new IdMaker({ now: () => Date.now(), fill: (bytes) => crypto.getRandomValues(bytes) });
-const channels = endpointChannels().slice(0, 16);
-
-function hintsOf(count: number, idsEach: number): readonly Hint[] {
-  return Array.from({ length: count }, (_, index) => ({
-    channel: channels[index % channels.length] ?? '',
-    ids: Array.from({ length: idsEach }, () => ids.make('dlv')),
-  }));
-}
-
-/** Bytes a broker uses for data: on disk for NATS, in memory for the others. */
-async function bytesOf(service: Service, directory: string): Promise<number> {
-  if (service.name === 'nats') {
-    return Number(execFileSync('du', ['-s', '--bytes', directory], { encoding: 'utf8' }).split('\t')[0]);
-  }
-  if (service.name === 'redis') {
-    const client = new Redis(service.url);
-    const info = await client.info('memory');
-    client.disconnect();
-    return Number(/^used_memory_dataset:(\d+)/m.exec(info)?.[1]);
-  }
-  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${service.pid}/status`, 'utf8'))?.[1]) * 1024;
-}
-
-async function pushAll(queue: Queue, hints: readonly Hint[]): Promise<number> {
-  const begun = performance.now();
-  for (let at = 0; at < hints.length; at += PUSH_HINTS) await queue.push(hints.slice(at, at + PUSH_HINTS));
-  return (hints.length / (performance.now() - begun)) * 1000;
-}
 
 async function pullAll(queue: Queue, count: number): Promise<number> {
   const begun = performance.now();
@@ -86,22 +39,16 @@ async function wakeMs(from: Queue, to: Queue): Promise<number> {
   return took.toSorted((a, b) => a - b)[25] ?? 0;
 }
 
-async function measure(kind: typeof redis, hintsAsked: number): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), 'holdfast-bench-queues-'));
-  const name = kind.name as keyof typeof makers;
-  const service = await services[name](directory);
-  await service.start();
-  const make = (): Queue => makers[name]({ url: service.url, clock: systemClock, visibilityMs: VISIBILITY_MS });
-  const [queue, other] = [make(), make()];
-  try {
-    await Promise.all([queue.open(), other.open()]);
+async function measure(name: BrokerName, hintsAsked: number): Promise<void> {
+  await withBroker(name, async (broker) => {
+    const [queue, other] = [await broker.queue(), await broker.queue()];
     await pushAll(queue, hintsOf(channels.length, 1));
     await pullAll(queue, channels.length);
     const count = Math.round(hintsAsked * (name === 'sqs' ? SQS_SHARE : 1));
     for (const idsEach of [1, HINT_IDS_MAX]) {
-      const before = await bytesOf(service, directory);
+      const before = await bytesOf(broker);
       const pushed = await pushAll(queue, hintsOf(count, idsEach));
-      const bytes = ((await bytesOf(service, directory)) - before) / count;
+      const bytes = ((await bytesOf(broker)) - before) / count;
       const pulled = await pullAll(queue, count);
       console.log(
         `${name.padEnd(6)} ${String(idsEach).padStart(3)} ids a hint: ${Math.round(pushed)} hints/s pushed, ` +
@@ -111,17 +58,14 @@ async function measure(kind: typeof redis, hintsAsked: number): Promise<void> {
     console.log(
       `${name.padEnd(6)} ${(await wakeMs(queue, other)).toFixed(1)} ms from a push to a waiting pull (median)`,
     );
-  } finally {
-    await Promise.all([queue.close(), other.close()]);
-    await service.stop();
-    rmSync(directory, { recursive: true, force: true });
-  }
+  });
 }
 
 const { values, positionals } = parseArgs({ options: { hints: { type: 'string' } }, allowPositionals: true });
 console.log(machine());
-for (const kind of [redis, nats, sqs]) {
-  if (positionals.length > 0 && !positionals.includes(kind.name)) continue;
-  if (kind.met()) await measure(kind, Number(values.hints ?? 20_000));
-  else console.log(`${kind.name}: skipped, needs ${kind.what}: ${kind.command}`);
+for (const name of brokers) {
+  if (positionals.length > 0 && !positionals.includes(name)) continue;
+  const lacking = lacks(name);
+  if (lacking === null) await measure(name, Number(values.hints ?? 20_000));
+  else console.log(`${name}: skipped, ${lacking}`);
 }

@@ -7,11 +7,12 @@
  *   node bench/store-postgres.ts --backlog 1000,1000000
  *     Claims of 100 a second, and how long one takes, with so many deliveries waiting.
  */
-import { readdirSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { startPostgres } from '../scripts/services/postgres.ts';
 import { type PostgresStore, postgresStore } from '../src/store/postgres/index.ts';
 import type { Claim, CommitAnswers, NewEvent } from '../src/store/store.ts';
+import { claimFigures } from './fleet/claims.ts';
+import { familyCpuS } from './machine.ts';
 import { batch, clock, event, ids, success } from './store-events.ts';
 
 const { values: flags } = parseArgs({
@@ -32,23 +33,6 @@ async function open(schema: string): Promise<PostgresStore> {
   const store = postgresStore({ url: server.url, clock, schema, process: ids.make('prc'), listenUrl: null });
   await store.work.open();
   return store;
-}
-
-/** CPU of the server's processes so far, in microseconds (Linux counts in hundredths of a second). */
-function serverCpu(): number {
-  let ticks = 0;
-  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    try {
-      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      if (Number(pid) === server.pid || Number(fields[1]) === server.pid) {
-        ticks += Number(fields[11]) + Number(fields[12]);
-      }
-    } catch {
-      // It has ended meanwhile.
-    }
-  }
-  return ticks * 10_000;
 }
 
 function claimsOf({ appends }: CommitAnswers): Claim[] {
@@ -78,47 +62,27 @@ async function measureLives(size: number, gateways: number): Promise<void> {
       ),
     ),
   );
-  const [own, its, start] = [process.cpuUsage(), serverCpu(), performance.now()];
+  const [own, its, start] = [process.cpuUsage(), await familyCpuS(server.pid), performance.now()];
   await Promise.all(stores.map((store, index) => live(store, made[index] ?? [], size)));
   const count = each * gateways;
   const seconds = (performance.now() - start) / 1000;
-  const spent = process.cpuUsage(own);
+  const [spent, itsS] = [process.cpuUsage(own), (await familyCpuS(server.pid)) - its];
   const { bytesOnDisk } = await (stores[0] as PostgresStore).history.counts();
   print(
     `${gateways} gateway(s), ${size} a commit: ${(count / seconds).toFixed(0)} events/s; CPU an event ` +
-      `${((spent.user + spent.system) / count).toFixed(1)} us here, ${((serverCpu() - its) / count).toFixed(1)} us at the server; ` +
+      `${((spent.user + spent.system) / count).toFixed(1)} us here, ${((itsS * 1e6) / count).toFixed(1)} us at the server; ` +
       `${(bytesOnDisk / (count + size * 8 * gateways)).toFixed(0)} bytes on disk`,
   );
   for (const store of stores) await store.work.close();
 }
 
-async function measureClaims(backlog: number): Promise<void> {
-  const store = await open(`backlog_${backlog}`);
-  for (let made = 0; made < backlog; made += 1000) {
-    const appends = Array.from({ length: Math.min(1000, backlog - made) }, (_, turn) => ({
-      events: [event(turn, 'no')],
-    }));
-    await store.work.commit(batch({ appends }));
-  }
-  const took: number[] = [];
-  const start = performance.now();
-  for (let round = 0; round < 60; round++) {
-    const before = performance.now();
-    const wants = [{ destination: 'billing', slots: Math.min(100, backlog / 100), bytesMax: 1e9 }];
-    const { claims } = await store.work.claim({ now: clock.now(), leaseMs: 60_000, wants });
-    took.push(performance.now() - before);
-    await store.work.commit(batch({ settlements: claims.map(success) }));
-  }
-  const seconds = (performance.now() - start) / 1000;
-  took.sort((a, b) => a - b);
-  const wake = performance.now();
-  for (let round = 0; round < 50; round++) await store.work.wakeUps(['billing'], clock.now());
+async function measureClaims(waiting: number): Promise<void> {
+  const figures = await claimFigures(server.url, waiting);
   print(
-    `${backlog} waiting: a claim of ${Math.min(100, backlog / 100)} takes ${(took[30] ?? 0).toFixed(2)} ms (median), ` +
-      `${(took[57] ?? 0).toFixed(2)} ms (p95); ${((60 * Math.min(100, backlog / 100)) / seconds).toFixed(0)} claimed and settled a second; ` +
-      `wake-ups ${((performance.now() - wake) / 50).toFixed(2)} ms`,
+    `${waiting} waiting: a claim of ${figures.each} takes ${figures.medianMs.toFixed(2)} ms (median), ` +
+      `${figures.p95Ms.toFixed(2)} ms (p95); ${figures.perS.toFixed(0)} claimed and settled a second; ` +
+      `wake-ups ${figures.wakeUpsMs.toFixed(2)} ms`,
   );
-  await store.work.close();
 }
 
 try {

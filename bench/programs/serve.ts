@@ -27,6 +27,8 @@ export function tell(port: number, figures: Figures): void {
     if (question === 'stop') void (figures.stop?.() ?? Promise.resolve()).then(() => process.exit(0));
     else process.send?.(answer(figures));
   });
+  // Whoever measures has gone.
+  process.on('disconnect', () => process.exit(1));
   process.send?.({ port });
 }
 
