@@ -347,7 +347,24 @@ describe('a handler’s transaction', () => {
     assert.deepEqual(on.emitted, [{ by: 'me' }]);
   });
 
-  for (const [when, attempts] of [
+  testNeeding([postgres], 'is unavailable, not failed, when its connection breaks while its code runs', async () => {
+    await using on = new Counting();
+    let runs = 0;
+    const shown = await handled(on, ({ transaction }) =>
+      transaction(async (tx) => {
+        await on.add(tx);
+        if (++runs > 1) return;
+        await on.pool.query(
+          `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'holdfast handler'`,
+        );
+        await on.add(tx);
+      }),
+    );
+    assert.deepEqual([shown.state, shown.attempts, runs, await on.count()], ['succeeded', 1, 2, 1]);
+    assert.deepEqual([on.attempts('unavailable'), on.attempts('failed')], [1, 0]);
+  });
+
+  for (const [when, runs] of [
     ['after', 1],
     ['before', 2],
   ] as const) {
@@ -357,13 +374,14 @@ describe('a handler’s transaction', () => {
         const url = new URL(here().server.url);
         url.port = String(proxy.port);
         await using on = new Counting({ url: url.href });
-        const shown = await handled(on, ({ transaction, attempt }) =>
+        let ran = 0;
+        const shown = await handled(on, ({ transaction }) =>
           transaction(async (tx) => {
             await on.add(tx);
-            if (attempt === 1) proxy.cutAt({ of: 'holdfast handler', text: 'COMMIT', when });
+            if (++ran === 1) proxy.cutAt({ of: 'holdfast handler', text: 'COMMIT', when });
           }),
         );
-        assert.deepEqual([shown.state, shown.attempts, await on.count()], ['succeeded', attempts, 1]);
+        assert.deepEqual([shown.state, shown.attempts, ran, await on.count()], ['succeeded', 1, runs, 1]);
       }
       await proxy.close();
     });

@@ -72,6 +72,11 @@ describe('a stream that is there already', () => {
       /^$/,
     ],
     [
+      'whose subjects have as many tokens as a hint needs',
+      { subjects: [`given${runs + 2}.*.*`], retention: RetentionPolicy.Workqueue, discard: DiscardPolicy.New },
+      /^$/,
+    ],
+    [
       'that is limited and drops the oldest',
       {
         retention: RetentionPolicy.Limits,

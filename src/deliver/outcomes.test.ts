@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { runInNewContext } from 'node:vm';
+import { HoldfastError } from '../errors.ts';
 import type * as own from './outcomes.ts';
 import {
   cutText,
@@ -41,6 +42,15 @@ describe('outcomes', () => {
 
   it('are errors with a name, for whoever sees them on the way', () => {
     assert.equal(String(new Unavailable('down')), 'Unavailable: down');
+  });
+});
+
+describe('a store that was away', () => {
+  it('is unavailable when a handler throws it on, and no failure', () => {
+    const away = new HoldfastError('store_unavailable', { detail: 'PostgreSQL is gone.' });
+    const result = resultOfThrown(away);
+    assert.deepEqual(result, { kind: 'unavailable', reason: away.message });
+    assert.equal(resultOfThrown(new HoldfastError('claim_lost')).kind, 'failed');
   });
 });
 

@@ -5,6 +5,7 @@
  */
 import { inspect, types } from 'node:util';
 import { type Duration, durationMs } from '../core/duration.ts';
+import { HoldfastError } from '../errors.ts';
 import type { Result } from './runner.ts';
 
 const BRAND = Symbol.for('holdfast.outcome');
@@ -68,7 +69,16 @@ export function resultOf(value: unknown): Result {
 
 /** The result of a handler that threw `error`: an outcome, or failure. Never throws. */
 export function resultOfThrown(error: unknown): Result {
-  return outcomeResult(error) ?? { kind: 'failed', error: describeError(error), delayMs: null, status: null };
+  return (
+    outcomeResult(error) ??
+    awayResult(error) ?? { kind: 'failed', error: describeError(error), delayMs: null, status: null }
+  );
+}
+
+/** The store was away when the handler wanted to emit or to write with it: no fault of its event. */
+function awayResult(error: unknown): Result | null {
+  if (!(error instanceof HoldfastError) || error.code !== 'store_unavailable') return null;
+  return { kind: 'unavailable', reason: cutText(error.message) };
 }
 
 /** Whether an attempt with this result is the last one by the handler's own word: then its emits count. */

@@ -133,7 +133,7 @@ export class Lane implements SlotUser {
 
   /** What to claim now, or `null`. Asking clears the mark that the store has more; the answer sets it again. */
   want(bytesLeft: number): ClaimWant | null {
-    if (!this.#storeHasMore || this.held || this.#closing) return null;
+    if (this.dormant || !this.#storeHasMore || this.held || this.#closing) return null;
     const full = this.pace.claimMax;
     const slots = this.pace.circuit.state === 'half-open' ? 1 : full - this.queued;
     const { name: destination } = this.destination;

@@ -52,8 +52,9 @@ export class HandlerTransactions {
         return value;
       } catch (error) {
         running.signal.removeEventListener('abort', giveUp);
-        await open.rollback();
-        throw told(error);
+        if (await open.rollback()) throw told(error);
+        // Whatever the code said last: its statements failed because nobody was there.
+        throw told(new StoreError('unavailable', `The connection of ctx.transaction broke: ${text(error)}`, error));
       }
     };
   }
@@ -95,6 +96,10 @@ export class HandlerTransactions {
     // The next ones of the order keys may be ready; where nobody hears of it, this process at least need not look.
     lane.wake();
   }
+}
+
+function text(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function over(): HoldfastError {

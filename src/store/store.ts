@@ -257,8 +257,11 @@ export interface OpenTransaction {
    *   errors: it refused, and nothing of it is there
    */
   commit(): Promise<void>;
-  /** Gives it up, also while something is under way in it. Never fails. Safe twice, and nothing after a commit. */
-  rollback(): Promise<void>;
+  /**
+   * Gives it up, also while something is under way in it. Never fails. Safe twice, and nothing after a commit.
+   * @returns whether the server took it; `false`: the connection broke, or nobody answered
+   */
+  rollback(): Promise<boolean>;
 }
 
 /** What a driver gives. */

@@ -86,9 +86,9 @@ function streamProblems(
   { subject }: NatsSettings,
 ): readonly string[] {
   const problems: string[] = [];
-  const wanted = `${subject}.>`;
-  if (!config.subjects.some((one) => covers(one, wanted))) {
-    problems.push(`subjects are ${config.subjects.join(', ')}: add ${wanted}, or set ?subject=`);
+  // A channel is one token: `webhook.*.*` carries `webhook.hints.<channel>`.
+  if (!config.subjects.some((one) => covers(one, `${subject}.*`))) {
+    problems.push(`subjects are ${config.subjects.join(', ')}: add ${subject}.>, or set ?subject=`);
   }
   if (config.retention === RetentionPolicy.Interest) {
     problems.push('retention is interest, which drops what nobody reads yet: it must be workqueue (or limits)');

@@ -113,8 +113,8 @@ class HandlerTransaction implements OpenTransaction {
     }
   }
 
-  async rollback(): Promise<void> {
-    if (this.#ended) return;
+  async rollback(): Promise<boolean> {
+    if (this.#ended) return true;
     this.#ended = true;
     const undone = this.#client.query('ROLLBACK').then(
       () => true,
@@ -129,6 +129,7 @@ class HandlerTransaction implements OpenTransaction {
       ok = await Promise.race([undone, this.#pause(ROLLBACK_MS)]);
     }
     this.#client.release(!ok);
+    return ok;
   }
 
   /** The server keeps what became of each transaction; one whose connection broke is in progress until it notices. */
