@@ -28,7 +28,9 @@ if (role === 'worker') {
   });
   tell(0, { processed: () => processed, stop: () => boss.stop({ timeout: 5000 }) });
 } else {
-  await boss.createQueue(QUEUE, { notify: true, retryLimit: 5, retryDelay: 5, retryBackoff: true });
+  // A NOTIFY makes commits wait for each other's flush: one for many webhooks is worth it, one for each is not.
+  const notify = inserting === 'gathered';
+  await boss.createQueue(QUEUE, { notify, retryLimit: 5, retryDelay: 5, retryBackoff: true });
   const insert = (webhooks: readonly Webhook[]): Promise<unknown> =>
     boss.insert(
       QUEUE,
