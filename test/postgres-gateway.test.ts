@@ -3,6 +3,7 @@ import { createHmac } from 'node:crypto';
 import { describe } from 'node:test';
 import { createGateway, defineConfig, HoldfastError } from 'holdfast';
 import { hmac } from 'holdfast/verify';
+import { startPostgres } from '../scripts/services/postgres.ts';
 import { postgres, postgresHere } from './postgres.ts';
 import { testNeeding } from './require.ts';
 
@@ -80,6 +81,20 @@ describe('a gateway on PostgreSQL', () => {
     assert.equal(answered, false);
     gate.resolve('paid');
     assert.deepEqual(await Promise.all([first, again]), ['200 paid', '200 paid']);
+  });
+
+  testNeeding([postgres], 'stops well when its server has just gone', async () => {
+    const own = await startPostgres();
+    try {
+      const gateway = createGateway({ ...config(own.url), logLevel: 'silent' });
+      gateway.handle('till', { from: 'shop' }, () => undefined);
+      await gateway.start();
+      await own.kill();
+      await gateway.stop();
+      await assert.rejects(gateway.emit('any', {}), { code: 'not_started' });
+    } finally {
+      await own.remove();
+    }
   });
 
   testNeeding([postgres], 'shows no password', () => {

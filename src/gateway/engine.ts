@@ -29,9 +29,10 @@ import { DiskWatch } from './disk.ts';
 import { Emitting } from './emitting.ts';
 import { policyOf } from './endpoints-queue.ts';
 import { vaultKeys } from './keys.ts';
+import { lastWords } from './last-words.ts';
 import type { Observing } from './observing.ts';
 import { alertsOf, openOf, retentionOf } from './parts.ts';
-import { peaksOf, savePeaks } from './peaks.ts';
+import { peaksOf } from './peaks.ts';
 import { openBroker, roleOf } from './queues.ts';
 import { Processes, tellingBreakers } from './processes.ts';
 import { destinationsOf, type Registrations } from './registrations.ts';
@@ -250,10 +251,7 @@ export class Engine {
     await this.#retention.stop();
     if (drain) await this.dispatcher.drain(graceMs);
     await this.dispatcher.stop(graceMs);
-    if (committer.state === 'open') {
-      await this.#holds.seen();
-      await savePeaks(committer, observing.stats.peaks());
-    }
+    await lastWords(this.#holds, committer, observing);
     await this.#processes.stop();
     this.#holds.stop();
     await this.#sending.stop();
