@@ -29,6 +29,7 @@ import { DiskWatch } from './disk.ts';
 import { Emitting } from './emitting.ts';
 import { policyOf } from './endpoints-queue.ts';
 import { vaultKeys } from './keys.ts';
+import { refuseUnfinishedMove } from './move-store.ts';
 import type { Observing } from './observing.ts';
 import { alertsOf, openOf, retentionOf } from './parts.ts';
 import { peaksOf, savePeaks } from './peaks.ts';
@@ -177,6 +178,7 @@ export class Engine {
     const report = await store.work.open();
     let broker: Broker | null = null;
     try {
+      await refuseUnfinishedMove(store);
       broker = await openBroker(parts.config.settings, report, {
         clock: parts.clock,
         observer: parts.observing.observer,
