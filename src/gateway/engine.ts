@@ -29,7 +29,7 @@ import { DiskWatch } from './disk.ts';
 import { Emitting } from './emitting.ts';
 import { policyOf } from './endpoints-queue.ts';
 import { vaultKeys } from './keys.ts';
-import { refuseUnfinishedMove } from './move-store.ts';
+import { openWhole } from './move-store.ts';
 import type { Observing } from './observing.ts';
 import { alertsOf, openOf, retentionOf } from './parts.ts';
 import { peaksOf, savePeaks } from './peaks.ts';
@@ -175,10 +175,9 @@ export class Engine {
 
   /** Opens the store and puts everything in place. @throws as the store's `open`, and HoldfastError config_invalid */
   static async open(parts: EngineParts, store: Store): Promise<Engine> {
-    const report = await store.work.open();
+    const report = await openWhole(store);
     let broker: Broker | null = null;
     try {
-      await refuseUnfinishedMove(store);
       broker = await openBroker(parts.config.settings, report, {
         clock: parts.clock,
         observer: parts.observing.observer,

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
 import { HoldfastError } from '../errors.ts';
-import type { JsonValue, Store, StoreCounts } from '../store/store.ts';
+import type { JsonValue, Store, StoreCounts, StoreReport } from '../store/store.ts';
 import {
   TRANSFER_DOCUMENT,
   type TransferredDocument,
@@ -99,12 +99,19 @@ export async function moveStore(move: Move): Promise<MoveReport> {
 }
 
 /**
- * Keeps a gateway away from a store that is not whole yet.
- * @throws HoldfastError move_unfinished
+ * Opens a store for a gateway, which is kept away from one that is not whole yet.
+ * @throws HoldfastError move_unfinished, and as the store's `open`
  */
-export async function refuseUnfinishedMove({ registry }: Pick<Store, 'registry'>): Promise<void> {
-  const standing = await standingIn(registry);
-  if (standing !== null && standing.phase !== 'done') throw new HoldfastError('move_unfinished');
+export async function openWhole({ work, registry }: Pick<Store, 'work' | 'registry'>): Promise<StoreReport> {
+  const report = await work.open();
+  try {
+    const standing = await standingIn(registry);
+    if (standing !== null && standing.phase !== 'done') throw new HoldfastError('move_unfinished');
+    return report;
+  } catch (error) {
+    await work.close();
+    throw error;
+  }
 }
 
 async function standingIn(registry: Store['registry']): Promise<Standing | null> {
