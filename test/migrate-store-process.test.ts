@@ -81,7 +81,7 @@ describe('holdfast migrate-store', () => {
     assert.equal(counts.events, EVENTS, `seed ${random.seed}`);
     const open = counts.destinations.map(({ destination, ready, blocked }) => [destination, ready + blocked]);
     assert.deepEqual(open, [['desk', EVENTS], ['till', EVENTS]]); // prettier-ignore
-    assert.equal(counts.destinations[0]?.ready, EVENTS - counts.destinations[0].blocked);
+    assert.ok(counts.destinations.every(({ blocked }) => blocked > 0));
     await store.work.close();
   });
 
