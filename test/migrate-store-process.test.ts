@@ -79,8 +79,8 @@ describe('holdfast migrate-store', () => {
     await store.work.open();
     const counts = await store.history.counts();
     assert.equal(counts.events, EVENTS, `seed ${random.seed}`);
-    const open = counts.destinations.map(({ destination, ready, blocked }) => [destination, ready + blocked]);
-    assert.deepEqual(open, [['desk', EVENTS], ['till', EVENTS]]); // prettier-ignore
+    const open = counts.destinations.map(({ destination, ready, blocked }) => [destination, ready + blocked] as const);
+    assert.deepEqual(Object.fromEntries(open), { desk: EVENTS, till: EVENTS });
     assert.ok(counts.destinations.every(({ blocked }) => blocked > 0));
     await store.work.close();
   });

@@ -44,16 +44,19 @@ async function lastOf(
   { rowsMax, bytesMax }: TransferRequest,
 ): Promise<number | null> {
   const events = `SELECT last_seq, body_bytes FROM ${schema}.event WHERE seq > $1 ORDER BY seq LIMIT $2`;
-  const live = `SELECT seq FROM ${schema}.delivery WHERE seq > $1 AND replay_id IS NOT NULL ORDER BY seq LIMIT $2`;
-  const past = `SELECT seq FROM ${schema}.ended WHERE seq > $1 AND replay_id IS NOT NULL ORDER BY seq LIMIT $2`;
-  const [rows, ...made] = await Promise.all(
-    [events, live, past].map((text) => connections.read(text, [after, rowsMax])),
-  );
-  const ends = made.flatMap((list) => (list.length < rowsMax ? [] : [Number(list.at(-1)?.['seq'])]));
+  const rows = await connections.read(events, [after, rowsMax]);
   let bytes = 0;
-  const cut = (rows ?? []).find((row) => (bytes += numberIn(row, 'body_bytes')) > bytesMax);
-  if (cut !== undefined) ends.push(numberIn(cut, 'last_seq'));
-  else if (rows?.length === rowsMax) ends.push(Number(rows.at(-1)?.['last_seq']));
+  const large = rows.find((row) => (bytes += numberIn(row, 'body_bytes')) > bytesMax);
+  const cut = large ?? (rows.length === rowsMax ? rows.at(-1) : undefined);
+  const last = cut === undefined ? null : numberIn(cut, 'last_seq');
+  // Only as far as the events go: where nothing was replayed it would be a search through all the rest, batch by batch.
+  const made = ['delivery', 'ended'].map(async (table) => {
+    const text = `SELECT seq FROM ${schema}.${table}
+      WHERE seq > $1 AND seq <= $3 AND replay_id IS NOT NULL ORDER BY seq LIMIT $2`;
+    const found = await connections.read(text, [after, rowsMax, last ?? Number.MAX_SAFE_INTEGER]);
+    return found.length < rowsMax ? null : Number(found.at(-1)?.['seq']);
+  });
+  const ends = [last, ...(await Promise.all(made))].filter((end) => end !== null);
   return ends.length === 0 ? null : Math.min(...ends);
 }
 
