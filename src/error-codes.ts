@@ -344,6 +344,31 @@ export const errorCodes = {
     message: 'This Node has a SQLite older than 3.51.3.',
     action: 'Use Node ^22.22.3 or >=24.15.',
   },
+  move_unsupported: {
+    status: 500,
+    retryable: false,
+    message: 'A store like this cannot be moved so.',
+    action: 'See which stores `holdfast migrate-store` moves from and into.',
+  },
+  move_refused: {
+    status: 500,
+    retryable: false,
+    message: 'The target of the move is not empty, or not that of this source.',
+    action: 'Name an empty store, or go on with the same source, unchanged.',
+  },
+  move_unfinished: {
+    status: 500,
+    retryable: false,
+    message: 'A move into this store has not come to its end.',
+    action: 'Run `holdfast migrate-store` again with the same source and target: it goes on where it was.',
+  },
+  move_differs: {
+    status: 500,
+    retryable: false,
+    message: 'After the move the target is not what the source is.',
+    action: 'See that nothing else works on either store, empty the target, and move again; the source is as it was.',
+  },
+
   // Queue.
   client_missing: {
     status: 500,

@@ -29,7 +29,14 @@ export const parts: readonly Part[] = [
   { name: 'verifier port', files: ['verify/verifier.ts'], imports: base },
   {
     name: 'store port',
-    files: ['store/store.ts', 'store/batch.ts', 'store/records.ts', 'store/fitness.ts', 'store/spool.ts'],
+    files: [
+      'store/store.ts',
+      'store/batch.ts',
+      'store/records.ts',
+      'store/fitness.ts',
+      'store/spool.ts',
+      'store/transfer.ts',
+    ],
     imports: base,
   },
   {

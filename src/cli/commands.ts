@@ -9,6 +9,7 @@ import { endpoints } from './commands/endpoints.ts';
 import { events } from './commands/events.ts';
 import { init } from './commands/init.ts';
 import { listen } from './commands/listen.ts';
+import { migrateStore } from './commands/migrate-store.ts';
 import { pause } from './commands/pause.ts';
 import { rejections } from './commands/rejections.ts';
 import { replay } from './commands/replay.ts';
@@ -44,6 +45,7 @@ export const commands: readonly Command[] = [
   backup,
   restore,
   salvage,
+  migrateStore,
   spool,
   doctor,
 ];

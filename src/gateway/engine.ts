@@ -30,6 +30,7 @@ import { Emitting } from './emitting.ts';
 import { policyOf } from './endpoints-queue.ts';
 import { vaultKeys } from './keys.ts';
 import { lastWords } from './last-words.ts';
+import { openWhole } from './move-store.ts';
 import type { Observing } from './observing.ts';
 import { alertsOf, openOf, retentionOf } from './parts.ts';
 import { peaksOf } from './peaks.ts';
@@ -175,7 +176,7 @@ export class Engine {
 
   /** Opens the store and puts everything in place. @throws as the store's `open`, and HoldfastError config_invalid */
   static async open(parts: EngineParts, store: Store): Promise<Engine> {
-    const report = await store.work.open();
+    const report = await openWhole(store);
     let broker: Broker | null = null;
     try {
       broker = await openBroker(parts.config.settings, report, {

@@ -29,6 +29,7 @@ import type {
   Page,
   StoreCounts,
 } from './records.ts';
+import type { StoreTransfer } from './transfer.ts';
 
 export type * from './batch.ts';
 export type * from './records.ts';
@@ -287,4 +288,6 @@ export interface Store {
    * @throws StoreError unavailable; HoldfastError transaction_unsupported where the server has none
    */
   begin?(idleMs: number): Promise<OpenTransaction>;
+  /** Stores that can move into another, or be moved into: of the open store, while no gateway works on it. */
+  transfer?(): Promise<StoreTransfer>;
 }

@@ -35,6 +35,7 @@ import { Purge, SWEPT_BYTES_MAX } from './purge.ts';
 import { beatDocument, getDocument, listDocuments, putDocument, Watchers } from './registry.ts';
 import { storedText } from './text.ts';
 import { Transactions } from './open-transaction.ts';
+import type { StoreTransfer } from '../transfer.ts';
 import { CallersRows, callersTransaction } from './transaction.ts';
 import { type Heard, Listener } from './listener.ts';
 
@@ -144,6 +145,11 @@ class Postgres implements PostgresStore {
 
   async begin(idleMs: number): Promise<OpenTransaction> {
     return this.#use().transactions.begin(idleMs);
+  }
+
+  async transfer(): Promise<StoreTransfer> {
+    const { postgresTransfer } = await import('./transfer.ts');
+    return postgresTransfer(this.#use().to);
   }
 
   async quiet(): Promise<void> {

@@ -35,7 +35,7 @@ export function history(engine: Engine): HistoryStore {
   };
 }
 
-function eventRecord(state: State, id: string): EventRecord | null {
+export function eventRecord(state: State, id: string): EventRecord | null {
   const found = state.chunks.find(id);
   if (found === null) return null;
   const { chunk, entry } = found;
@@ -87,7 +87,7 @@ function entryAt(state: State, position: number) {
   return { page, index, entry };
 }
 
-function attempts(state: State, id: string): readonly AttemptRecord[] {
+export function attempts(state: State, id: string): readonly AttemptRecord[] {
   const position = positionIn(id);
   if (position === null) return [];
   const sql = `SELECT number, started_at, duration_ms, outcome, status, error, worker, data

@@ -26,7 +26,15 @@ export type { SqliteOptions } from './engine.ts';
  */
 export function sqliteStore(options: SqliteOptions): Store {
   const opened = new Opened(options);
-  return { work: workOf(opened), history: historyOf(opened), registry: registryOf(opened) };
+  return {
+    work: workOf(opened),
+    history: historyOf(opened),
+    registry: registryOf(opened),
+    transfer: async () => {
+      const { transferSource } = await import('./transfer.ts');
+      return { source: transferSource(opened.engine().state), target: null };
+    },
+  };
 }
 
 /** The engine while the store is open, and who watches documents. */
