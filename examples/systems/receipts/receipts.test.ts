@@ -44,7 +44,7 @@ async function sendUntilTaken(load: Load): Promise<LoadReport> {
 
 /** Until all receipts of a batch are written. */
 async function untilDelivered(world: World, batch: number, count: number): Promise<void> {
-  await until(async () => (await tallyOf(world.pool, batch)).delivered === count);
+  await until(async () => (await tallyOf(world.pool, batch)).delivered === count, 60_000);
 }
 
 describe('receipts', SOON, () => {
@@ -134,7 +134,7 @@ describe('receipts', SOON, () => {
   });
 
   testNeeding(needs, 'a worker killed between its write and the acknowledgement counts nothing twice', async (t) => {
-    const count = 300;
+    const count = 60; // each of what ran then is tried alone: any of them may have ended the worker
     const killed = await sendBatch(world.pool, 'killed', count);
     // First no write can be made, then no outcome of one: what lies between is when the workers are killed.
     const [writes, outcomes] = [await world.lock(t), await world.lock(t)];
