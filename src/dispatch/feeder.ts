@@ -32,6 +32,8 @@ export interface FeederOptions {
 const WAKE_STEP_MS = 10;
 /** Looking takes no more than one part in so many of the time. */
 const LOOK_SHARE = 8;
+/** Work that nothing tells of is found within this time all the same. */
+const LOOK_SLOW_MS_MAX = 2000;
 const RETRY_FIRST_MS = 500;
 const RETRY_LAST_MS = 60_000;
 
@@ -110,7 +112,8 @@ export class Feeder {
       const found = await store.wakeUps(lanes.working(), clock.now());
       for (const name of found.ready) lanes.get(name)?.wake();
       // A store that takes long to answer is not asked all the time.
-      const lookMs = Math.max(this.#options.lookMs, (clock.monotonic() - begun) * LOOK_SHARE);
+      const slowMs = Math.min(LOOK_SLOW_MS_MAX, (clock.monotonic() - begun) * LOOK_SHARE);
+      const lookMs = Math.max(this.#options.lookMs, slowMs);
       const soonest = clock.now() + WAKE_STEP_MS;
       this.wakeAt(Math.max(soonest, Math.min(found.nextAt ?? Number.POSITIVE_INFINITY, clock.now() + lookMs)));
     } catch (error) {

@@ -17,6 +17,8 @@ const DATABASE = 'holdfast';
 
 /** What goes on longer than this has failed: a driver never waits without a limit. */
 const CONNECT_MS_MAX = 5_000;
+/** A server that comes back is seen by the next look at it: the client's own default is 10 s. */
+const HEARTBEAT_MS = 1_000;
 const SOCKET_MS_MAX = 30_000;
 const WRITE_CONCERN_MS_MAX = 20_000;
 
@@ -37,6 +39,7 @@ const defaults: MongoClientOptions = {
   readPreference: 'primary',
   connectTimeoutMS: CONNECT_MS_MAX,
   serverSelectionTimeoutMS: CONNECT_MS_MAX,
+  heartbeatFrequencyMS: HEARTBEAT_MS,
   socketTimeoutMS: SOCKET_MS_MAX,
 };
 
