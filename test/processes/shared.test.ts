@@ -39,7 +39,7 @@ class Processes implements AsyncDisposable {
         {
           store,
           role,
-          durability: store.startsWith('mongodb') ? 'normal' : 'full',
+          allowWeakerDurability: store.startsWith('mongodb'),
           adminToken: 'test-token-of-the-processes',
           encryptionKeys: [Buffer.alloc(32, 7).toString('base64')],
         },
