@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe } from 'node:test';
+import { describe, test } from 'node:test';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { natsCluster } from '../../scripts/services/nats.ts';
@@ -16,13 +16,12 @@ import { Fleet, until } from './fleet.ts';
 import { type Load, send, type Sent } from './senders.ts';
 
 const LEASE_MS = 2000;
-/** What stands in for MongoDB commits a few times a second: a lease must outlast that, and fewer must send. */
-const STAND_IN = { leaseMs: 10_000, keys: 4, first: 20 };
-const USUAL = { leaseMs: LEASE_MS, keys: 16, first: 200 };
 const DOWN_MS = 5000;
 /** From when the server is back to the next outcome. */
 const RESUME_MS_MAX = 10_000;
 const ENDED_MS_MAX = 40_000;
+
+const isStandIn = !onPath('mongod');
 
 interface Case {
   readonly store: StoreName;
@@ -47,20 +46,25 @@ describe('a fleet whose servers are killed', () => {
   const backends = new Backends();
   for (const { store, queue, killed, wiped = false } of cases) {
     const how = `${killed} killed under load${wiped ? ' and back empty' : ' and started again'}`;
-    testNeeding(needs(store, queue), `${how}: ends all that was acknowledged`, async (t) => {
-      const pace = store === 'mongodb' && !onPath('mongod') ? STAND_IN : USUAL;
+    const name = `${how}: ends all that was acknowledged`;
+    if (store === 'mongodb' && isStandIn) {
+      // With FerretDB all that was acknowledged ended too, but work went on only after more than ten seconds.
+      test(name, { skip: 'it takes a real mongod: what stands in for it is too slow for the limits of this case' });
+      continue;
+    }
+    testNeeding(needs(store, queue), name, async (t) => {
       const random = new Seeded();
       t.diagnostic(`seed ${random.seed}`);
       const options = {
         store: await backends.store(store),
         queue: await backends.queue(queue),
-        leaseMs: pace.leaseMs,
+        leaseMs: LEASE_MS,
         handlerMs: 0,
       };
       const fleet = await Fleet.start(t, options, { gateways: 1, workers: 2 });
-      const load = new Going({ keys: pace.keys, random, signal: t.signal, each: Number.POSITIVE_INFINITY });
+      const load = new Going({ keys: 16, random, signal: t.signal, each: Number.POSITIVE_INFINITY });
       const sending = send(fleet, load);
-      await until(() => fleet.lines().length > pace.first, ENDED_MS_MAX);
+      await until(() => fleet.lines().length > 200, ENDED_MS_MAX);
       const service = await backends.service(killed);
       await service.kill();
       if (wiped) wipe(backends.directory(killed));
@@ -85,8 +89,7 @@ describe('a fleet whose servers are killed', () => {
           `${repeated} invocations repeated; answers: ${statuses(sent)}`,
       );
       assert.deepEqual(breaches.slice(0, 10), []);
-      // How soon is for a real mongod to show: what stands in for it has been seen to take longer.
-      if (pace !== STAND_IN) assert.ok(resumedMs < RESUME_MS_MAX, `resumed after ${resumedMs.toFixed()} ms`);
+      assert.ok(resumedMs < RESUME_MS_MAX, `resumed after ${resumedMs.toFixed()} ms`);
       // A broker is not in the way of a webhook: only the store's absence may be felt by senders.
       if (killed === queue) assert.deepEqual([...sent.statuses.keys()], [200]);
     });
