@@ -5,7 +5,7 @@
 import type { Clock, Timer } from '../core/clock.ts';
 import type { Observer } from '../core/observer.ts';
 import { HoldfastError } from '../errors.ts';
-import type { Claim, ClaimWant, WorkStore } from '../store/store.ts';
+import type { ClaimAnswer, ClaimWant, WorkStore } from '../store/store.ts';
 import type { HandOffBudget } from './budget.ts';
 import type { Lane } from './lane.ts';
 import type { Lanes } from './lanes.ts';
@@ -133,7 +133,11 @@ export class Feeder {
       try {
         const answer = await store.claim({ now: clock.now(), leaseMs, wants });
         this.#retryMs = RETRY_FIRST_MS;
-        this.#deliver(wants, answer.claims, new Set(answer.more));
+        // Those that got nothing are told so.
+        this.#deliver(
+          wants.map(({ destination }) => destination),
+          answer,
+        );
       } catch (error) {
         this.#failed(wants, error);
         break;
@@ -144,15 +148,12 @@ export class Feeder {
 
   /** Claims just these, which a hint named, for those of these destinations that they are of. `false`: it failed. */
   async claimNamed(destinations: readonly string[], ids: readonly string[]): Promise<boolean> {
-    const { store, clock, leaseMs, lanes } = this.#options;
+    const { store, clock, leaseMs } = this.#options;
     const wants = destinations.map((destination) => ({ destination, slots: 0, bytesMax: 0 }));
     try {
-      const { claims, more } = await store.claim({ now: clock.now(), leaseMs, wants, ids });
-      const waiting = new Set(more);
-      const byDestination = Map.groupBy(claims, (claim) => claim.destination);
-      for (const name of new Set([...byDestination.keys(), ...more])) {
-        lanes.get(name)?.claimed(byDestination.get(name) ?? [], waiting.has(name));
-      }
+      const answer = await store.claim({ now: clock.now(), leaseMs, wants, ids });
+      // Of the many that share a channel only those that it concerns: to look at a lane makes it.
+      this.#deliver(new Set([...answer.claims.map((claim) => claim.destination), ...answer.more]), answer);
       return true;
     } catch (error) {
       this.#failed(wants, error);
@@ -165,7 +166,9 @@ export class Feeder {
     const { observer, clock, lanes, damaged } = this.#options;
     observer.note('error', 'could not claim', { error: String(error) });
     if (error instanceof HoldfastError && error.code === 'store_corrupt') damaged(error);
-    for (const { destination } of wants) clock.schedule(this.#retryMs, () => lanes.awake(destination)?.wake());
+    clock.schedule(this.#retryMs, () => {
+      for (const { destination } of wants) lanes.awake(destination)?.wake();
+    });
     this.#retryMs = Math.min(RETRY_LAST_MS, this.#retryMs * 2);
   }
 
@@ -174,11 +177,10 @@ export class Feeder {
     return lanes.map((lane) => lane.want(bytesEach)).filter((want) => want !== null);
   }
 
-  #deliver(wants: readonly ClaimWant[], claims: readonly Claim[], more: ReadonlySet<string>): void {
+  #deliver(names: Iterable<string>, { claims, more }: ClaimAnswer): void {
+    const waiting = new Set(more);
     const byDestination = Map.groupBy(claims, (claim) => claim.destination);
-    for (const { destination } of wants) {
-      this.#options.lanes.get(destination)?.claimed(byDestination.get(destination) ?? [], more.has(destination));
-    }
+    for (const name of names) this.#options.lanes.get(name)?.claimed(byDestination.get(name) ?? [], waiting.has(name));
   }
 
   #renewLater(): void {

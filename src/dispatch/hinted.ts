@@ -3,6 +3,7 @@
  * name, and acknowledges them whatever the claim answered. Where the claim failed the hint is given again, to anybody.
  */
 import type { Clock } from '../core/clock.ts';
+import { Bell } from '../queue/bell.ts';
 import { endpointChannels } from '../queue/hints.ts';
 import type { PulledHint } from '../queue/queue.ts';
 import type { Broker } from './broker.ts';
@@ -28,13 +29,15 @@ const FAILED_MS = 500;
 
 export class Hinted {
   readonly #options: HintedOptions;
+  readonly #bell: Bell;
   readonly #stopping = new AbortController();
-  /** The channel of each managed endpoint: a digest that is made once. */
-  readonly #channelOf = new Map<string, string>();
+  /** The channel of each managed endpoint: a digest that is made once, and again for all when some have gone. */
+  #channelOf = new Map<string, string>();
   #running: Promise<void> | null = null;
 
   constructor(options: HintedOptions) {
     this.#options = options;
+    this.#bell = new Bell(options.clock);
   }
 
   start(): void {
@@ -62,8 +65,7 @@ export class Hinted {
     const { signal } = this.#stopping;
     const pulled = await broker.use((queue) => queue.pull({ channels, max: PULL_MAX, waitMs: PULL_WAIT_MS, signal }));
     if (pulled === null) return false;
-    if (pulled.hints.length === 0) return true;
-    if (signal.aborted) return true;
+    if (pulled.hints.length === 0 || signal.aborted) return true;
     const ids = pulled.hints.flatMap((hint) => hint.ids);
     if (!(await claim(this.#destinationsOf(pulled.hints), ids))) return false;
     await broker.use((queue) => queue.ack(pulled.hints.map(({ receipt }) => receipt)));
@@ -84,20 +86,19 @@ export class Hinted {
     const { lanes, directory } = this.#options;
     const channels = new Set(hints.map(({ channel }) => channel));
     const found = [...lanes.fixed()].filter((name) => channels.has(channelOf(name)));
+    let count = 0;
     for (const name of directory.names()) {
+      count++;
       const channel = this.#channelOf.get(name) ?? channelOf(name);
       this.#channelOf.set(name, channel);
       // What is held here, or is for another process to do, is found by who has it when it looks.
       if (channels.has(channel) && lanes.awake(name)?.paused !== true) found.push(name);
     }
+    if (this.#channelOf.size > 2 * count) this.#channelOf = new Map();
     return found;
   }
 
-  #rest(ms: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const { signal } = this.#stopping;
-    const timer = this.#options.clock.schedule(ms, resolve);
-    signal.addEventListener('abort', () => resolve(), { once: true });
-    return promise.then(() => timer.cancel());
+  #rest(delayMs: number): Promise<void> {
+    return this.#bell.wait({ since: this.#bell.rings, delayMs, signal: this.#stopping.signal });
   }
 }

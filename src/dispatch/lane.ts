@@ -16,7 +16,9 @@ import { Timeouts } from './timeouts.ts';
 import { type Queued, Waiting } from './waiting.ts';
 
 const CLAIM_BYTES_MAX = 4 * 1024 * 1024;
+/** How often first attempts are looked for behind retries: less and less while there are none. */
 const FIRSTS_MS = 250;
+const FIRSTS_MS_MAX = 4000;
 
 export class Lane implements SlotUser {
   readonly pace: Pace;
@@ -38,6 +40,7 @@ export class Lane implements SlotUser {
   #timer: Timer | null = null;
   #queuedSince = 0;
   #lookedForFirstsAt = Number.NEGATIVE_INFINITY;
+  #firstsMs = FIRSTS_MS;
   /** Open deliveries, in the store and in memory; for the bound of the backlog. On a shared store an estimate. */
   open = 0;
   /** This process accepts for it, and leaves its deliveries to workers. */
@@ -115,6 +118,7 @@ export class Lane implements SlotUser {
   arrived(delivery: NewDelivery, claim: Claim | null, bytes: number): void {
     this.inflow.leave(delivery.handOff, claim === null ? bytes : 0);
     this.open++;
+    this.#firstsMs = FIRSTS_MS;
     if (claim !== null) this.#push({ claim, bytes, marked: delivery.handOff === 'start' });
     else if (delivery.dueAt === null) this.wake();
   }
@@ -146,12 +150,13 @@ export class Lane implements SlotUser {
 
   /**
    * Retries come first out of the store, being older, and have filled this lane beyond their share: first attempts are
-   * asked for by themselves. Not all the time: there may be none.
+   * asked for by themselves. Not all the time: there may be none, and shared stores pass over every retry to tell.
    */
   #mayLookForFirsts(): boolean {
     const now = this.#host.clock.monotonic();
-    if (this.pace.circuit.state === 'half-open' || now - this.#lookedForFirstsAt < FIRSTS_MS) return false;
+    if (this.pace.circuit.state === 'half-open' || now - this.#lookedForFirstsAt < this.#firstsMs) return false;
     this.#lookedForFirstsAt = now;
+    this.#firstsMs = Math.min(FIRSTS_MS_MAX, this.#firstsMs * 2);
     return true;
   }
 
@@ -159,6 +164,7 @@ export class Lane implements SlotUser {
   claimed(claims: readonly Claim[], more: boolean): void {
     if (more) this.#storeHasMore = true;
     for (const claim of claims) {
+      if (claim.attempts === 0) this.#firstsMs = FIRSTS_MS;
       const bytes = claim.event.body?.length ?? 0;
       this.#host.budget.hold(bytes);
       const { isolation } = this.destination.runner;

@@ -7,20 +7,16 @@ import { after } from 'node:test';
 import type { ServiceKind } from '../../scripts/services/kind.ts';
 import { mongodb, mongodbService } from '../../scripts/services/mongodb.ts';
 import { nats, natsService } from '../../scripts/services/nats.ts';
-import { POSTGRES_INSTALL, postgresPrograms, startPostgres } from '../../scripts/services/postgres.ts';
+import { startPostgres } from '../../scripts/services/postgres.ts';
 import { redis, redisService } from '../../scripts/services/redis.ts';
 import type { Service } from '../../scripts/services/service.ts';
 import { sqs, sqsService } from '../../scripts/services/sqs.ts';
+import { postgres } from '../postgres.ts';
 import type { Need } from '../require.ts';
 
 export type StoreName = 'postgres' | 'mongodb';
 export type QueueName = 'redis' | 'nats' | 'sqs';
 
-const postgres: Need = {
-  what: 'PostgreSQL',
-  command: POSTGRES_INSTALL,
-  met: () => postgresPrograms() !== null,
-};
 const kinds: Readonly<Record<StoreName | QueueName, Need | ServiceKind>> = { postgres, mongodb, redis, nats, sqs };
 
 /** What of the machine a combination needs. */

@@ -32,7 +32,8 @@ describe('a worker that is stopped and continued', () => {
       await until(other, 30_000);
       one.signal('SIGCONT');
       await until(() => fleet.lines().filter((line) => line.destination === FREE && line.ended).length === 2, 20_000);
-      await new Promise((resolve) => setTimeout(resolve, LEASE_MS));
+      // A graceful stop commits what it has: its late outcome has met the store then.
+      await one.stop();
       const [line] = fleet.lines().filter(({ destination }) => destination === FREE);
       const { state, attempts, attemptList } = await shown(`${two.admin}/api/deliveries/${line?.delivery}`);
       t.diagnostic(`${fleet.lines().length} handler lines, ${attemptList.length} attempt kept`);
