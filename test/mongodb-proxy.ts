@@ -1,6 +1,7 @@
 /** A proxy before a MongoDB server that knows where a request begins and ends, and what becomes of each. */
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { reset } from './reset.ts';
 
 /**
  * `pass`: it reaches the server, and the reply the client. `unheard`: it reaches the server, and the reply ends the
@@ -47,7 +48,7 @@ export class MongoProxy {
 
   /** Ends every connection now. */
   cut(): void {
-    for (const socket of this.#sockets) socket.resetAndDestroy();
+    for (const socket of this.#sockets) reset(socket);
   }
 
   /** Lets the requests that were held reach the server, and waits for its replies, which nobody hears. */
@@ -88,7 +89,7 @@ export class MongoProxy {
       if (fate !== 'held') return;
       isHeld = true;
       this.#held.push({ server, request });
-      client.resetAndDestroy();
+      reset(client);
     });
     server.on('data', (bytes) => {
       if (isUnheard) end();

@@ -1,6 +1,7 @@
 /** A TCP proxy that a test can cut: between a client and its server, at the moment that matters. */
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { reset } from './reset.ts';
 
 /** The request whose connection is to break, once. */
 export interface Cut {
@@ -56,7 +57,7 @@ export class TcpProxy {
 
   /** Ends every connection now. */
   cut(): void {
-    for (const socket of this.#sockets) socket.resetAndDestroy();
+    for (const socket of this.#sockets) reset(socket);
   }
 
   async close(): Promise<void> {
