@@ -100,6 +100,32 @@ describe('the mongodb store, when its server or the way there fails', () => {
     await proxy.close();
   });
 
+  testNeeding([mongo], 'a process that is slower than another, which never rests, has its turn', async () => {
+    const proxy = await MongoProxy.start(here().server.url);
+    const slow = storeAt(proxy.url, 'turns');
+    const quick = storeAt(here().server.url, 'turns');
+    await slow.work.open();
+    await quick.work.open();
+    proxy.delayMs = 40;
+    const over = new AbortController();
+    let quicks = 0;
+    const goOn = async (): Promise<void> => {
+      for (; !over.signal.aborted && quicks < 1000; quicks++)
+        await commitSurely(quick, batchOf(build.event({}, 'till')));
+    };
+    const going = goOn();
+    for (let turn = 0; turn < 5; turn++) {
+      assert.equal(first((await slow.work.commit(batchOf(build.event({}, 'till')))).appends).status, 'committed');
+    }
+    over.abort();
+    await going;
+    assert.ok(quicks < 1000, 'before it came to rest');
+    assert.equal((await eventIds(quick)).length, quicks + 5);
+    await slow.work.close();
+    await quick.work.close();
+    await proxy.close();
+  });
+
   testNeeding([mongo], 'nothing is lost and nothing twice while connections are cut all the time', async () => {
     const proxy = await MongoProxy.start(here().server.url);
     const store = storeAt(proxy.url, 'cut');

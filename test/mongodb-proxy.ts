@@ -23,6 +23,8 @@ export function isWrite(request: string): boolean {
 export class MongoProxy {
   /** What becomes of a request, by its bytes as latin-1 text. */
   fate: (request: string) => Fate = () => 'pass';
+  /** How long a request is on its way to the server. */
+  delayMs = 0;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #held: { readonly server: Socket; readonly request: Buffer }[] = [];
@@ -85,7 +87,7 @@ export class MongoProxy {
     forEachMessage(client, (request) => {
       const fate = isHeld ? 'dropped' : this.fate(request.toString('latin1'));
       isUnheard ||= fate === 'unheard';
-      if (fate === 'pass' || fate === 'unheard') server.write(request);
+      if (fate === 'pass' || fate === 'unheard') setTimeout(() => server.write(request), this.delayMs);
       if (fate !== 'held') return;
       isHeld = true;
       this.#held.push({ server, request });

@@ -11,9 +11,9 @@ import { send } from './senders.ts';
 
 /** 20,000 by `npm run test:fleet`, on a machine that has the time. */
 const EVENTS = Number(process.env['HOLDFAST_FLEET_EVENTS'] ?? 3000);
-const USUAL: Pace = { part: 1, leaseMs: 2000, killEveryMs: 700 };
+const USUAL: Pace = { part: 1, leaseMs: 2000, killEvery: 600 };
 /** What stands in for MongoDB commits a few times a second: a lease must outlast the commits that race for one position. */
-const STAND_IN: Pace = { part: 0.05, leaseMs: 10_000, killEveryMs: 3000 };
+const STAND_IN: Pace = { part: 0.05, leaseMs: 10_000, killEvery: 50 };
 const KEYS = 64;
 const ENDED_MS_MAX = 60_000;
 
@@ -21,13 +21,8 @@ interface Pace {
   /** Of the events. */
   readonly part: number;
   readonly leaseMs: number;
-  readonly killEveryMs: number;
-}
-
-interface Killing {
-  readonly random: Seeded;
-  readonly everyMs: number;
-  readonly over: () => boolean;
+  /** Acknowledged webhooks between two kills. */
+  readonly killEvery: number;
 }
 
 const combinations: readonly (readonly [StoreName, QueueName | null])[] = [
@@ -54,19 +49,18 @@ describe('a fleet whose processes are killed', () => {
         handlerMs: 0,
       });
       const startedAt = performance.now();
-      let over = false;
-      const killing = killAtRandom(fleet, { random, everyMs: pace.killEveryMs, over: () => over });
+      const killer = new Killer(fleet, random, pace.killEvery);
       const sent = await Promise.race([
         send(fleet, {
           keys: KEYS,
           each: Math.ceil((EVENTS * pace.part) / KEYS),
           random,
           signal: t.signal,
+          acknowledged: (count) => killer.acknowledged(count),
         }),
-        failed(killing),
+        killer.failed,
       ]);
-      over = true;
-      const kills = await killing;
+      const kills = await killer.restarted();
       const sentMs = performance.now() - startedAt;
       await until(() => allEnded(sent, fleet.lines()), ENDED_MS_MAX);
       const endedMs = performance.now() - startedAt;
@@ -78,32 +72,51 @@ describe('a fleet whose processes are killed', () => {
       );
       assert.deepEqual(breaches.slice(0, 10), []);
       assert.equal(unexplained, 0);
-      assert.ok(kills >= 1, 'processes were killed');
+      assert.ok(kills >= 3, 'processes were killed');
     });
   }
 });
 
-async function killAtRandom(fleet: Fleet, { random, everyMs, over }: Killing): Promise<number> {
-  let kills = 0;
-  const starting = new Map<Member, Promise<void>>();
-  while (!over()) {
-    await new Promise((resolve) => setTimeout(resolve, everyMs));
-    const member = fleet.members[random.between(0, fleet.members.length - 1)];
-    if (over() || member === undefined) break;
-    if (starting.has(member)) continue;
-    await member.kill();
-    kills++;
-    const launched = member.launch().finally(() => starting.delete(member));
-    starting.set(member, launched);
-  }
-  await Promise.all(starting.values());
-  return kills;
-}
+/** Kills any process whenever so many more webhooks were acknowledged, and starts it again. */
+class Killer {
+  readonly failed: Promise<never>;
+  readonly #fail: (error: unknown) => void;
+  readonly #fleet: Fleet;
+  readonly #random: Seeded;
+  readonly #every: number;
+  readonly #starting = new Map<Member, Promise<void>>();
+  #kills = 0;
 
-/** Rejects as it does, and never resolves. */
-async function failed(promise: Promise<unknown>): Promise<never> {
-  await promise;
-  return new Promise(() => undefined);
+  constructor(fleet: Fleet, random: Seeded, every: number) {
+    const { promise, reject } = Promise.withResolvers<never>();
+    this.failed = promise;
+    this.#fail = reject;
+    this.#fleet = fleet;
+    this.#random = random;
+    this.#every = every;
+  }
+
+  acknowledged(count: number): void {
+    if (count % this.#every !== 0) return;
+    const up = this.#fleet.members.filter((member) => !this.#starting.has(member));
+    const member = up[this.#random.between(0, up.length - 1)];
+    if (member === undefined) return;
+    this.#kills++;
+    const restarted = this.#restart(member).catch(this.#fail);
+    this.#starting.set(member, restarted);
+  }
+
+  /** How many were killed, once all of them serve again. */
+  async restarted(): Promise<number> {
+    await Promise.race([Promise.all(this.#starting.values()), this.failed]);
+    return this.#kills;
+  }
+
+  async #restart(member: Member): Promise<void> {
+    await member.kill();
+    await member.launch();
+    this.#starting.delete(member);
+  }
 }
 
 function seconds(ms: number): string {

@@ -3,11 +3,10 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { describe } from 'node:test';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { natsCluster } from '../../scripts/services/nats.ts';
-import { onPath } from '../../scripts/services/kind.ts';
 import { Seeded } from '../crash/random.ts';
 import { testNeeding } from '../require.ts';
 import { Backends, needs, type QueueName, type StoreName } from './backends.ts';
@@ -20,8 +19,6 @@ const DOWN_MS = 5000;
 /** From when the server is back to the next outcome. */
 const RESUME_MS_MAX = 10_000;
 const ENDED_MS_MAX = 40_000;
-
-const isStandIn = !onPath('mongod');
 
 interface Case {
   readonly store: StoreName;
@@ -47,11 +44,6 @@ describe('a fleet whose servers are killed', () => {
   for (const { store, queue, killed, wiped = false } of cases) {
     const how = `${killed} killed under load${wiped ? ' and back empty' : ' and started again'}`;
     const name = `${how}: ends all that was acknowledged`;
-    if (store === 'mongodb' && isStandIn) {
-      // With FerretDB all that was acknowledged ended too, but work went on only after more than ten seconds.
-      test(name, { skip: 'it takes a real mongod: what stands in for it is too slow for the limits of this case' });
-      continue;
-    }
     testNeeding(needs(store, queue), name, async (t) => {
       const random = new Seeded();
       t.diagnostic(`seed ${random.seed}`);

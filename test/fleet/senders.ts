@@ -18,12 +18,16 @@ export interface Load {
   readonly over?: boolean;
   /** How many of a hundred are sent twice. */
   readonly twice?: number;
+  /** Told how many webhooks have been acknowledged, with each. */
+  readonly acknowledged?: (count: number) => void;
 }
 
 /** What the senders saw. */
 export interface Sent {
   /** Keys that were acknowledged, in the order in which each sender was. */
   readonly acknowledged: Map<string, string[]>;
+  /** How many these are. */
+  count: number;
   tries: number;
   duplicates: number;
   /** Answers by status; 0 is no answer. */
@@ -38,7 +42,14 @@ const ANSWER_MS_MAX = 15_000;
 export async function send(fleet: Fleet, load: Load): Promise<Sent> {
   const agent = new Agent({ keepAlive: true, maxSockets: 512 });
   load.signal.addEventListener('abort', () => agent.destroy());
-  const sent: Sent = { acknowledged: new Map(), tries: 0, duplicates: 0, statuses: new Map(), latenciesMs: [] };
+  const sent: Sent = {
+    acknowledged: new Map(),
+    count: 0,
+    tries: 0,
+    duplicates: 0,
+    statuses: new Map(),
+    latenciesMs: [],
+  };
   const keys = Array.from({ length: load.keys }, (_, index) => `o${index}`);
   await Promise.all(keys.map((order) => sendKey(fleet, agent, { load, sent, order })));
   agent.destroy();
@@ -62,6 +73,7 @@ async function sendKey(fleet: Fleet, agent: Agent, { load, sent, order }: Sendin
       await Promise.all([one, deliver(fleet, agent, { sent, order, key, load })]);
     } else await one;
     acknowledged.push(key);
+    load.acknowledged?.(++sent.count);
   }
 }
 

@@ -257,4 +257,7 @@ export interface StateDocument {
   readonly applied: number;
   readonly seq: number;
   readonly events: number;
+  /** Who goes next, and until when by the database's clock; see turns.ts. */
+  readonly turnBy?: string;
+  readonly turnUntil?: number;
 }

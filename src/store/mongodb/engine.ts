@@ -9,6 +9,7 @@ import { type Collections, collectionsOf } from './collections.ts';
 import { asking } from './failure.ts';
 import { type Head, Log, type Moment } from './log.ts';
 import type { StoreTime } from './time.ts';
+import { LOSSES_MAX } from './turns.ts';
 import { WorkingSet } from './working.ts';
 
 /** How often others may be first before it is given up. */
@@ -139,11 +140,15 @@ export class Engine {
 
   async #untilFirst<Answer>(attempt: (head: Head, begun: Moment) => Promise<Tried<Answer>>): Promise<Answer> {
     const { clock, time } = this.#parts;
-    for (let turn = 0; turn < TRIES_MAX; turn++) {
-      const begun = { monotonic: clock.monotonic(), wall: clock.now() };
+    const { turns } = this.log;
+    for (let losses = 0; losses < TRIES_MAX; losses++) {
       await asking(() => time.refresh(this.db));
+      await (losses < LOSSES_MAX ? turns.letOthersFirst() : turns.take());
+      const begun = { monotonic: clock.monotonic(), wall: clock.now() };
       const tried = await attempt(await this.log.likelyHead(), begun);
-      if (tried !== 'lost') return tried.answer;
+      if (tried === 'lost') continue;
+      turns.end();
+      return tried.answer;
     }
     throw new StoreError(
       'unavailable',

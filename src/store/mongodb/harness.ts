@@ -84,7 +84,9 @@ export class MongoWorlds {
     const kept = Object.values(COLLECTIONS).filter((collection) => collection !== COLLECTIONS.state);
     await Promise.all([
       ...kept.map((collection) => database.collection(collection).deleteMany({})),
-      database.collection(COLLECTIONS.state).updateMany({}, { $set: { applied: 0, seq: 0, events: 0 } }),
+      database
+        .collection(COLLECTIONS.state)
+        .updateMany({}, { $set: { applied: 0, seq: 0, events: 0 }, $unset: { turnBy: '', turnUntil: '' } }),
     ]);
     return name;
   }

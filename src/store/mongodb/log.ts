@@ -12,6 +12,7 @@ import type { Changes, LogDocument, PartDocument } from './documents.ts';
 import { asking } from './failure.ts';
 import { joinChanges, splitChanges } from './parts.ts';
 import type { StoreTime } from './time.ts';
+import { Turns } from './turns.ts';
 
 /** How far the log has come. */
 export interface Head {
@@ -59,6 +60,7 @@ export interface LogParts {
 }
 
 export class Log {
+  readonly turns: Turns;
   readonly #parts: LogParts;
   /** Up to where everything is known to have been applied; `null`: nothing is known. */
   #known: Head | null = null;
@@ -75,6 +77,7 @@ export class Log {
 
   constructor(parts: LogParts) {
     this.#parts = parts;
+    this.turns = new Turns(parts);
   }
 
   /**
@@ -115,7 +118,9 @@ export class Log {
     const { log, state } = this.#parts.collections;
     const asked = this.#now();
     if (this.#known === null || sinceMs(this.#knownAt, asked) > GOOD_MS) {
-      this.#known = headOf(await asking(() => state.findOne({ _id: 'state' })));
+      const found = await asking(() => state.findOne({ _id: 'state' }));
+      this.turns.saw(found);
+      this.#known = headOf(found);
     }
     const known = this.#known;
     const next = await asking(() => log.findOne({ _id: positionId(known.position + 1) }, { projection: headFields }));
@@ -217,7 +222,9 @@ export class Log {
   async #waitFor(position: number, patience: number): Promise<number> {
     const { state } = this.#parts.collections;
     for (let turn = 0; ; turn++) {
-      const applied = (await asking(() => state.findOne({ _id: 'state' })))?.applied ?? 0;
+      const found = await asking(() => state.findOne({ _id: 'state' }));
+      this.turns.saw(found);
+      const applied = found?.applied ?? 0;
       if (applied >= position || turn >= patience) return applied;
       await new Promise<void>((resolve) => this.#parts.clock.schedule(PATIENCE_PAUSE_MS, resolve));
     }
@@ -225,9 +232,10 @@ export class Log {
 
   async #noteApplied({ position, seq, events }: Head): Promise<void> {
     const { state } = this.#parts.collections;
-    await asking(() =>
-      state.updateOne({ _id: 'state', applied: { $lt: position } }, { $set: { applied: position, seq, events } }),
-    );
+    const behind = { _id: 'state', applied: { $lt: position } } as const;
+    const set = { $set: { applied: position, seq, events } };
+    // Who is always first learns here that others wait.
+    this.turns.saw(await asking(() => state.findOneAndUpdate(behind, set, { returnDocument: 'after' })));
   }
 
   #learn(head: Head): void {

@@ -1,0 +1,87 @@
+/**
+ * Who goes next. The next position in the log is for whoever is quickest, so whose work takes longer loses it again and
+ * again, and with it leases. After a few losses a process asks for the turn in the document that everybody who commits
+ * reads or writes, and the others let it go first. Nothing rests on it: the log decides, and a turn ends by itself.
+ */
+import type { Clock } from '../../core/clock.ts';
+import type { Collections } from './collections.ts';
+import type { StateDocument } from './documents.ts';
+import { asking } from './failure.ts';
+import type { StoreTime } from './time.ts';
+
+/** How often others may be first before a process asks to be. */
+export const LOSSES_MAX = 2;
+/** A turn that is not used ends after this. */
+const TURN_MS = 2000;
+const LOOK_MS = 20;
+
+export interface TurnsParts {
+  readonly collections: Collections;
+  readonly clock: Clock;
+  readonly time: StoreTime;
+  readonly owner: string;
+}
+
+export class Turns {
+  readonly #parts: TurnsParts;
+  /** As last seen. */
+  #by: string | null = null;
+  #until = 0;
+
+  constructor(parts: TurnsParts) {
+    this.#parts = parts;
+  }
+
+  /** Whether it is this process's. */
+  get isOurs(): boolean {
+    const { owner, time } = this.#parts;
+    return this.#by === owner && this.#until > time.now();
+  }
+
+  /** What a look at the document says. */
+  saw(state: StateDocument | null): void {
+    if (state === null) return;
+    this.#by = state.turnBy ?? null;
+    this.#until = state.turnUntil ?? 0;
+  }
+
+  /** Waits until it is this process's turn. */
+  async take(): Promise<void> {
+    while (!this.isOurs) {
+      await this.#ask();
+      await this.letOthersFirst();
+    }
+  }
+
+  /** Waits while it is another's turn. */
+  async letOthersFirst(): Promise<void> {
+    const { clock, time, owner } = this.#parts;
+    while (this.#by !== null && this.#by !== owner && this.#until > time.now()) {
+      await new Promise<void>((resolve) => clock.schedule(LOOK_MS, resolve));
+      await this.#look();
+    }
+  }
+
+  /** Lets the next have it, in the background: a turn that could not be given back ends by itself. */
+  end(): void {
+    const { collections, owner } = this.#parts;
+    if (this.#by !== owner) return;
+    this.#by = null;
+    const over = { $unset: { turnBy: '', turnUntil: '' } } as const;
+    void collections.state.updateOne({ _id: 'state', turnBy: owner }, over).catch(() => undefined);
+  }
+
+  /** Has the turn, unless another has it. */
+  async #ask(): Promise<void> {
+    const { collections, time, owner } = this.#parts;
+    const now = time.now();
+    const free = { _id: 'state' as const, $or: [{ turnUntil: { $exists: false } }, { turnUntil: { $lt: now } }] };
+    const until = now + TURN_MS;
+    await asking(() => collections.state.updateOne(free, { $set: { turnBy: owner, turnUntil: until } }));
+    await this.#look();
+  }
+
+  async #look(): Promise<void> {
+    this.saw(await asking(() => this.#parts.collections.state.findOne({ _id: 'state' })));
+  }
+}
