@@ -160,7 +160,7 @@ export class Lane implements SlotUser {
     return true;
   }
 
-  /** Claims from the store. Suspects go to run alone. */
+  /** Claims from the store. Suspects run by themselves. */
   claimed(claims: readonly Claim[], more: boolean): void {
     if (more) this.#storeHasMore = true;
     for (const claim of claims) {
@@ -280,16 +280,16 @@ export class Lane implements SlotUser {
     this.pump();
   }
 
-  /** Runs a suspect alone, whatever the lane's own limits; resolves when it ended. */
-  async runAlone(claim: Claim): Promise<void> {
-    const bytes = claim.event.body?.length ?? 0;
-    if (this.held || this.#closing || !(await this.#host.starts.commit([claim]))) {
+  /** Makes one attempt for suspects, whatever the lane's own pace; resolves when it ended. */
+  async runSuspects(claims: readonly Claim[]): Promise<void> {
+    const bytes = claims.reduce((sum, { event }) => sum + (event.body?.length ?? 0), 0);
+    if (this.held || this.#closing || !(await this.#host.starts.commit(claims))) {
       this.#host.budget.give(bytes);
-      this.#host.release([claim], 0);
+      this.#host.release(claims, 0);
       return;
     }
     const { clock, slots } = this.#host;
-    const running = new Running([claim], { timeoutMs: this.destination.timeoutMs, clock, bytes, marked: true });
+    const running = new Running(claims, { timeoutMs: this.destination.timeoutMs, clock, bytes, marked: true });
     slots.force();
     this.#begin(running);
     await this.#run(running);

@@ -1,6 +1,7 @@
 /**
- * Deliveries that were marked started when the process died. They run one at a time with nothing else running, so that
- * the one that ends the process is found out, and its neighbours are not blamed for it.
+ * Deliveries that were marked started when a process died. Nothing else runs beside them. Whoever was there at one
+ * death runs with others of whom that is true, as many as their lanes allow; whoever was there at two runs by itself. So
+ * the one that ends the process is found out with the third, and no neighbour is ever there at three.
  */
 import type { Claim } from '../store/store.ts';
 import type { Lane } from './lane.ts';
@@ -16,16 +17,24 @@ export interface SuspectsHost {
   over(): void;
 }
 
+interface Suspect {
+  readonly lane: Lane;
+  readonly claim: Claim;
+}
+
+/** Most attempts of one group. */
+const GROUP_MAX = 64;
+
 export class Suspects {
   readonly #host: SuspectsHost;
-  readonly #waiting: { readonly lane: Lane; readonly claim: Claim }[] = [];
+  #waiting: Suspect[] = [];
   #alone = false;
 
   constructor(host: SuspectsHost) {
     this.#host = host;
   }
 
-  /** Whether a suspect runs or is about to: nothing else may start. */
+  /** Whether suspects run or are about to: nothing else may start. */
   get alone(): boolean {
     return this.#alone;
   }
@@ -42,12 +51,34 @@ export class Suspects {
 
   async #run(): Promise<void> {
     this.#alone = true;
-    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+    while (this.#waiting.length > 0) {
       while (!this.#host.quiet()) await this.#host.wait();
-      await next.lane.runAlone(next.claim);
+      await Promise.all(this.#nextGroup().map(({ lane, claims }) => lane.runSuspects(claims)));
       await this.#host.committed();
     }
     this.#alone = false;
     this.#host.over();
+  }
+
+  /** What each attempt of the next group is made for; they leave those that wait. */
+  #nextGroup(): readonly { readonly lane: Lane; readonly claims: readonly Claim[] }[] {
+    const [first, ...others] = this.#waiting;
+    if (first === undefined) return [];
+    if (first.claim.crashes > 1) {
+      this.#waiting = others;
+      return [{ lane: first.lane, claims: [first.claim] }];
+    }
+    const group: { readonly lane: Lane; readonly claims: Claim[] }[] = [];
+    this.#waiting = this.#waiting.filter(({ lane, claim }) => {
+      if (claim.crashes > 1) return true;
+      const ofLane = group.filter((attempt) => attempt.lane === lane);
+      const last = ofLane.at(-1);
+      if (last !== undefined && last.claims.length < (lane.destination.batch?.size ?? 1)) last.claims.push(claim);
+      else if (ofLane.length < Math.max(1, lane.concurrency) && group.length < GROUP_MAX)
+        group.push({ lane, claims: [claim] });
+      else return true;
+      return false;
+    });
+    return group;
   }
 }

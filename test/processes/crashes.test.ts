@@ -98,8 +98,8 @@ for (const { need, url } of [
         );
         assert.equal(bystanders.length, 12);
         assert.ok(blamed <= world.exits, `${blamed} crashes of bystanders, of which one at a time ran in each process`);
-        // A start that could not be marked in time is one more.
-        assert.ok(world.exits >= 6 && world.exits <= 8, `${world.exits} processes died`);
+        // Both may have been there at one death; a start that could not be marked in time is one more.
+        assert.ok(world.exits >= 4 && world.exits <= 8, `${world.exits} processes died`);
       } finally {
         await world.end();
       }
