@@ -29,12 +29,15 @@ function user(): { readonly uid: number; readonly gid: number } | Record<string,
   }
 }
 
-/** A server of one's own. Its data goes with {@link PostgresService.remove}. */
+/**
+ * A server of one's own; its data goes with {@link PostgresService.remove}. Its role is not named like Holdfast's schema:
+ * `"$user"` in `search_path` would put tables of applications there.
+ */
 export class PostgresService extends Service {
   readonly #directory: string;
 
   constructor(directory: string, bin: string, { port, settings }: { port: number; settings: readonly string[] }) {
-    const url = `postgres://holdfast@127.0.0.1:${port}/postgres`;
+    const url = `postgres://tester@127.0.0.1:${port}/postgres`;
     const given = ['listen_addresses=127.0.0.1', `port=${port}`, 'unix_socket_directories=', 'fsync=on', ...settings];
     super({
       name: 'PostgreSQL',
@@ -78,7 +81,7 @@ export async function startPostgres(settings: readonly string[] = []): Promise<P
   if ('uid' in owner) chownSync(directory, owner.uid, owner.gid);
   execFileSync(
     join(bin, 'initdb'),
-    ['-D', join(directory, 'data'), '-U', 'holdfast', '-A', 'trust', '-E', 'UTF8', '--no-locale'],
+    ['-D', join(directory, 'data'), '-U', 'tester', '-A', 'trust', '-E', 'UTF8', '--no-locale'],
     { ...owner, cwd: directory, stdio: 'pipe' },
   );
   const service = new PostgresService(directory, bin, { port: await freePort(), settings });
