@@ -6,6 +6,7 @@
  *   --rounds 3        of each; FerretDB and moto, which only stand in for what they speak like, get one
  *   --minutes 6       in which another round has to fit; on a busy machine there are fewer
  *   --seconds 2       of each of a round's two loads
+ *   --connections 64  of the load generator
  *   --patience 5      seconds after which nobody waits for a worker
  *   --only NAMES      postgres,postgres+redis,postgres+nats,postgres+sqs,mongodb,mongodb+sqs,bullmq,pg-boss,graphile-worker,
  *                     pg-boss-each,graphile-worker-each,claims,hints
@@ -26,13 +27,18 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '2' },
     minutes: { type: 'string', default: '6' },
+    connections: { type: 'string', default: '64' },
     patience: { type: 'string', default: '5' },
     only: { type: 'string' },
     waiting: { type: 'string', default: '1000,1000000' },
   },
 });
 const rounds = Number(values.rounds);
-const bounds = { seconds: Number(values.seconds), patienceS: Number(values.patience) };
+const bounds = {
+  seconds: Number(values.seconds),
+  connections: Number(values.connections),
+  patienceS: Number(values.patience),
+};
 const HINTS = { redis: 20_000, nats: 20_000, sqs: 500 };
 const OTHERS = ['claims', 'hints'];
 
@@ -110,7 +116,7 @@ async function measureHints(): Promise<readonly HintBytes[]> {
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 const servers = new Servers();
 try {
-  write(`${machine()}; ${rounds} rounds, loads of ${bounds.seconds} s, 64 connections, 1 KB JSON\n`);
+  write(`${machine()}; ${rounds} rounds, loads of ${bounds.seconds} s, ${bounds.connections} connections, 1 KB JSON\n`);
   const hints = await measureHints();
   const claims = await measureClaims(servers);
   const measured = await measureAll(servers);

@@ -32,6 +32,8 @@ export interface Round {
 export interface Bounds {
   /** Seconds of each load. */
   readonly seconds: number;
+  /** Of the load generator. */
+  readonly connections: number;
   /** Seconds after which nobody waits for a worker any longer. */
   readonly patienceS: number;
 }
@@ -46,12 +48,13 @@ export async function measure(contender: Contender, servers: Servers, bounds: Bo
   const running = await contender.start(servers);
   const gateway = await running.gateway();
   let worker = await running.worker();
+  const { seconds, connections } = bounds;
   try {
-    const warm = checked(await load(gateway.port, { seconds: WARM_UP_S, secret: SECRET }));
+    const warm = checked(await load(gateway.port, { seconds: WARM_UP_S, connections, secret: SECRET }));
     await done(worker, warm.requests, bounds.patienceS);
     const both = await together(running, { gateway, worker }, bounds);
     await worker.stop();
-    const alone = checked(await load(gateway.port, { seconds: bounds.seconds, secret: SECRET }));
+    const alone = checked(await load(gateway.port, { seconds, connections, secret: SECRET }));
     worker = await running.worker();
     const drain = await draining(worker, both.left + alone.requests, bounds);
     return { ...both.figures, acceptedPerS: perS(alone), acceptedP99Ms: alone.p99Us / 1000, ...drain };
@@ -75,7 +78,8 @@ async function together(
   const processedBefore = (await pair.worker.ask()).processed;
   const before = await cpu(running, pair);
   const begun = performance.now();
-  const loaded = checked(await load(pair.gateway.port, { seconds: bounds.seconds, secret: SECRET }));
+  const { seconds, connections } = bounds;
+  const loaded = checked(await load(pair.gateway.port, { seconds, connections, secret: SECRET }));
   const end = await done(pair.worker, processedBefore + loaded.requests, bounds.patienceS);
   const processed = end.processed - processedBefore;
   // wrk starts and ends in this time too, which takes the slow ones no longer than the fast ones.
