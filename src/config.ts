@@ -145,7 +145,10 @@ export function redactedSettings(values: Settings): Readonly<Record<string, unkn
   );
 }
 
-/** A URL without what only its server may see. */
+/** A URL without what only its server may see: some drivers take that as parameters, too. */
 function withoutPassword(value: unknown): unknown {
-  return typeof value === 'string' ? value.replace(/^([a-z+]+:\/\/[^/@]*?):[^/]*@/, '$1:[set]@') : value;
+  if (typeof value !== 'string' || !/^[a-z+]+:\/\//.test(value)) return value;
+  return value
+    .replace(/^([a-z+]+:\/\/[^/@]*?):[^/]*@/, '$1:[set]@')
+    .replaceAll(/([?&][^=&]*(?:pass|token|secret|key)[^=&]*=)[^&]+/gi, '$1[set]');
 }

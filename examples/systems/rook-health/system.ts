@@ -11,5 +11,8 @@ export default {
     // A single mongod, or what stands in for one, is no replica set: an acknowledged webhook may be lost with its disk.
     HOLDFAST_ALLOW_WEAKER_DURABILITY: 'true',
   }),
-  look: 'http://127.0.0.1:8440; send a burst: node --conditions=holdfast-source examples/systems/rook-health/load.ts',
+  look: `
+  page      http://127.0.0.1:8440/api/users/USER/wearables
+  bursts    ROOK_SECRET_HASH_KEY='a key for trying out' node --conditions=holdfast-source examples/systems/rook-health/load.ts 20
+`,
 } satisfies System;
