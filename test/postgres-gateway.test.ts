@@ -100,7 +100,7 @@ describe('a gateway on PostgreSQL', () => {
   testNeeding([postgres], 'shows no password', () => {
     const gateway = createGateway(config('postgres://ada:s3cret@db.example/webhooks'));
     assert.equal(gateway.settings['store'], 'postgres://ada:[set]@db.example/webhooks');
-    const parameters = createGateway({ store: 'postgres://db.example/webhooks?user=ada&password=p%40ss&schema=in' });
+    const parameters = createGateway(config('postgres://db.example/webhooks?user=ada&password=p%40ss&schema=in'));
     assert.equal(parameters.settings['store'], 'postgres://db.example/webhooks?user=ada&password=[set]&schema=in');
     return Promise.resolve();
   });
