@@ -45,7 +45,7 @@ export const settings = {
     default: '60s',
     min: 2000,
     about:
-      'How long what a process took from a shared store is its own without a sign of life; after that others may attempt it. Renewed every third of it, however long an attempt takes.',
+      'How long what a process took from a shared store is its own without a sign of life; after that others may attempt it. Renewed every third of it, however long an attempt takes; made longer, up to ten times, while the store is so slow that it would end before an outcome is committed.',
   },
   durability: {
     env: 'HOLDFAST_DURABILITY',

@@ -59,6 +59,20 @@ export function take(rows: Rows, rowsMax: number, bytesMax: number): Rows {
   };
 }
 
+/** Resolves when the last of those that wait has its answer, and so all of them: they are answered in their order. */
+export function lastAnswered(list: Waiting<unknown, never>[]): Promise<void> {
+  const last = list.at(-1);
+  if (last === undefined) return Promise.resolve();
+  const { row, resolve, reject } = last;
+  return new Promise((done) => {
+    list[list.length - 1] = {
+      row,
+      resolve: (answer) => (resolve(answer), done()),
+      reject: (error) => (reject(error), done()),
+    };
+  });
+}
+
 /** How many appends fit; at least one, so that one large request is committed alone. */
 function appendsWithin(appends: readonly Waiting<Append, AppendAnswer>[], rowsMax: number, bytesMax: number): number {
   let events = 0;

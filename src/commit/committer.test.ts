@@ -7,6 +7,7 @@ import { memoryStore } from '../store/memory.ts';
 import { type Append, type CommitAnswers, type CommitBatch, StoreError, type WorkStore } from '../store/store.ts';
 import { TestClock } from '../testing/clock.ts';
 import { Committer, type CommitterState } from './committer.ts';
+import { Lease } from './lease.ts';
 
 /** What the store does with the next commits; after that it behaves. */
 type Fault = 'unavailable' | 'unknown-written' | 'unknown-not-written' | 'fatal' | 'held';
@@ -27,7 +28,7 @@ class Rig {
       clock: this.clock,
       ids: this.ids,
       observer: silentObserver,
-      leaseMs: 60_000,
+      lease: new Lease(this.clock, 60_000),
       starts: () => [],
       committed: () => undefined,
       changed: (state) => this.states.push(state),
@@ -190,6 +191,41 @@ describe('the committer', () => {
     assert.equal(await append, 'commit_unknown');
     assert.equal(made.committer.state, 'open');
     assert.equal((await made.store.history.events({}, { limit: 10 })).rows.length, 1);
+  });
+
+  test('has caught up with what was given until then, however much more is given', async () => {
+    const made = await rig();
+    const over = new AbortController();
+    const goOn = async (): Promise<void> => {
+      while (!over.signal.aborted) await made.committer.append(made.append());
+    };
+    const senders = [goOn(), goOn()];
+    await turn();
+    const claim = await made.claimed();
+    let settled = false;
+    void made.committer
+      .settle({ claim, outcome: { kind: 'succeeded', attempt }, emits: [], answer: null })
+      .then(() => (settled = true));
+    await made.committer.caughtUp();
+    assert.ok(settled);
+    over.abort();
+    await Promise.all(senders);
+    await made.committer.caughtUp();
+  });
+
+  test('has not caught up while an outcome waits for the store to be back', async () => {
+    const made = await rig();
+    const claim = await made.claimed();
+    made.faults.push('unavailable', 'unavailable');
+    const settled = made.committer.settle({ claim, outcome: { kind: 'succeeded', attempt }, emits: [], answer: null });
+    let caughtUp = false;
+    const waited = made.committer.caughtUp().then(() => (caughtUp = true));
+    await turn();
+    assert.equal(made.committer.state, 'unavailable');
+    assert.equal(caughtUp, false);
+    await made.clock.advanceSlowly(5000);
+    assert.equal((await settled).status, 'committed');
+    await waited;
   });
 
   test('fatal: refuses everything from then on and never commits again', async () => {

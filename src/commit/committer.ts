@@ -33,7 +33,18 @@ import type {
   WorkStore,
 } from '../store/store.ts';
 import { StoreError } from '../store/store.ts';
-import { type AnswerOf, batchOf, emptyBatch, type Kind, type RowOf, type Rows, take, type Waiting } from './batch.ts';
+import {
+  type AnswerOf,
+  batchOf,
+  emptyBatch,
+  lastAnswered,
+  type Kind,
+  type RowOf,
+  type Rows,
+  take,
+  type Waiting,
+} from './batch.ts';
+import type { Lease } from './lease.ts';
 
 /** What became of replay rows, and of the documents committed with them. */
 export interface ReplayAnswers {
@@ -47,7 +58,7 @@ export interface CommitterOptions {
   readonly ids: IdMaker;
   readonly observer: Observer;
   /** How long claims made in a commit hold. */
-  readonly leaseMs: number;
+  readonly lease: Lease;
   /** Attempts that began and are not marked started yet; asked once per commit. */
   readonly starts: () => readonly ClaimRef[];
   /** Told of every commit, before its rows are answered. */
@@ -73,6 +84,8 @@ const BYTES_MAX = 4 * 1024 * 1024;
  * requests. A flush costs the same for few as for many, so they share one (measured: a fifth more events per second).
  */
 const TURNS_BETWEEN = 2;
+/** What is in a commit while none is made. */
+const NONE = emptyBatch();
 const BACKOFF_FIRST_MS = 50;
 const BACKOFF_LAST_MS = 2000;
 /** How long an append waits for an unknown commit to be resolved. */
@@ -81,6 +94,8 @@ const UNKNOWN_ANSWER_MS = 10_000;
 export class Committer {
   readonly #options: CommitterOptions;
   readonly #rows: Rows = emptyBatch();
+  /** Those of the commit that is being made. */
+  #flying: Rows = NONE;
   #state: CommitterState = 'open';
   #inFlight = false;
   #scheduled = false;
@@ -141,15 +156,14 @@ export class Committer {
     return this.#add('documents', document);
   }
 
-  /** Resolves when nothing waits and nothing is in flight. */
-  idle(): Promise<void> {
-    if (this.#quiet()) return Promise.resolve();
-    return new Promise((resolve) => this.#idle.push(resolve));
+  /** Resolves when everything that was given until now has its answer, however much has been given since. */
+  async caughtUp(): Promise<void> {
+    await Promise.all(this.#lists().map(lastAnswered));
   }
 
   /** Takes no more rows once what waits is committed. Safe twice. */
   async close(): Promise<void> {
-    if (this.#state !== 'fatal' && this.#state !== 'unavailable') await this.idle();
+    if (this.#state !== 'fatal' && this.#state !== 'unavailable') await this.#becameQuiet();
     this.#retry?.cancel();
     if (this.#state !== 'fatal') this.#enter('closed');
     this.#refuse('stopping');
@@ -178,11 +192,11 @@ export class Committer {
   async #run(): Promise<void> {
     this.#inFlight = true;
     while (this.#state === 'open' && this.#pending() > 0) {
-      const rows = take(this.#rows, ROWS_MAX, BYTES_MAX);
+      const rows = this.#take();
       const batch = batchOf(rows, {
         token: this.#options.ids.make('cmt'),
         now: this.#options.clock.now(),
-        leaseMs: this.#options.leaseMs,
+        leaseMs: this.#options.lease.ms,
         starts: this.#options.starts(),
       });
       await this.#commit(rows, batch);
@@ -193,10 +207,16 @@ export class Committer {
     else this.#schedule();
   }
 
+  #take(): Rows {
+    this.#flying = take(this.#rows, ROWS_MAX, BYTES_MAX);
+    return this.#flying;
+  }
+
   async #commit(rows: Rows, batch: CommitBatch): Promise<void> {
     const startedAt = this.#options.clock.monotonic();
     try {
-      const answers = await this.#options.store.commit(batch);
+      const { store, lease } = this.#options;
+      const answers = await lease.timed(() => store.commit(batch));
       this.#answer(rows, { batch, answers, startedAt });
     } catch (error) {
       await this.#failed(rows, batch, error);
@@ -205,6 +225,7 @@ export class Committer {
 
   #answer(rows: Rows, { batch, answers, startedAt }: Committed): void {
     this.#backoffMs = BACKOFF_FIRST_MS;
+    this.#flying = NONE;
     const { observer, clock, committed } = this.#options;
     observer.committed(
       rows.appends.length + rows.settlements.length + rows.replays.length + rows.releases.length,
@@ -267,6 +288,7 @@ export class Committer {
 
   /** Outcomes outlive an outage: they go first in the commit after it. */
   #keep(rows: Rows): void {
+    this.#flying = NONE;
     this.#rows.settlements.unshift(...rows.settlements);
     this.#rows.releases.unshift(...rows.releases);
     this.#rows.starts.unshift(...rows.starts);
@@ -283,9 +305,9 @@ export class Committer {
     while (this.#state === 'unavailable') {
       await this.#pause();
       if (this.#state !== 'unavailable') return;
-      const rows = take(this.#rows, ROWS_MAX, BYTES_MAX);
-      const { clock, ids, leaseMs } = this.#options;
-      const batch = batchOf(rows, { token: ids.make('cmt'), now: clock.now(), leaseMs, starts: [] });
+      const rows = this.#take();
+      const { clock, ids, lease } = this.#options;
+      const batch = batchOf(rows, { token: ids.make('cmt'), now: clock.now(), leaseMs: lease.ms, starts: [] });
       const startedAt = clock.monotonic();
       try {
         const answers = await this.#options.store.commit(batch);
@@ -296,6 +318,7 @@ export class Committer {
         if (failure === 'unknown') return this.#resolveUnknown(rows, batch);
         if (failure === 'fatal') {
           this.#enter('fatal');
+          this.#refuse('store_unavailable');
           return;
         }
         this.#keep(rows);
@@ -320,14 +343,24 @@ export class Committer {
 
   #refuse(code: 'stopping' | 'store_unavailable'): void {
     const error = new HoldfastError(code, { retryAfterS: 5 });
-    for (const list of Object.values(this.#rows)) for (const waiting of list.splice(0)) waiting.reject(error);
+    for (const list of this.#lists()) for (const waiting of list.splice(0)) waiting.reject(error);
     for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  #lists(): Waiting<unknown, never>[][] {
+    return [...Object.values(this.#flying), ...Object.values(this.#rows)];
   }
 
   #pending(): number {
     let count = 0;
     for (const list of Object.values(this.#rows)) count += list.length;
     return count;
+  }
+
+  /** Resolves when nothing waits and nothing is in flight. */
+  #becameQuiet(): Promise<void> {
+    if (this.#quiet()) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
   }
 
   #quiet(): boolean {

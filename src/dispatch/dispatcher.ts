@@ -3,6 +3,7 @@
  * something falls due, runs suspects alone, and turns results into outcomes. One lane per destination does the pacing.
  */
 import { Committer, type CommitterState } from '../commit/committer.ts';
+import { Lease } from '../commit/lease.ts';
 import type { Clock, Random, Timer } from '../core/clock.ts';
 import type { StoredEvent } from '../core/event.ts';
 import type { IdMaker } from '../core/id.ts';
@@ -69,6 +70,7 @@ export interface DispatcherOptions {
   readonly shared?: Shared;
   readonly runningMax: number;
   readonly handOffBytesMax: number;
+  /** As set: a store that is slow makes leases longer. */
   readonly leaseMs: number;
   /** Version that is kept with every attempt. */
   readonly release: string;
@@ -122,12 +124,13 @@ export class Dispatcher implements LaneHost {
     this.lanes = new Lanes({ fixed: destinations, directory, clock, make, paused, rested, attempts });
     const awaits = (source: string, name: string): boolean => this.answers.awaits(source, name);
     this.intake = new Intake({ lanes: this.lanes, directory, started: () => this.#started, awaits });
+    const lease = new Lease(clock, options.leaseMs);
     this.committer = new Committer({
       store: options.store,
       clock: options.clock,
       ids: options.ids,
       observer: options.observer,
-      leaseMs: options.leaseMs,
+      lease,
       starts: () => this.starts.take(),
       committed: (batch, answers) => this.#committed(batch, answers),
       changed: (state) => {
@@ -145,11 +148,16 @@ export class Dispatcher implements LaneHost {
     this.#suspects = new Suspects({
       quiet: () => this.slots.running === 0,
       wait: () => this.#wait(5),
-      committed: () => this.committer.idle(),
+      committed: () => this.committer.caughtUp(),
       over: () => this.#pumpAll(),
     });
     const { broker, lookMs } = options;
-    this.#feeder = new Feeder({ ...options, lanes: this.lanes, budget: this.budget, hears: broker === null, lookMs });
+    const held = (): Claim[] => [
+      ...this.#suspects.claims(),
+      ...[...this.lanes.values()].flatMap((lane) => lane.claims()),
+    ];
+    const { lanes, budget } = this;
+    this.#feeder = new Feeder({ ...options, lease, lanes, held, budget, hears: broker === null, lookMs });
     this.#offers = broker === null ? null : new Offers({ broker, clock });
     this.#hinted = broker === null || options.role === 'gateway' ? null : this.#makeHinted(broker);
     this.#arrivals = new Arrivals({

@@ -5,7 +5,8 @@
 import type { Clock, Timer } from '../core/clock.ts';
 import type { Observer } from '../core/observer.ts';
 import { HoldfastError } from '../errors.ts';
-import type { ClaimAnswer, ClaimWant, WorkStore } from '../store/store.ts';
+import type { Claim, ClaimAnswer, ClaimWant, WorkStore } from '../store/store.ts';
+import type { Lease } from '../commit/lease.ts';
 import type { HandOffBudget } from './budget.ts';
 import type { Lane } from './lane.ts';
 import type { Lanes } from './lanes.ts';
@@ -15,7 +16,9 @@ export interface FeederOptions {
   readonly clock: Clock;
   readonly observer: Observer;
   readonly lanes: Lanes;
-  readonly leaseMs: number;
+  /** Every claim of this process, whose leases are renewed. */
+  readonly held: () => readonly Claim[];
+  readonly lease: Lease;
   readonly budget: HandOffBudget;
   /**
    * Whether to listen to all that other processes make ready. Hints of a queue say it better; then only to what is committed in
@@ -123,7 +126,7 @@ export class Feeder {
   }
 
   async #feed(): Promise<void> {
-    const { store, clock, leaseMs } = this.#options;
+    const { store, clock, lease } = this.#options;
     this.#claiming = true;
     while (this.#running && this.#hungry.size > 0) {
       const asked = [...this.#hungry];
@@ -131,7 +134,7 @@ export class Feeder {
       const wants = this.#wants(asked);
       if (wants.length === 0) break;
       try {
-        const answer = await store.claim({ now: clock.now(), leaseMs, wants });
+        const answer = await lease.timed((leaseMs) => store.claim({ now: clock.now(), leaseMs, wants }));
         this.#retryMs = RETRY_FIRST_MS;
         // Those that got nothing are told so.
         this.#deliver(
@@ -148,10 +151,10 @@ export class Feeder {
 
   /** Claims just these, which a hint named, for those of these destinations that they are of. `false`: it failed. */
   async claimNamed(destinations: readonly string[], ids: readonly string[]): Promise<boolean> {
-    const { store, clock, leaseMs } = this.#options;
+    const { store, clock, lease } = this.#options;
     const wants = destinations.map((destination) => ({ destination, slots: 0, bytesMax: 0 }));
     try {
-      const answer = await store.claim({ now: clock.now(), leaseMs, wants, ids });
+      const answer = await lease.timed((leaseMs) => store.claim({ now: clock.now(), leaseMs, wants, ids }));
       // Of the many that share a channel only those that it concerns: to look at a lane makes it.
       this.#deliver(new Set([...answer.claims.map((claim) => claim.destination), ...answer.more]), answer);
       return true;
@@ -184,15 +187,15 @@ export class Feeder {
   }
 
   #renewLater(): void {
-    const { clock, leaseMs } = this.#options;
-    this.#renewal = clock.schedule(leaseMs / 3, () => void this.#renew());
+    const { clock, lease } = this.#options;
+    this.#renewal = clock.schedule(lease.ms / 3, () => void this.#renew());
   }
 
   async #renew(): Promise<void> {
-    const { store, lanes, leaseMs, observer } = this.#options;
+    const { store, lanes, lease, observer, held: heldNow } = this.#options;
     try {
-      const held = [...lanes.values()].flatMap((lane) => lane.claims());
-      const lost = held.length === 0 ? [] : await store.renew(held, leaseMs);
+      const held = heldNow();
+      const lost = held.length === 0 ? [] : await lease.timed((leaseMs) => store.renew(held, leaseMs));
       const ids = new Set(lost.map((claim) => claim.deliveryId));
       if (ids.size > 0) for (const lane of lanes.values()) lane.lost(ids);
     } catch (error) {

@@ -11,7 +11,7 @@ export interface SuspectsHost {
   quiet(): boolean;
   /** A short while. */
   wait(): Promise<void>;
-  /** Resolves when every outcome is committed. */
+  /** Resolves when the outcomes of what has run are committed. */
   committed(): Promise<void>;
   /** There are no more: the others may start again. */
   over(): void;
@@ -42,6 +42,11 @@ export class Suspects {
   add(lane: Lane, claim: Claim): void {
     this.#waiting.push({ lane, claim });
     if (!this.#alone) void this.#run();
+  }
+
+  /** What waits here, for the renewal of leases. */
+  claims(): Claim[] {
+    return this.#waiting.map(({ claim }) => claim);
   }
 
   /** Those that have not run; they do not run any more. */

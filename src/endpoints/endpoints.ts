@@ -207,7 +207,7 @@ export class Endpoints {
     try {
       for (let ended = false; !ended && !this.#stopped;) {
         // What was routed to it before it was deleted is committed by now.
-        await committer.idle();
+        await committer.caughtUp();
         ended = lanes.awake(id)?.idle ?? true;
         const action = { kind: 'bury', destination: id, reason: 'destination_deleted', limit: BURY_STEP } as const;
         for (let more = true; more && !this.#stopped;) {
