@@ -144,6 +144,8 @@ class Going implements Load {
   readonly random: Seeded;
   readonly signal: AbortSignal;
   readonly each: number;
+  /** A load, not a measurement: with all that a machine has it would be in the way of the tests beside it. */
+  readonly pauseMs = 25;
   over = false;
 
   constructor({ keys, random, signal, each }: Load) {

@@ -16,6 +16,8 @@ export interface Load {
   readonly signal: AbortSignal;
   /** Ends the sending after what is under way. */
   readonly over?: boolean;
+  /** How long each sender waits after an acknowledgement, in ms; default: not at all. */
+  readonly pauseMs?: number;
   /** How many of a hundred are sent twice. */
   readonly twice?: number;
   /** Told how many webhooks have been acknowledged, with each. */
@@ -74,6 +76,7 @@ async function sendKey(fleet: Fleet, agent: Agent, { load, sent, order }: Sendin
     } else await one;
     acknowledged.push(key);
     load.acknowledged?.(++sent.count);
+    if (load.pauseMs !== undefined) await new Promise((resolve) => setTimeout(resolve, load.pauseMs));
   }
 }
 
