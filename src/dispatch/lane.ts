@@ -7,6 +7,7 @@ import type { Timer } from '../core/clock.ts';
 import { Turnover } from '../core/turnover.ts';
 import type { Claim, ClaimWant, NewDelivery } from '../store/store.ts';
 import type { Destination, Priority } from './destination.ts';
+import { FirstLooks } from './first-looks.ts';
 import { type HandOff, Inflow } from './inflow.ts';
 import type { LaneHost } from './lane-host.ts';
 import { CLAIM_MIN, Pace } from './pace.ts';
@@ -16,9 +17,6 @@ import { Timeouts } from './timeouts.ts';
 import { type Queued, Waiting } from './waiting.ts';
 
 const CLAIM_BYTES_MAX = 4 * 1024 * 1024;
-/** How often first attempts are looked for behind retries: less and less while there are none. */
-const FIRSTS_MS = 250;
-const FIRSTS_MS_MAX = 4000;
 
 export class Lane implements SlotUser {
   readonly pace: Pace;
@@ -39,8 +37,8 @@ export class Lane implements SlotUser {
   #flushing = false;
   #timer: Timer | null = null;
   #queuedSince = 0;
-  #lookedForFirstsAt = Number.NEGATIVE_INFINITY;
-  #firstsMs = FIRSTS_MS;
+  /** For first attempts, behind retries. */
+  readonly #looks: FirstLooks;
   /** Open deliveries, in the store and in memory; for the bound of the backlog. On a shared store an estimate. */
   open = 0;
   /** This process accepts for it, and leaves its deliveries to workers. */
@@ -51,6 +49,7 @@ export class Lane implements SlotUser {
     this.#host = host;
     this.dormant = !host.attempts(destination.name);
     this.inflow = new Inflow(host.budget);
+    this.#looks = new FirstLooks(host.clock);
     this.#timeouts = new Timeouts(this.#running, host.clock);
     this.pace = new Pace(destination, host);
   }
@@ -118,7 +117,7 @@ export class Lane implements SlotUser {
   arrived(delivery: NewDelivery, claim: Claim | null, bytes: number): void {
     this.inflow.leave(delivery.handOff, claim === null ? bytes : 0);
     this.open++;
-    this.#firstsMs = FIRSTS_MS;
+    this.#looks.promising();
     if (claim !== null) this.#push({ claim, bytes, marked: delivery.handOff === 'start' });
     else if (delivery.dueAt === null) this.wake();
   }
@@ -142,29 +141,20 @@ export class Lane implements SlotUser {
     const slots = this.pace.circuit.state === 'half-open' ? 1 : full - this.queued;
     const { name: destination } = this.destination;
     const bytesMax = Math.max(1, Math.min(CLAIM_BYTES_MAX, bytesLeft));
-    const firsts = this.#waiting.stuffed && this.#mayLookForFirsts();
+    // Retries come first out of the store, being older, and have filled this lane beyond their share: first attempts are
+    // asked for by themselves.
+    const firsts = this.#waiting.stuffed && this.pace.circuit.state !== 'half-open' && this.#looks.begin();
     if (!firsts && (slots <= 0 || this.queued > full / 2)) return null;
     this.#storeHasMore = false;
     return firsts ? { destination, slots: full, bytesMax, firsts } : { destination, slots, bytesMax };
   }
 
-  /**
-   * Retries come first out of the store, being older, and have filled this lane beyond their share: first attempts are
-   * asked for by themselves. Not all the time: there may be none, and shared stores pass over every retry to tell.
-   */
-  #mayLookForFirsts(): boolean {
-    const now = this.#host.clock.monotonic();
-    if (this.pace.circuit.state === 'half-open' || now - this.#lookedForFirstsAt < this.#firstsMs) return false;
-    this.#lookedForFirstsAt = now;
-    this.#firstsMs = Math.min(FIRSTS_MS_MAX, this.#firstsMs * 2);
-    return true;
-  }
-
   /** Claims from the store. Suspects run by themselves. */
   claimed(claims: readonly Claim[], more: boolean): void {
+    this.#looks.end();
     if (more) this.#storeHasMore = true;
     for (const claim of claims) {
-      if (claim.attempts === 0) this.#firstsMs = FIRSTS_MS;
+      if (claim.attempts === 0) this.#looks.promising();
       const bytes = claim.event.body?.length ?? 0;
       this.#host.budget.hold(bytes);
       const { isolation } = this.destination.runner;
