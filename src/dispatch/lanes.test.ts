@@ -91,6 +91,20 @@ test('what a lane is owed later is known when it wakes again', () => {
   assert.equal(lanes.get('ep_1')?.open, 3);
 });
 
+test('what ended without its lane is not owed any more, whether the lane sleeps or not', () => {
+  const { clock, lanes } = world(2);
+  const lane = lanes.get('ep_1');
+  assert.ok(lane);
+  lane.open = 5;
+  lanes.ended('ep_1', 1);
+  assert.equal(lane.open, 4);
+  minute(clock, lanes);
+  lanes.ended('ep_1', 2);
+  lanes.ended('ep_0', 2);
+  assert.equal(lanes.get('ep_1')?.open, 2);
+  assert.equal(lanes.get('ep_0')?.open, 0);
+});
+
 test('the lane of an endpoint that is gone goes at once, and leaves nothing', () => {
   const { all, lanes, rested } = world(2);
   const lane = lanes.get('ep_1');

@@ -114,6 +114,14 @@ export class Lanes {
     }
   }
 
+  /** So many of what a destination was owed ended without its lane: cancelled, cleared, held for too long. */
+  ended(name: string, count: number): void {
+    const lane = this.#awake.get(name);
+    const asleep = this.#open.get(name);
+    if (lane !== undefined) lane.open = Math.max(0, lane.open - count);
+    else if (asleep !== undefined) this.#open.set(name, Math.max(0, asleep - count));
+  }
+
   /** A destination of the directory came, changed or went. */
   changed(name: string): void {
     const { directory } = this.#options;

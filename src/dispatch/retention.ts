@@ -13,6 +13,8 @@ export interface RetentionOptions {
   readonly clocks: Clocks;
   /** How long deliveries of a held destination are kept open. */
   readonly heldMaxMs: number;
+  /** So many of what a destination was owed became dead letters. */
+  readonly buried: (destination: string, count: number) => void;
 }
 
 const ROUND_MS = 60_000;
@@ -45,20 +47,25 @@ export class Retention {
 
   /** Purges until nothing is left to purge; answers what went. */
   async round(): Promise<Omit<PurgeAnswer, 'more'>> {
-    const { store, history, clock, holds, clocks, heldMaxMs } = this.#options;
+    const { store, history, clock, holds, clocks, heldMaxMs, buried } = this.#options;
     const total = { bodies: 0, events: 0, deadLetters: 0, dedupeKeys: 0, held: 0 };
     const before = clock.now() - heldMaxMs;
     const counted = (await history.counts()).destinations.map(({ destination }) => destination);
-    const heldBefore = holds.heldSinceBefore(before, counted).map((destination) => ({ destination, before }));
+    // One after the other: a step says how many it buried, not whose.
+    const held = holds.heldSinceBefore(before, counted);
     for (let more = true; more && !this.#stopped;) {
       const start = clock.monotonic();
+      const [destination] = held;
+      const heldBefore = destination === undefined ? [] : [{ destination, before }];
       const step = await store.purge({ now: clock.now(), retention: clocks, heldBefore, limit: STEP_ROWS });
+      if (destination !== undefined && step.held > 0) buried(destination, step.held);
+      else held.shift();
       total.bodies += step.bodies;
       total.events += step.events;
       total.deadLetters += step.deadLetters;
       total.dedupeKeys += step.dedupeKeys;
       total.held += step.held;
-      more = step.more;
+      more = step.more || held.length > 0;
       const restMs = Math.min(REST_MS.max, Math.max(REST_MS.min, (clock.monotonic() - start) * REST));
       if (more) await new Promise<void>((resolve) => clock.schedule(restMs, resolve));
     }

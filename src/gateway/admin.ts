@@ -99,10 +99,7 @@ export function adminPort(parts: AdminParts): AdminPort {
       if (answer.status !== 'committed' || answer.affected === 0)
         throw new HoldfastError('not_cancellable', { detail: eventId });
       const cancelled = await store.history.deliveries({ eventId, states: ['cancelled'] }, { limit: CLEAR_STEP });
-      for (const { destination } of cancelled.rows) {
-        const lane = dispatcher.lanes.awake(destination);
-        if (lane !== undefined) lane.open--;
-      }
+      for (const { destination } of cancelled.rows) dispatcher.lanes.ended(destination, 1);
     },
     replayEvent: (eventId, destinations) => replays.event(eventId, destinations),
     replayDelivery: (deliveryId) => replays.delivery(deliveryId),
@@ -156,7 +153,7 @@ async function clear(dispatcher: Dispatcher, destination: string): Promise<numbe
     if (answer.status !== 'committed' || answer.affected === 0) break;
     cleared += answer.affected;
   }
-  if (lane !== undefined) lane.open -= cleared;
+  dispatcher.lanes.ended(destination, cleared);
   if (!paused) lane?.resume();
   return cleared;
 }

@@ -160,6 +160,7 @@ export class Engine {
       ...shared,
       store: store.work,
       holds: this.#holds,
+      buried: (destination, count) => lanes.ended(destination, count),
       ...retentionOf(config.settings),
     });
     this.#schedules = this.#makeSchedules();
