@@ -85,6 +85,13 @@ export default defineConfig({ sources: { open: { verify: none() } }, port: 1234 
     );
   });
 
+  test('a module where package.json says CommonJS says what to do', async () => {
+    for (const [index, text] of ["import 'node:fs';", 'export default { sources: {} };'].entries()) {
+      folder(`commonjs-${index}`, { 'package.json': '{"type": "commonjs"}' });
+      assert.match((await failure(text, `commonjs-${index}`)).message, /npm pkg set type=module/);
+    }
+  });
+
   test('an export that is no config says what was expected', async () => {
     for (const [index, text] of [
       'export const config = {};',

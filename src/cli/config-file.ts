@@ -15,7 +15,7 @@ export interface LoadedConfig {
   readonly directory: string;
 }
 
-const configNames = ['holdfast.config.ts', 'holdfast.config.js', 'holdfast.config.mjs'] as const;
+const configNames = ['holdfast.config.ts', 'holdfast.config.mts', 'holdfast.config.js', 'holdfast.config.mjs'] as const;
 
 /**
  * The config file: the given one, or the nearest in `cwd` and the folders above; `null` when there is none.
@@ -81,10 +81,19 @@ function isConfig(value: unknown): value is Config {
 
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const { code } = error as NodeJS.ErrnoException;
-  const hint = code === 'ERR_MODULE_NOT_FOUND' ? ' Is everything it imports installed?' : '';
-  return `${error.message}${hint}`;
+  return `${error.message}${hintOf(error)}`;
 }
+
+function hintOf(error: NodeJS.ErrnoException): string {
+  if (error.code === 'ERR_MODULE_NOT_FOUND') return ' Is everything it imports installed?';
+  // As `npm init` writes it.
+  if (error instanceof SyntaxError && NOT_A_MODULE.test(error.message))
+    return '. The package.json above it says "type": "commonjs": npm pkg set type=module';
+  return '';
+}
+
+/** How Node calls `import` and `export` in a file that it takes for CommonJS. */
+const NOT_A_MODULE = /^Cannot use import statement|^Unexpected token 'export'/;
 
 let hooked = false;
 

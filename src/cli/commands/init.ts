@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
+import { findPackageJSON } from 'node:module';
 import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { defineCommand } from '../command.ts';
 import { selfCommand } from '../self.ts';
 import { initFiles } from '../templates.ts';
@@ -21,6 +24,8 @@ export const init = defineCommand({
     const self = selfCommand({ environment, cwd });
     out.line();
     out.line('Next:');
+    if (isCommonJs(cwd))
+      out.line('  npm pkg set type=module                 package.json says commonjs; these files are modules');
     out.line('  npm install holdfast                    for the types, and for imports of your editor and tests');
     out.line('  keep .env and data/ out of version control');
     out.line(`  ${self} doctor                     checks config, store and disk`);
@@ -29,6 +34,13 @@ export const init = defineCommand({
     return 0;
   },
 });
+
+/** As `npm init` writes it. Node does not take `import` and `export` then. */
+function isCommonJs(cwd: string): boolean {
+  const file = findPackageJSON(pathToFileURL(join(cwd, 'holdfast.config.ts')));
+  if (file === undefined) return false;
+  return (JSON.parse(readFileSync(file, 'utf8')) as { readonly type?: unknown }).type === 'commonjs';
+}
 
 /** Whether it was written: an existing file is never touched. */
 async function writeNew(path: string, text: string, mode: number): Promise<boolean> {
