@@ -14,6 +14,8 @@ const params = z.object({ id: idOf('evt') });
 
 /** Most deliveries of one event that its page shows. */
 const DELIVERIES_MAX = 100;
+/** Deliveries whose attempts are read in one turn of the event loop: each may have a hundred, with what was answered. */
+const READ_AT_ONCE = 8;
 
 const list = jsonRoute({
   method: 'get',
@@ -92,7 +94,14 @@ const one = jsonRoute({
 
 async function attemptedOf({ history }: Tools['port'], eventId: string): Promise<Attempted[]> {
   const { rows } = await history.deliveries({ eventId }, { limit: DELIVERIES_MAX, oldestFirst: true });
-  return Promise.all(rows.map(async (delivery) => ({ delivery, attempts: await history.attempts(delivery.id) })));
+  const attempted: Attempted[] = [];
+  for (let from = 0; from < rows.length; from += READ_AT_ONCE) {
+    const group = rows.slice(from, from + READ_AT_ONCE);
+    const read = group.map(async (delivery) => ({ delivery, attempts: await history.attempts(delivery.id) }));
+    attempted.push(...(await Promise.all(read)));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return attempted;
 }
 
 async function bodyOf(port: AdminPort, id: string): Promise<Uint8Array> {
