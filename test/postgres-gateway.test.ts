@@ -83,6 +83,33 @@ describe('a gateway on PostgreSQL', () => {
     assert.deepEqual(await Promise.all([first, again]), ['200 paid', '200 paid']);
   });
 
+  testNeeding([postgres], 'leaves most of a burst that it takes to the others who attempt', async () => {
+    const burst = 2000;
+    const store = `${here().server.url}?schema=burst`;
+    const begun = [0, 0];
+    const start = async (index: number) => {
+      const gateway = createGateway(defineConfig({ store, logLevel: 'silent', sources: {} }));
+      gateway.handle('slow', { from: 'emitted', concurrency: 10 }, async () => {
+        begun[index] = (begun[index] ?? 0) + 1;
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      });
+      await gateway.start();
+      return gateway;
+    };
+    await using one = await start(0);
+    await using other = await start(1);
+    const known = async (each: typeof one): Promise<number> => {
+      const headers = { authorization: `Bearer ${each.adminToken}` };
+      const answer = await each.admin().fetch(new Request('http://test/api/processes', { headers }));
+      return ((await answer.json()) as { rows: unknown[] }).rows.length;
+    };
+    for (const each of [one, other])
+      while ((await known(each)) < 2) await new Promise((resolve) => setTimeout(resolve, 50));
+    await one.emitBatch(Array.from({ length: burst }, (_, index) => ({ type: 'any', body: index })));
+    while ((begun[0] ?? 0) + (begun[1] ?? 0) < burst) await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.ok((begun[1] ?? 0) > burst / 4, begun.join(' and '));
+  });
+
   testNeeding([postgres], 'stops well when its server has just gone', async () => {
     const own = await startPostgres();
     try {

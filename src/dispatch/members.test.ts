@@ -103,6 +103,7 @@ test('a process alone has the whole at once', async () => {
   await using world = await World.open();
   const alone = await world.join();
   assert.deepEqual(world.parts, [4]);
+  assert.equal(alone.company, false);
   assert.deepEqual(
     alone.list().map(({ id, self, seenMsAgo }) => ({ id, self, seenMsAgo })),
     [{ id: 'prc_0_0', self: true, seenMsAgo: 0 }],
@@ -116,6 +117,7 @@ test('who joins takes its part when the others have given it up, and gives it ba
   assert.deepEqual(world.parts, [4, 0]);
   await world.pass(2600);
   assert.deepEqual(world.parts, [2, 2]);
+  assert.ok(world.members.every(({ company }) => company));
   await world.join();
   await world.join();
   await world.pass(2600);

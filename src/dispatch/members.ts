@@ -162,6 +162,11 @@ export class Members implements Omit<Shared, 'openMs'> {
     return this.#options.registry.beat === undefined;
   }
 
+  /** Whether others attempt. */
+  get company(): boolean {
+    return this.#workers.some(({ id }) => id !== this.#id);
+  }
+
   // ------------------------------------------------------------------------------------------------- the beat
 
   async #beat(): Promise<void> {

@@ -7,6 +7,7 @@ import { TestClock } from '../testing/clock.ts';
 import type { Destination } from './destination.ts';
 import { Pace } from './pace.ts';
 import type { Running } from './running.ts';
+import { ALONE } from './shared.ts';
 
 const DESTINATION = {
   name: 'till',
@@ -61,4 +62,18 @@ test('a change of rate or concurrency holds from then on, and what is the same g
   assert.ok(pace.waitMs > 900, 'another concurrency is no new allowance');
   pace.update(DESTINATION);
   assert.equal(pace.waitMs, 0);
+});
+
+test('keeps less waiting in memory while others could do it', () => {
+  let company = false;
+  const shared = {
+    ...ALONE,
+    get company() {
+      return company;
+    },
+  };
+  const pace = new Pace(DESTINATION, { clock: new TestClock(), observer: silentObserver, shared });
+  assert.equal(pace.waitingMax, 4096);
+  company = true;
+  assert.equal(pace.waitingMax, 512);
 });

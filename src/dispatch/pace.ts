@@ -9,9 +9,10 @@ import type { Destination } from './destination.ts';
 import type { Running } from './running.ts';
 import { ALONE, type Paced, type Shared } from './shared.ts';
 
-/** Most deliveries of a lane that wait in memory. */
+/** Most deliveries of a lane that wait in memory, where nobody else could do them. */
 const QUEUE_MAX = 4096;
 export const CLAIM_MIN = 64;
+/** Most that are claimed at once; and that wait in memory, where others could do them: about what one commit brings. */
 const CLAIM_MAX = 512;
 
 /** What a pace has of its lane's host. */
@@ -66,7 +67,8 @@ export class Pace {
 
   /** Most that may wait in memory. Of what is divided no process keeps what another could do. */
   get waitingMax(): number {
-    return this.#isDivided ? this.claimMax : QUEUE_MAX;
+    if (this.#isDivided) return this.claimMax;
+    return this.#shared.company ? CLAIM_MAX : QUEUE_MAX;
   }
 
   /** Milliseconds until the next attempt may begin; 0: now. */

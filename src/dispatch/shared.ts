@@ -13,6 +13,8 @@ export interface Paced {
 export interface Shared {
   /** No other process can have the store open. */
   readonly alone: boolean;
+  /** Whether other processes attempt now: what one keeps waiting, another could do. */
+  readonly company: boolean;
   /** How fast this process may go; `null`: not at all, others do it. */
   part(destination: Destination): Paced | null;
   /** The others may have taken over the parts of this process: until it has heard otherwise it has none. */
@@ -26,6 +28,7 @@ export interface Shared {
 /** A process that has its store to itself. */
 export const ALONE: Shared = {
   alone: true,
+  company: false,
   part: (destination) => destination,
   lapsed: false,
   since: Number.NEGATIVE_INFINITY,

@@ -52,6 +52,9 @@ export class Processes {
     this.#breakers = breakers;
     this.shared = {
       alone: members.alone,
+      get company() {
+        return members.company;
+      },
       part: (destination: Destination) => members.part(destination),
       get lapsed() {
         return members.lapsed;
