@@ -31,8 +31,17 @@ export class Lease {
   /** From now on, in ms. */
   get ms(): number {
     this.#turn();
-    const neededMs = CALLS * Math.max(this.#slowestMs, this.#slowestBeforeMs);
+    const neededMs = CALLS * this.#slowest;
     return Math.min(Math.max(this.#setMs, Math.ceil(neededMs)), this.#setMs * TIMES_MAX);
+  }
+
+  /**
+   * How long to wait between two renewals. By what is set, not by what leases are made now: when the store is quick again, new
+   * ones are as short as that at once. A store that is slow is not asked all the time.
+   */
+  get renewalMs(): number {
+    this.#turn();
+    return Math.min(this.#setMs / 2, Math.max(this.#setMs / 3, this.#slowest));
   }
 
   /** Makes a call of the store and takes note of how long it took; of one that fails nothing is learned. */
@@ -42,6 +51,10 @@ export class Lease {
     this.#turn();
     this.#slowestMs = Math.max(this.#slowestMs, this.#clock.monotonic() - begun);
     return answer;
+  }
+
+  get #slowest(): number {
+    return Math.max(this.#slowestMs, this.#slowestBeforeMs);
   }
 
   #turn(): void {

@@ -14,6 +14,7 @@ import type {
   Append,
   AppendAnswer,
   Claim,
+  ClaimRef,
   CommitAnswers,
   CommitBatch,
   HistoryStore,
@@ -152,12 +153,10 @@ export class Dispatcher implements LaneHost {
       over: () => this.#pumpAll(),
     });
     const { broker, lookMs } = options;
-    const held = (): Claim[] => [
-      ...this.#suspects.claims(),
-      ...[...this.lanes.values()].flatMap((lane) => lane.claims()),
-    ];
     const { lanes, budget } = this;
-    this.#feeder = new Feeder({ ...options, lease, lanes, held, budget, hears: broker === null, lookMs });
+    const held = (): Claim[] => [...this.#suspects.claims(), ...[...lanes.values()].flatMap((lane) => lane.claims())];
+    const lost = (isLost: (claim: ClaimRef) => boolean): void => this.#lost(isLost);
+    this.#feeder = new Feeder({ ...options, lease, lanes, held, lost, budget, hears: broker === null, lookMs });
     this.#offers = broker === null ? null : new Offers({ broker, clock });
     this.#hinted = broker === null || options.role === 'gateway' ? null : this.#makeHinted(broker);
     this.#arrivals = new Arrivals({
@@ -320,6 +319,11 @@ export class Dispatcher implements LaneHost {
     const claim = (names: readonly string[], ids: readonly string[]): Promise<boolean> =>
       this.#feeder.claimNamed(names, ids);
     return new Hinted({ broker, clock, lanes: this.lanes, directory, claim });
+  }
+
+  #lost(isLost: (claim: ClaimRef) => boolean): void {
+    for (const claim of this.#suspects.lost(isLost)) this.budget.give(claim.event.body?.length ?? 0);
+    for (const lane of this.lanes.values()) lane.lost(isLost);
   }
 
   #here(destination: string): ReadonlySet<string> {

@@ -5,7 +5,7 @@
 import type { Clock, Timer } from '../core/clock.ts';
 import type { Observer } from '../core/observer.ts';
 import { HoldfastError } from '../errors.ts';
-import type { Claim, ClaimAnswer, ClaimWant, WorkStore } from '../store/store.ts';
+import type { Claim, ClaimAnswer, ClaimRef, ClaimWant, WorkStore } from '../store/store.ts';
 import type { Lease } from '../commit/lease.ts';
 import type { HandOffBudget } from './budget.ts';
 import type { Lane } from './lane.ts';
@@ -18,6 +18,8 @@ export interface FeederOptions {
   readonly lanes: Lanes;
   /** Every claim of this process, whose leases are renewed. */
   readonly held: () => readonly Claim[];
+  /** Told of claims that turned out to be another's. */
+  readonly lost: (isLost: (claim: ClaimRef) => boolean) => void;
   readonly lease: Lease;
   readonly budget: HandOffBudget;
   /**
@@ -44,6 +46,7 @@ export class Feeder {
   readonly #options: FeederOptions;
   readonly #hungry = new Set<Lane>();
   #claiming = false;
+  #looking = false;
   #scheduled = false;
   #running = false;
   #retryMs = RETRY_FIRST_MS;
@@ -102,6 +105,7 @@ export class Feeder {
   wakeAt(time: number): void {
     if (!this.#running || time >= this.#wakeAt) return;
     this.#wakeAt = time;
+    if (this.#looking) return;
     this.#wake?.cancel();
     const delayMs = Math.min(this.#options.lookMs, Math.max(0, time - this.#options.clock.now()));
     this.#wake = this.#options.clock.schedule(delayMs, () => void this.#look());
@@ -111,6 +115,9 @@ export class Feeder {
     const { store, clock, lanes, observer } = this.#options;
     const begun = clock.monotonic();
     this.#wakeAt = Number.POSITIVE_INFINITY;
+    // One look at a time, however slow the store is: what falls due meanwhile is for the next one.
+    this.#looking = true;
+    let next = clock.now() + RETRY_FIRST_MS;
     try {
       const found = await store.wakeUps(lanes.working(), clock.now());
       for (const name of found.ready) lanes.get(name)?.wake();
@@ -118,11 +125,14 @@ export class Feeder {
       const slowMs = Math.min(LOOK_SLOW_MS_MAX, (clock.monotonic() - begun) * LOOK_SHARE);
       const lookMs = Math.max(this.#options.lookMs, slowMs);
       const soonest = clock.now() + WAKE_STEP_MS;
-      this.wakeAt(Math.max(soonest, Math.min(found.nextAt ?? Number.POSITIVE_INFINITY, clock.now() + lookMs)));
+      next = Math.max(soonest, Math.min(found.nextAt ?? Number.POSITIVE_INFINITY, clock.now() + lookMs));
     } catch (error) {
       observer.note('error', 'could not look for what falls due', { error: String(error) });
-      this.wakeAt(clock.now() + RETRY_FIRST_MS);
     }
+    this.#looking = false;
+    const asked = this.#wakeAt;
+    this.#wakeAt = Number.POSITIVE_INFINITY;
+    this.wakeAt(Math.min(asked, next));
   }
 
   async #feed(): Promise<void> {
@@ -188,19 +198,24 @@ export class Feeder {
 
   #renewLater(): void {
     const { clock, lease } = this.#options;
-    this.#renewal = clock.schedule(lease.ms / 3, () => void this.#renew());
+    this.#renewal = clock.schedule(lease.renewalMs, () => void this.#renew());
   }
 
   async #renew(): Promise<void> {
-    const { store, lanes, lease, observer, held: heldNow } = this.#options;
+    const { store, lease, observer } = this.#options;
     try {
-      const held = heldNow();
+      const held = this.#options.held();
       const lost = held.length === 0 ? [] : await lease.timed((leaseMs) => store.renew(held, leaseMs));
-      const ids = new Set(lost.map((claim) => claim.deliveryId));
-      if (ids.size > 0) for (const lane of lanes.values()) lane.lost(ids);
+      const claims = new Set(lost.map(textOf));
+      if (claims.size > 0) this.#options.lost((ref) => claims.has(textOf(ref)));
     } catch (error) {
       observer.note('error', 'could not renew leases', { error: String(error) });
     }
     if (this.#running) this.#renewLater();
   }
+}
+
+/** The number tells it from a later claim of the same delivery. */
+function textOf({ deliveryId, claim }: ClaimRef): string {
+  return `${deliveryId} ${claim}`;
 }

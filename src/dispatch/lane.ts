@@ -5,7 +5,7 @@
 import { CRASHES_MAX } from '../core/delivery.ts';
 import type { Timer } from '../core/clock.ts';
 import { Turnover } from '../core/turnover.ts';
-import type { Claim, ClaimWant, NewDelivery } from '../store/store.ts';
+import type { Claim, ClaimRef, ClaimWant, NewDelivery } from '../store/store.ts';
 import type { Destination, Priority } from './destination.ts';
 import { FirstLooks } from './first-looks.ts';
 import { type HandOff, Inflow } from './inflow.ts';
@@ -88,7 +88,7 @@ export class Lane implements SlotUser {
   /** Whether nothing waits or runs here that the process could still do now. */
   get idle(): boolean {
     const none = this.#running.size === 0 && this.queued === 0 && this.inflow.count === 0;
-    return none && (!this.#storeHasMore || this.pace.limit === 0);
+    return none && (!this.#storeHasMore || this.#closing || this.pace.limit === 0);
   }
 
   /** Full, counting what is on its way into a commit. */
@@ -227,11 +227,11 @@ export class Lane implements SlotUser {
     }
     const claims = queued.map((one) => one.claim);
     const running = new Running(claims, { timeoutMs: this.destination.timeoutMs, clock, bytes, marked });
+    running.waits = !marked && this.#host.starts.first(claims);
     this.pace.spend();
     this.#begin(running);
     this.#host.observer.attemptStarted(this.destination.name, running.claims.length);
-    const first = !marked && this.#host.starts.first(claims);
-    if (first) void this.#runAfterStart(running);
+    if (running.waits) void this.#runAfterStart(running);
     else {
       if (!marked) this.#host.starts.began(running);
       void this.#run(running);
@@ -240,8 +240,13 @@ export class Lane implements SlotUser {
 
   #begin(running: Running): void {
     this.pace.circuit.began(running);
-    running.number = ++this.#begun;
     running.transact = this.#host.transact(this, running);
+    this.#add(running);
+  }
+
+  /** As the youngest. */
+  #add(running: Running): void {
+    running.number = ++this.#begun;
     this.#running.set(running.number, running);
     this.#timeouts.watch();
   }
@@ -249,8 +254,15 @@ export class Lane implements SlotUser {
   async #runAfterStart(running: Running): Promise<void> {
     running.marked = true;
     const current = await this.#host.starts.commit(running.claims);
-    if (current && !running.abandoned) return this.#run(running);
+    if (current && !running.abandoned) {
+      this.#running.delete(running.number);
+      running.begin(this.#host.clock);
+      this.#add(running);
+      return this.#run(running);
+    }
     this.#host.budget.give(running.bytes);
+    // One claim was lost; what was claimed beside it is for others, or for another time.
+    if (!running.abandoned) this.#host.release(running.claims, 0);
     this.#finish(running);
   }
 
@@ -362,10 +374,10 @@ export class Lane implements SlotUser {
     return held;
   }
 
-  /** These claims are lost: their attempts are to be abandoned. */
-  lost(deliveryIds: ReadonlySet<string>): void {
-    for (const running of this.#running.values())
-      if (running.claims.some((claim) => deliveryIds.has(claim.deliveryId))) running.abort('stopped');
+  /** Claims that are another's by now: what waits does not run, and what runs is to end. */
+  lost(isLost: (claim: ClaimRef) => boolean): void {
+    for (const queued of this.#waiting.remove(isLost)) this.#host.budget.give(queued.bytes);
+    for (const running of this.#running.values()) if (running.claims.some(isLost)) running.abort('stopped');
   }
 
   /** What it runs cannot end the process: no start has to be marked. */

@@ -8,9 +8,11 @@ export class Running implements Attempt {
   readonly claims: readonly Claim[];
   readonly timeoutMs: number;
   /** Wall clock, for the record. */
-  readonly startedAt: number;
+  startedAt: number;
   /** Monotonic, for the duration and the timeout. */
-  readonly since: number;
+  since: number;
+  /** Its start is being committed first: its time has not begun. */
+  waits = false;
   /** Bytes of the hand-off budget that its events hold. */
   readonly bytes: number;
   /** Whether its start is committed, or is being. */
@@ -39,6 +41,13 @@ export class Running implements Attempt {
     this.since = start.clock.monotonic();
     this.bytes = start.bytes;
     this.marked = start.marked;
+  }
+
+  /** Its time begins now. */
+  begin(clock: Clock): void {
+    this.waits = false;
+    this.startedAt = clock.now();
+    this.since = clock.monotonic();
   }
 
   get numbers(): readonly number[] {

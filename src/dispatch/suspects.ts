@@ -49,6 +49,13 @@ export class Suspects {
     return this.#waiting.map(({ claim }) => claim);
   }
 
+  /** Claims that are another's by now do not run here; answers those that waited. */
+  lost(isLost: (claim: Claim) => boolean): Claim[] {
+    const lost = this.claims().filter(isLost);
+    this.#waiting = this.#waiting.filter(({ claim }) => !isLost(claim));
+    return lost;
+  }
+
   /** Those that have not run; they do not run any more. */
   giveUp(): Claim[] {
     return this.#waiting.splice(0).map(({ claim }) => claim);

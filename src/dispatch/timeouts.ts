@@ -1,4 +1,7 @@
-/** Ends attempts that take too long. All of a lane have the same timeout, so the oldest ends first: one timer is enough. */
+/**
+ * Ends attempts that take too long. All of a lane have the same timeout, so the oldest ends first: one timer is enough.
+ * Those whose start is being committed are passed over, and are the youngest once it is.
+ */
 import type { Clock, Timer } from '../core/clock.ts';
 import type { Turnover } from '../core/turnover.ts';
 import type { Running } from './running.ts';
@@ -17,8 +20,8 @@ export class Timeouts {
   /** Sees to it that the oldest is ended in time. Called when one begins. */
   watch(): void {
     if (this.#timer !== null) return;
-    const oldest = this.#running.values().next().value;
-    if (oldest === undefined) return;
+    const oldest = this.#oldest();
+    if (oldest === null) return;
     const leftMs = oldest.timeoutMs - (this.#clock.monotonic() - oldest.since);
     this.#timer = this.#clock.schedule(Math.max(1, leftMs), () => this.#end());
   }
@@ -28,10 +31,16 @@ export class Timeouts {
     this.#timer = null;
   }
 
+  #oldest(): Running | null {
+    for (const running of this.#running.values()) if (!running.waits) return running;
+    return null;
+  }
+
   #end(): void {
     this.#timer = null;
     const now = this.#clock.monotonic();
     for (const running of this.#running.values()) {
+      if (running.waits) continue;
       if (now - running.since < running.timeoutMs) break;
       running.abort('timeout');
     }

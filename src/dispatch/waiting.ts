@@ -59,6 +59,11 @@ export class Waiting {
     return [...this.#firsts.take(this.#firsts.length), ...this.#retries.take(this.#retries.length)];
   }
 
+  /** Takes out those whose claims are so. */
+  remove(which: (claim: Claim) => boolean): Queued[] {
+    return [...this.#firsts.remove(which), ...this.#retries.remove(which)];
+  }
+
   claims(): Claim[] {
     return [...this.#firsts.all(), ...this.#retries.all()].map((queued) => queued.claim);
   }
@@ -117,6 +122,20 @@ class Fifo {
       this.#head = 0;
     }
     return taken;
+  }
+
+  remove(which: (claim: Claim) => boolean): Queued[] {
+    const removed = this.all().filter(({ claim }) => which(claim));
+    if (removed.length === 0) return removed;
+    const kept: (readonly [Queued, number])[] = [];
+    for (let index = this.#head; index < this.#items.length; index++) {
+      const item = this.#items[index];
+      if (item !== undefined && !which(item.claim)) kept.push([item, this.#turns[index] ?? 0]);
+    }
+    this.#items = kept.map(([item]) => item);
+    this.#turns = kept.map(([, turn]) => turn);
+    this.#head = 0;
+    return removed;
   }
 
   all(): readonly Queued[] {
