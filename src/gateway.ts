@@ -250,6 +250,7 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
    * rest. Safe twice and unstarted.
    */
   async stop(options: StopOptions = {}): Promise<void> {
+    await this.#starting?.catch(() => undefined);
     if ((this.#engine ?? this.#spooling?.standby ?? null) === null || this.#ending !== null) return;
     const { drainDelayMs: delayMs } = this.#config.settings;
     const graceMs = options.graceMs ?? this.#config.settings.graceMs;

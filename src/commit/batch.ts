@@ -1,4 +1,5 @@
 /** What waits for the next commit, and how a commit is cut from it. */
+import { HoldfastError } from '../errors.ts';
 import type {
   Action,
   ActionAnswer,
@@ -108,4 +109,21 @@ export function batchOf(
 
 function rowOf<Row>(waiting: Waiting<Row, never>): Row {
   return waiting.row;
+}
+
+/** Gives each row its answer. */
+export function resolveAll<Answer>(rows: readonly Waiting<unknown, Answer>[], answers: readonly Answer[]): void {
+  for (let index = 0; index < rows.length; index++) {
+    const answer = answers[index];
+    if (answer === undefined)
+      rows[index]?.reject(new HoldfastError('internal', { detail: 'The store gave no answer for a row.' }));
+    else rows[index]?.resolve(answer);
+  }
+}
+
+/** Rows whose sender can try again are told so; what only this process knows is kept. */
+export function rejectNew(rows: Rows, error: HoldfastError): void {
+  for (const list of [rows.appends, rows.replays, rows.actions, rows.documents]) {
+    for (const waiting of list.splice(0)) waiting.reject(error);
+  }
 }

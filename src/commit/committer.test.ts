@@ -4,7 +4,14 @@ import { IdMaker } from '../core/id.ts';
 import { silentObserver } from '../core/observer.ts';
 import { HoldfastError } from '../errors.ts';
 import { memoryStore } from '../store/memory.ts';
-import { type Append, type CommitAnswers, type CommitBatch, StoreError, type WorkStore } from '../store/store.ts';
+import {
+  type Append,
+  type ClaimRef,
+  type CommitAnswers,
+  type CommitBatch,
+  StoreError,
+  type WorkStore,
+} from '../store/store.ts';
 import { TestClock } from '../testing/clock.ts';
 import { Committer, type CommitterState } from './committer.ts';
 import { Lease } from './lease.ts';
@@ -19,6 +26,8 @@ class Rig {
   readonly batches: CommitBatch[] = [];
   readonly states: CommitterState[] = [];
   readonly faults: Fault[] = [];
+  /** What began since the last commit. */
+  readonly begun: ClaimRef[] = [];
   readonly committer: Committer;
   letGo: () => void = () => undefined;
 
@@ -29,7 +38,7 @@ class Rig {
       ids: this.ids,
       observer: silentObserver,
       lease: new Lease(this.clock, 60_000),
-      starts: () => [],
+      starts: () => this.begun.splice(0),
       committed: () => undefined,
       changed: (state) => this.states.push(state),
     });
@@ -226,6 +235,61 @@ describe('the committer', () => {
     await made.clock.advanceSlowly(5000);
     assert.equal((await settled).status, 'committed');
     await waited;
+  });
+
+  test('closes although the store goes away in the middle of it, and gives up what waits', async () => {
+    const made = await rig('held', 'unavailable');
+    const claim = await (async () => {
+      const first = made.claimed();
+      await turn();
+      made.letGo();
+      return first;
+    })();
+    const released = codeOf(made.committer.release({ claim, delayMs: 0 }));
+    await turn();
+    await made.committer.close();
+    assert.equal(await released, 'stopping');
+    assert.equal(made.committer.state, 'closed');
+  });
+
+  test('takes nothing new while it closes', async () => {
+    const made = await rig('held');
+    const first = made.committer.append(made.append());
+    await turn();
+    const closing = made.committer.close();
+    assert.equal(await codeOf(made.committer.append(made.append())), 'stopping');
+    made.letGo();
+    assert.equal((await first).status, 'committed');
+    await closing;
+  });
+
+  for (const fault of ['unavailable', 'unknown-not-written'] as const) {
+    test(`${fault}: asks nothing of the store once it is closed, and stays closed`, async () => {
+      const made = await rig(fault);
+      const append = codeOf(made.committer.append(made.append()));
+      await turn();
+      made.faults.push('held');
+      await made.clock.advanceSlowly(1000);
+      await made.committer.close();
+      made.letGo();
+      const before = made.batches.length;
+      await made.clock.advanceSlowly(60_000);
+      assert.deepEqual([made.committer.state, made.batches.length], ['closed', before]);
+      assert.notEqual(await append, 'no error');
+    });
+  }
+
+  test('unavailable: marks after the outage what began before it', async () => {
+    const made = await rig();
+    const claim = await made.claimed();
+    made.begun.push(claim);
+    made.faults.push('unavailable');
+    assert.equal(await codeOf(made.committer.append(made.append())), 'store_unavailable');
+    await made.clock.advanceSlowly(5000);
+    assert.deepEqual(
+      made.batches.at(-1)?.starts.map(({ deliveryId }) => deliveryId),
+      [claim.deliveryId],
+    );
   });
 
   test('fatal: refuses everything from then on and never commits again', async () => {

@@ -39,6 +39,8 @@ import {
   emptyBatch,
   lastAnswered,
   type Kind,
+  rejectNew,
+  resolveAll,
   type RowOf,
   type Rows,
   take,
@@ -97,6 +99,7 @@ export class Committer {
   /** Those of the commit that is being made. */
   #flying: Rows = NONE;
   #state: CommitterState = 'open';
+  #closing = false;
   #inFlight = false;
   #scheduled = false;
   #backoffMs = BACKOFF_FIRST_MS;
@@ -161,9 +164,13 @@ export class Committer {
     await Promise.all(this.#lists().map(lastAnswered));
   }
 
-  /** Takes no more rows once what waits is committed. Safe twice. */
+  /**
+   * Takes nothing new from now on, and nothing at all once what waits is committed, or the store takes no commits. Safe
+   * twice.
+   */
   async close(): Promise<void> {
-    if (this.#state !== 'fatal' && this.#state !== 'unavailable') await this.#becameQuiet();
+    this.#closing = true;
+    if (this.#state === 'open') await this.#becameQuiet();
     this.#retry?.cancel();
     if (this.#state !== 'fatal') this.#enter('closed');
     this.#refuse('stopping');
@@ -171,7 +178,8 @@ export class Committer {
 
   #add<K extends Kind>(kind: K, row: RowOf<K>): Promise<AnswerOf<K>> {
     const kept = kind === 'settlements' || kind === 'releases' || kind === 'starts';
-    if (this.#state === 'closed') return Promise.reject(new HoldfastError('stopping', { retryAfterS: 5 }));
+    if (this.#state === 'closed' || (this.#closing && !kept))
+      return Promise.reject(new HoldfastError('stopping', { retryAfterS: 5 }));
     if (this.#state !== 'open' && !kept) return Promise.reject(unavailable());
     return new Promise((resolve, reject) => {
       this.#rows[kind].push({ row, resolve, reject });
@@ -256,6 +264,9 @@ export class Committer {
       return;
     }
     this.#keep(rows);
+    // Those that were collected for it, too: it is the only place where they are known.
+    for (const row of batch.starts.slice(rows.starts.length))
+      this.#rows.starts.push({ row, resolve: ignore, reject: ignore });
     this.#down();
   }
 
@@ -267,6 +278,7 @@ export class Committer {
     rejectNew(this.#rows, unavailable());
     for (;;) {
       await this.#pause();
+      if (this.#state === 'closed') return;
       if (clock.monotonic() - since > UNKNOWN_ANSWER_MS)
         rejectNew(rows, new HoldfastError('commit_unknown', { retryAfterS: 5 }));
       try {
@@ -335,10 +347,11 @@ export class Committer {
   }
 
   #enter(state: CommitterState): void {
-    if (this.#state === state || this.#state === 'fatal') return;
+    if (this.#state === state || this.#state === 'fatal' || this.#state === 'closed') return;
     this.#state = state;
     this.#options.changed(state);
     if (state === 'open') this.#schedule();
+    else for (const resolve of this.#idle.splice(0)) resolve();
   }
 
   #refuse(code: 'stopping' | 'store_unavailable'): void {
@@ -357,7 +370,7 @@ export class Committer {
     return count;
   }
 
-  /** Resolves when nothing waits and nothing is in flight. */
+  /** Resolves when nothing waits and nothing is in flight, or the store takes no commits any more. */
   #becameQuiet(): Promise<void> {
     if (this.#quiet()) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
@@ -372,22 +385,8 @@ function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
+function ignore(): void {}
+
 function unavailable(): HoldfastError {
   return new HoldfastError('store_unavailable', { retryAfterS: 5 });
-}
-
-function resolveAll<Answer>(rows: readonly Waiting<unknown, Answer>[], answers: readonly Answer[]): void {
-  for (let index = 0; index < rows.length; index++) {
-    const answer = answers[index];
-    if (answer === undefined)
-      rows[index]?.reject(new HoldfastError('internal', { detail: 'The store gave no answer for a row.' }));
-    else rows[index]?.resolve(answer);
-  }
-}
-
-/** Rows whose sender can try again are told so; what only this process knows is kept. */
-function rejectNew(rows: Rows, error: HoldfastError): void {
-  for (const list of [rows.appends, rows.replays, rows.actions, rows.documents]) {
-    for (const waiting of list.splice(0)) waiting.reject(error);
-  }
 }

@@ -206,7 +206,7 @@ export class Dispatcher implements LaneHost {
     for (const lane of this.lanes.values()) lane.abandon();
     this.release(this.#suspects.giveUp(), 0);
     this.answers.close();
-    await this.#offers?.idle();
+    await this.#offers?.close();
     await Promise.all([...this.lanes.values()].map((lane) => lane.destination.runner.close()));
   }
 

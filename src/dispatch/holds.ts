@@ -3,7 +3,7 @@
  * discarded while they are; retention ends what was held too long.
  */
 import type { Committer } from '../commit/committer.ts';
-import type { Clock } from '../core/clock.ts';
+import type { Clock, Timer } from '../core/clock.ts';
 import type { Observer } from '../core/observer.ts';
 import { HoldfastError } from '../errors.ts';
 import type { RegistryStore } from '../store/store.ts';
@@ -28,12 +28,14 @@ export interface HoldsOptions {
 
 const PAUSE = 'pause';
 const SEEN = 'destination';
+const RELOAD_MS = 1000;
 
 export class Holds {
   readonly #options: HoldsOptions;
   readonly #pauses = new Map<string, Pause>();
   readonly #lastSeen = new Map<string, number>();
   #unwatch: (() => void) | null = null;
+  #reload: Timer | null = null;
 
   constructor(options: HoldsOptions) {
     this.#options = options;
@@ -43,12 +45,13 @@ export class Holds {
   async start(): Promise<void> {
     await this.#load();
     await this.seen();
-    this.#unwatch = this.#options.registry.watch(PAUSE, () => void this.#load());
+    this.#unwatch = this.#options.registry.watch(PAUSE, () => void this.#changed());
   }
 
   stop(): void {
     this.#unwatch?.();
     this.#unwatch = null;
+    this.#reload?.cancel();
   }
 
   /** Reads where destinations were seen last, and notes that those of this process are here; called at start, at times, and at stop. */
@@ -107,6 +110,17 @@ export class Holds {
       if (heldAt !== null) return heldAt < time;
       return !this.#options.lanes.has(name) && (this.#lastSeen.get(name) ?? Number.POSITIVE_INFINITY) < time;
     });
+  }
+
+  async #changed(): Promise<void> {
+    try {
+      await this.#load();
+    } catch (error) {
+      // What is known stays in force meanwhile. Nobody says it again: so it is read again soon.
+      this.#options.observer.note('warn', 'pauses could not be read', { error: String(error) });
+      this.#reload?.cancel();
+      if (this.#unwatch !== null) this.#reload = this.#options.clock.schedule(RELOAD_MS, () => void this.#changed());
+    }
   }
 
   async #load(): Promise<void> {

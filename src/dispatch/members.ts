@@ -171,8 +171,9 @@ export class Members implements Omit<Shared, 'openMs'> {
 
   async #beat(): Promise<void> {
     if (this.alone) return;
+    const { clock } = this.#options;
+    const begun = clock.monotonic();
     try {
-      const begun = this.#options.clock.monotonic();
       await this.#say();
       this.#alive(begun);
       await this.#look();
@@ -181,7 +182,9 @@ export class Members implements Omit<Shared, 'openMs'> {
     }
     if (this.#stopped) return;
     const joining = this.#workers.some(({ joined }) => !joined);
-    this.#timer = this.#options.clock.schedule(joining ? JOIN_MS : BEAT_MS, () => {
+    // From when it began: where calls take long the next follows at once.
+    const restMs = Math.max(0, (joining ? JOIN_MS : BEAT_MS) - (clock.monotonic() - begun));
+    this.#timer = clock.schedule(restMs, () => {
       this.#beating = this.#beat();
     });
   }

@@ -33,6 +33,7 @@ export class Offers {
   readonly #outstanding = new Map<string, Outstanding>();
   #waiting: Ready[] = [];
   #pushing: Promise<void> | null = null;
+  #closed = false;
 
   constructor({ broker, clock }: { readonly broker: Broker; readonly clock: Clock }) {
     this.#broker = broker;
@@ -41,14 +42,15 @@ export class Offers {
 
   /** A delivery that waits in the store for whoever claims it. */
   add(destination: string, deliveryId: string): void {
-    if (!this.#broker.opened || this.#waiting.length >= WAITING_MAX) return;
+    if (this.#closed || !this.#broker.opened || this.#waiting.length >= WAITING_MAX) return;
     this.#waiting.push({ channel: channelOf(destination), id: deliveryId });
     this.#pushing ??= Promise.resolve().then(() => this.#pushAll());
   }
 
-  /** Resolves when nothing waits to be pushed. */
-  async idle(): Promise<void> {
-    while (this.#pushing !== null) await this.#pushing;
+  /** Takes no more; resolves when what waited is pushed. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#pushing;
   }
 
   /** One push at a time: what comes meanwhile goes with the next. */

@@ -25,6 +25,7 @@ import type { Stats } from '../observe/stats.ts';
 import type { StreamHub } from '../observe/stream.ts';
 import type { Store, StoreCounts, StoreReport } from '../store/store.ts';
 import type { AuditLog } from './audit.ts';
+import { openOf } from './parts.ts';
 import type { Spooling } from './spooling.ts';
 import type { Tokens } from './tokens.ts';
 
@@ -133,28 +134,34 @@ function* openHere({ lanes }: Dispatcher): Iterable<readonly [destination: strin
   for (const name of lanes.fixed()) yield [name, lanes.awake(name)?.open ?? 0];
 }
 
-/** What a destination is owed; of all endpoints together, what each of them is. */
+/** What a destination is owed; of all endpoints together, what each of them is. What is accepted meanwhile is not meant. */
 async function clearAll({ dispatcher, store, group }: AdminParts, destination: string): Promise<number> {
-  if (!group.is(destination)) return clear(dispatcher, destination);
-  const { destinations } = await store.history.counts();
+  const open = openOf(await store.history.counts());
+  if (!group.is(destination)) return clear(dispatcher, destination, open.get(destination) ?? 0);
   let cleared = 0;
-  for (const { destination: name } of destinations) if (group.has(name)) cleared += await clear(dispatcher, name);
+  for (const [name, count] of open) if (group.has(name)) cleared += await clear(dispatcher, name, count);
   return cleared;
 }
 
-async function clear(dispatcher: Dispatcher, destination: string): Promise<number> {
+/** The oldest so many, but for what runs. */
+async function clear(dispatcher: Dispatcher, destination: string, open: number): Promise<number> {
   const lane = dispatcher.lanes.get(destination);
+  const most = open - (lane?.running ?? 0);
   const paused = lane?.paused ?? true;
   // What waits in memory is claimed: given back, it can be cleared too.
   if (!paused) lane?.pause();
   let cleared = 0;
-  for (;;) {
-    const answer = await dispatcher.committer.act({ kind: 'bury', destination, reason: 'cleared', limit: CLEAR_STEP });
-    if (answer.status !== 'committed' || answer.affected === 0) break;
-    cleared += answer.affected;
+  try {
+    while (cleared < most) {
+      const limit = Math.min(CLEAR_STEP, most - cleared);
+      const answer = await dispatcher.committer.act({ kind: 'bury', destination, reason: 'cleared', limit });
+      if (answer.status !== 'committed' || answer.affected === 0) break;
+      cleared += answer.affected;
+    }
+  } finally {
+    dispatcher.lanes.ended(destination, cleared);
+    if (!paused) lane?.resume();
   }
-  dispatcher.lanes.ended(destination, cleared);
-  if (!paused) lane?.resume();
   return cleared;
 }
 

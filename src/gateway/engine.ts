@@ -179,18 +179,19 @@ export class Engine {
   static async open(parts: EngineParts, store: Store): Promise<Engine> {
     const report = await openWhole(store);
     let broker: Broker | null = null;
+    let engine: Engine | null = null;
     try {
-      broker = await openBroker(parts.config.settings, report, {
-        clock: parts.clock,
-        observer: parts.observing.observer,
-      });
-      const token = await adminToken(parts.config.settings, parts.directory, { ...store, shared: report.shared });
+      const { clock, config, observing } = parts;
+      broker = await openBroker(config.settings, report, { clock, observer: observing.observer });
+      const token = await adminToken(config.settings, parts.directory, { ...store, shared: report.shared });
       await parts.acceptor.ports.rejections.open();
-      const keys = await vaultKeys(parts.config.settings, parts.directory);
-      const engine = new Engine(parts, { store, report, broker, token, keys });
+      const keys = await vaultKeys(config.settings, parts.directory);
+      engine = new Engine(parts, { store, report, broker, token, keys });
       await engine.#begin();
       return engine;
     } catch (error) {
+      // Nothing of what had begun goes on working on a store that is closed.
+      await engine?.stop(0, false).catch(() => undefined);
       await broker?.close();
       await store.work.close(); // Whoever corrects what was wrong can start again.
       throw error;
@@ -215,8 +216,8 @@ export class Engine {
   }
 
   async #begin(): Promise<void> {
-    const { observer, stats, metrics, every } = this.#parts.observing;
     const { dispatcher, report } = this;
+    const { observer, stats, metrics, every } = this.#parts.observing;
     await this.#disk.start();
     await rename(this.#destinations(), dispatcher.committer, this.#audit);
     await this.#sending.start();
@@ -234,12 +235,11 @@ export class Engine {
     if (report.shared) every(TAKE_OVER_MS, () => void this.#replays.takeOver().catch(() => undefined));
     every(ALERTS_MS, () => void this.#alerts.look().catch(() => undefined));
     every(SEEN_MS, () => void this.#holds.seen().catch(() => undefined));
-    const { driver: store, ackMeaning, unclean } = report;
+    const { driver: store, ackMeaning, unclean, weaker } = report;
     const queue = this.#broker?.state.report?.driver;
     const { role } = this.#parts.config.settings;
-    const size = dispatcher.lanes.size;
-    observer.note('info', 'started', { store, queue, role, ackMeaning, unclean, destinations: size });
-    const { weaker } = report;
+    const destinations = dispatcher.lanes.size;
+    observer.note('info', 'started', { store, queue, role, ackMeaning, unclean, destinations });
     if (weaker.length > 0) observer.note('warn', 'the store may lose what is acknowledged', { store, weaker });
   }
 

@@ -45,8 +45,8 @@ const GOOD_MS = 60_000;
 const COMMIT_MS_MAX = 300_000;
 /** Bytes of changes in one document; it may have 16 MiB. */
 const CHANGES_BYTES_MAX = 12 * 1024 * 1024;
-/** How often, and after which pauses, to look whether another process applies what it committed. */
-const PATIENCE = 100;
+/** How long, and with which pauses, to look whether another process applies what it committed. */
+const PATIENCE_MS = 2000;
 const PATIENCE_PAUSE_MS = 20;
 const TRIM_EVERY_MS = 10_000;
 const POSITION_DIGITS = 16;
@@ -84,11 +84,11 @@ export class Log {
    * The end of the log, with everything up to there applied. What another process has committed and not applied is
    * applied here, after some patience: it may be about to.
    */
-  async head(patience = PATIENCE): Promise<Head> {
+  async head(patienceMs = PATIENCE_MS): Promise<Head> {
     // A look that began before does not see what was committed since: who comes while it lasts shares the next one.
     this.#nextLook ??= this.#looking.then(() => {
       this.#nextLook = null;
-      const look = this.#lookOnce(patience);
+      const look = this.#lookOnce(patienceMs);
       this.#looking = look.then(nothing, nothing);
       return look;
     });
@@ -106,15 +106,15 @@ export class Log {
     return known;
   }
 
-  async #lookOnce(patience: number): Promise<Head> {
+  async #lookOnce(patienceMs: number): Promise<Head> {
     await this.#applying;
     const before = this.#known;
-    const head = await this.#look(patience);
+    const head = await this.#look(patienceMs);
     this.#isDisturbed = before !== null && head.position !== before.position;
     return head;
   }
 
-  async #look(patience: number): Promise<Head> {
+  async #look(patienceMs: number): Promise<Head> {
     const { log, state } = this.#parts.collections;
     const asked = this.#now();
     if (this.#known === null || sinceMs(this.#knownAt, asked) > GOOD_MS) {
@@ -135,7 +135,7 @@ export class Log {
     const head = newer.at(-1);
     if (head === undefined) return known;
     // Nobody else is about to apply what this process failed to apply.
-    const applied = await this.#waitFor(head.position, this.#hasFailed ? 0 : patience);
+    const applied = await this.#waitFor(head.position, this.#hasFailed ? 0 : patienceMs);
     for (const { position } of newer) if (position > applied) await this.#applyStored(position);
     if (applied < head.position) await this.#noteApplied(head);
     this.#hasFailed = false;
@@ -219,14 +219,16 @@ export class Log {
   }
 
   /** Looks again and again whether everything up to a position has been applied; answers how far it has. */
-  async #waitFor(position: number, patience: number): Promise<number> {
-    const { state } = this.#parts.collections;
-    for (let turn = 0; ; turn++) {
+  async #waitFor(position: number, patienceMs: number): Promise<number> {
+    const { clock, collections } = this.#parts;
+    const { state } = collections;
+    const until = clock.monotonic() + patienceMs;
+    for (;;) {
       const found = await asking(() => state.findOne({ _id: 'state' }));
       this.turns.saw(found);
       const applied = found?.applied ?? 0;
-      if (applied >= position || turn >= patience) return applied;
-      await new Promise<void>((resolve) => this.#parts.clock.schedule(PATIENCE_PAUSE_MS, resolve));
+      if (applied >= position || clock.monotonic() >= until) return applied;
+      await new Promise<void>((resolve) => clock.schedule(PATIENCE_PAUSE_MS, resolve));
     }
   }
 

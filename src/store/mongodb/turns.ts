@@ -14,6 +14,8 @@ export const LOSSES_MAX = 2;
 /** A turn that is not used ends after this. */
 const TURN_MS = 2000;
 const LOOK_MS = 20;
+/** Nothing rests on a turn: who asked so often in vain goes on without. */
+const ASK_MAX = 5;
 
 export interface TurnsParts {
   readonly collections: Collections;
@@ -45,9 +47,9 @@ export class Turns {
     this.#until = state.turnUntil ?? 0;
   }
 
-  /** Waits until it is this process's turn. */
+  /** Waits until it is this process's turn, or nobody's: where a call takes as long as a turn it is over when it is seen. */
   async take(): Promise<void> {
-    while (!this.isOurs) {
+    for (let asked = 0; asked < ASK_MAX && !this.isOurs; asked++) {
       await this.#ask();
       await this.letOthersFirst();
     }
