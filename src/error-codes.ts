@@ -231,7 +231,8 @@ export const errorCodes = {
     status: 400,
     retryable: false,
     message: 'The target is not allowed.',
-    action: 'Give the public address of a receiver, or have the operator allow its host or network.',
+    action:
+      'Give the public address of a receiver, or have the operator allow its host or network (HOLDFAST_EGRESS_ALLOW).',
   },
   gateway_unreachable: {
     status: 502,

@@ -233,6 +233,7 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
 
   /** Listens for webhooks and, apart or on the same port, for the admin API. Starts first if needed. */
   async listen(): Promise<Listeners> {
+    const startsHere = this.#starting === null;
     await this.start();
     const { admin, token } = this.#running();
     this.#listeners ??= await listen({
@@ -241,6 +242,10 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
       acceptor: this.#acceptor,
       admin,
       token: token.token,
+    }).catch(async (error: unknown) => {
+      // Nobody could reach it, and it would own the store and work.
+      if (startsHere) await this.stop({ graceMs: 0 });
+      throw error;
     });
     return this.#listeners;
   }

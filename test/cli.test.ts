@@ -254,6 +254,9 @@ function ownGateway(): void {
     assert.equal((JSON.parse((await load).stdout) as { statuses: Record<string, number> }).statuses['200'], 500);
     const twice = await place.run('backup', 'copy.db');
     assert.deepEqual([twice.code, /never replaces a file/.test(twice.stderr)], [1, true]);
+    assert.equal((await place.run('backup', 'backups/monday.db')).code, 0, 'a folder that is not there is made');
+    const nowhere = await place.run('backup', '/dev/null/copy.db');
+    assert.deepEqual([nowhere.code, /store_corrupt/.test(nowhere.stderr)], [1, false]);
     assert.equal((await place.run('restore', 'copy.db', '--yes')).code, 1, 'the gateway runs');
 
     await using other = new Place();

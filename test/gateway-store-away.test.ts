@@ -115,6 +115,27 @@ describe('a gateway', () => {
     await gateway.stop();
   });
 
+  test('that cannot listen leaves nothing at work, and says why', async () => {
+    const one = createGateway({ ...config, port: 0 });
+    one.handle('h', { from: 'open' }, () => undefined);
+    const { ingest } = await one.listen();
+    const taken = createGateway({ ...config, port: ingest.port });
+    taken.handle('h', { from: 'open' }, () => undefined);
+    await assert.rejects(taken.listen(), { code: 'address_in_use' });
+    assert.equal((await post(taken)).status, 503);
+    for (const wrong of [{ port: 99_999 }, { port: 0, host: '198.51.100.1', adminPort: 0 }]) {
+      const gateway = createGateway({ ...config, ...wrong });
+      gateway.handle('h', { from: 'open' }, () => undefined);
+      await assert.rejects(gateway.listen(), { code: 'config_invalid' });
+      assert.equal((await post(gateway)).status, 503);
+    }
+    // A path that is no source's is one that is not there, not one that wants a token.
+    const mistyped = await fetch(`http://127.0.0.1:${ingest.port}/in/opne`, { method: 'POST', body: '{}' });
+    assert.deepEqual([mistyped.status, ((await mistyped.json()) as { code: string }).code], [404, 'source_not_found']);
+    assert.equal((await fetch(`http://127.0.0.1:${ingest.port}/api/events`)).status, 401);
+    await one.stop();
+  });
+
   test('whose store goes away when it hears of a pause learns of it later', async () => {
     const away = new Away();
     const gateway = createGateway(config, { store: away.store });

@@ -187,7 +187,11 @@ const problem = z
 
 function documented(route: Route): Parameters<OpenAPIHono['openAPIRegistry']['registerPath']>[0] {
   const { success, params, query, body, headers } = route;
-  const content = success.content;
+  const { content } = success;
+  const answered = {
+    description: content === null ? 'Done.' : 'What was asked for.',
+    ...(content === null ? {} : { content: mapValues(content, (schema) => ({ schema })) }),
+  };
   return {
     method: route.method,
     path: route.path,
@@ -205,10 +209,7 @@ function documented(route: Route): Parameters<OpenAPIHono['openAPIRegistry']['re
         : { body: { required: route.bodyOptional !== true, content: { 'application/json': { schema: body } } } }),
     },
     responses: {
-      [success.status]: {
-        description: content === null ? 'Done.' : 'What was asked for.',
-        ...(content === null ? {} : { content: mapValues(content, (schema) => ({ schema })) }),
-      },
+      ...Object.fromEntries(success.statuses.map((status) => [status, answered])),
       ...problemsOf(route),
     },
   };

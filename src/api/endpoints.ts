@@ -244,6 +244,7 @@ const create = jsonRoute({
     ...settings,
   }),
   answer: endpointMadeShape,
+  statuses: [201],
   errors: input,
   async handle({ body: { secret, ...rest } }, { port, changed }) {
     const answer = shownMade(await port.endpoints.create(asked(rest), secret ?? null));

@@ -107,6 +107,7 @@ const ready = jsonRoute({
   scope: 'read',
   summary: 'Ready: 200 when the store or the spool takes commits, else 503. Without the token it tells states only.',
   access: 'open',
+  statuses: [200, 503],
   answer: z.object({
     ready: z.boolean(),
     reason: z.string().nullable().optional().openapi(withToken),

@@ -57,6 +57,7 @@ const start = jsonRoute({
     dryRun: z.boolean().default(false),
   }),
   answer: z.object({ plan: plan.nullable(), replay: replayShape.nullable() }),
+  statuses: [202, 200],
   errors: ['destination_unknown'],
   async handle({ body }, { port, now, by, changed }) {
     const filter = filterOf(body.filter, now());

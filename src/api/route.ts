@@ -113,6 +113,8 @@ type Empty = z.ZodObject;
 export interface JsonRoute<Params, Query, Body, Answer> extends Head<Params, Query, Body> {
   /** What is answered, as JSON; `null`: 204 and nothing. */
   readonly answer: Answer;
+  /** Every status with which `handle` gives it. Default: 200. */
+  readonly statuses?: readonly number[];
   handle(given: Given<Params, Query, Body>, tools: Tools): Promise<Handled<Answer>> | Handled<Answer>;
 }
 
@@ -139,7 +141,10 @@ export interface RawRoute<Params, Query, Body> extends Head<Params, Query, Body>
 /** A route with its types forgotten: what the router registers. `run` takes what its schemas gave. */
 export interface Route extends Head<z.ZodType, z.ZodObject, z.ZodType> {
   readonly access: Access;
-  readonly success: { readonly status: number; readonly content: Readonly<Record<string, z.ZodType>> | null };
+  readonly success: {
+    readonly statuses: readonly number[];
+    readonly content: Readonly<Record<string, z.ZodType>> | null;
+  };
   run(given: Given<z.ZodType, z.ZodType, z.ZodType>, tools: Tools): Promise<Response>;
 }
 
@@ -166,7 +171,9 @@ export function jsonRoute<
     ...route,
     access: route.access ?? 'token',
     success:
-      answer === null ? { status: 204, content: null } : { status: 200, content: { 'application/json': answer } },
+      answer === null
+        ? { statuses: [204], content: null }
+        : { statuses: route.statuses ?? [200], content: { 'application/json': answer } },
     async run(given, tools) {
       // The router validated the input with this very route's schemas.
       const handled: unknown = await route.handle(given, tools);
@@ -194,7 +201,7 @@ export function rawRoute<
   return {
     ...route,
     access: route.access ?? 'token',
-    success: { status: route.status ?? 200, content: route.status === 101 ? null : content },
+    success: { statuses: [route.status ?? 200], content: route.status === 101 ? null : content },
     run: async (given, tools) => route.handle(given, tools),
   };
 }

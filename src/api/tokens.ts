@@ -71,6 +71,7 @@ const create = jsonRoute({
     expiresAt: z.union([z.iso.datetime({ offset: true }), z.number().int().min(0).max(8.64e15)]).optional(),
   }),
   answer: createdTokenShape,
+  statuses: [201],
   errors: ['store_unavailable'],
   async handle({ body }, { port, by, changed }) {
     const { name, scopes: asked, tenant, expiresAt } = body;

@@ -3,7 +3,7 @@
  * SQLite's own online backup makes it (https://www.sqlite.org/backup.html), so a gateway may run meanwhile.
  */
 import { existsSync } from 'node:fs';
-import { copyFile, chmod, open, rename, rm } from 'node:fs/promises';
+import { copyFile, chmod, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { backup, DatabaseSync } from 'node:sqlite';
 import { HoldfastError } from '../errors.ts';
@@ -28,6 +28,7 @@ export async function copyStore(from: string, to: string, progressed: (progress:
   if (existsSync(to))
     throw new HoldfastError('invalid_input', { detail: `${to} exists; a backup never replaces a file.` });
   const part = `${to}.part`;
+  await mkdir(dirname(to), { recursive: true });
   await removeWithSides(part);
   try {
     await copyWhole(from, part, progressed);
@@ -54,10 +55,21 @@ async function copyWhole(from: string, part: string, progressed: (progress: Copy
         progressed({ copied: totalPages - remainingPages, total: totalPages }),
     });
   } catch (error) {
-    throw new HoldfastError('store_corrupt', { detail: `${from}: ${reasonOf(error)}`, cause: error });
+    if (isDamage(error))
+      throw new HoldfastError('store_corrupt', { detail: `${from}: ${reasonOf(error)}`, cause: error });
+    throw new HoldfastError('invalid_input', {
+      detail: `${part} could not be written: ${reasonOf(error)}.`,
+      cause: error,
+    });
   } finally {
     source.close();
   }
+}
+
+/** Whether SQLite says of what it read that it is damaged (SQLITE_CORRUPT), or no database (SQLITE_NOTADB). */
+function isDamage(error: unknown): boolean {
+  const code = (error as { readonly errcode?: number }).errcode ?? 0;
+  return (code & 0xff) === 11 || (code & 0xff) === 26;
 }
 
 /** @throws HoldfastError store_corrupt */

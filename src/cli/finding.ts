@@ -1,4 +1,6 @@
 /** One line of the doctor's report. */
+import { accessSync, constants, existsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 
 export interface Finding {
@@ -15,4 +17,17 @@ export function failed(check: string, error: unknown): Finding {
     return { check, state: 'fail', text: `${error.message} [${error.code}]`, action: error.action };
   }
   return { check, state: 'fail', text: error instanceof Error ? error.message : String(error) };
+}
+
+/** A file that is made at first start, if it can be. */
+export function placeFinding(check: string, path: string): Finding {
+  let folder = dirname(path);
+  while (!existsSync(folder)) folder = dirname(folder);
+  try {
+    accessSync(folder, constants.W_OK);
+    return { check, state: 'ok', text: `${path} is made at first start` };
+  } catch {
+    const action = 'Give it a folder that the gateway may write in.';
+    return { check, state: 'fail', text: `${folder} cannot be written.`, action };
+  }
 }

@@ -1,11 +1,10 @@
 /** What `doctor` says of the spool: whether it can be used, and whether something waits in it. */
-import { accessSync, constants, existsSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync, statSync } from 'node:fs';
 import { formatBytes, formatDuration } from '../core/duration.ts';
 import { HoldfastError } from '../errors.ts';
 import { spoolPath } from '../gateway/spooling.ts';
 import type { Check } from './checks.ts';
-import type { Finding } from './finding.ts';
+import { type Finding, placeFinding } from './finding.ts';
 import type { SpoolDetail } from './spool.ts';
 
 const OTHERS = 0o077;
@@ -16,7 +15,7 @@ export const checkSpool: Check = async (setup, surroundings) => {
   try {
     const path = spoolPath(settings.spool, directory);
     if (setup.storePath !== null || settings.store === 'memory:') return [unfit(settings.store)];
-    if (!existsSync(path)) return [placeOf(path)];
+    if (!existsSync(path)) return [placeFinding('spool', path)];
     const { spoolStatus } = await import('./spool.ts');
     return [...modeOf(path), ...findings(path, await spoolStatus(setup, surroundings, {}))];
   } catch (error) {
@@ -27,19 +26,6 @@ export const checkSpool: Check = async (setup, surroundings) => {
 function unfit(store: string): Finding {
   const text = `not with the store ${store.slice(0, store.indexOf(':') + 1)}`;
   return { check: 'spool', state: 'fail', text, action: 'Leave spool out: that store is away only with its gateway.' };
-}
-
-/** One that is made at first start, if it can be. */
-function placeOf(path: string): Finding {
-  let folder = dirname(path);
-  while (!existsSync(folder)) folder = dirname(folder);
-  try {
-    accessSync(folder, constants.W_OK);
-    return { check: 'spool', state: 'ok', text: `${path} is made at first start` };
-  } catch {
-    const action = 'Give it a folder that the gateway may write in.';
-    return { check: 'spool', state: 'fail', text: `${folder} cannot be written.`, action };
-  }
 }
 
 function modeOf(path: string): readonly Finding[] {

@@ -8,7 +8,7 @@ import { systemClock } from '../gateway/clock.ts';
 import { makeStore } from '../gateway/stores.ts';
 import type { StoreReport } from '../store/store.ts';
 import { Client, httpSend } from './client.ts';
-import { failed, type Finding } from './finding.ts';
+import { failed, type Finding, placeFinding } from './finding.ts';
 import { findToken, runningGateway, type Setup } from './locate.ts';
 
 /** Further ahead or behind than this, times that people compare with the server's are off. */
@@ -31,7 +31,7 @@ export async function checkStore(setup: Setup): Promise<readonly Finding[]> {
 async function embeddedFindings(setup: Setup, storePath: string): Promise<readonly Finding[]> {
   const running = runningGateway(storePath);
   if (running !== null) return askStore(new Client(httpSend(running.adminUrl), findToken(setup)), setup);
-  if (!existsSync(storePath)) return [{ check: 'store', state: 'ok', text: `${storePath} is made at first start` }];
+  if (!existsSync(storePath)) return [placeFinding('store', storePath)];
   const { openOffline } = await import('./offline.ts');
   await using offline = await openOffline(setup);
   return await askStore(offline.client, setup);

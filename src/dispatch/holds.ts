@@ -81,7 +81,7 @@ export class Holds {
 
   /** @throws HoldfastError destination_unknown */
   async pause(destination: string, by: string): Promise<void> {
-    this.#known(destination);
+    this.known(destination);
     const pause: Pause = { by, at: this.#options.clock.now() };
     await this.#options.committer.write({ kind: PAUSE, key: destination, value: { ...pause }, ifVersion: null });
     this.#apply(destination, pause);
@@ -90,7 +90,7 @@ export class Holds {
 
   /** @throws HoldfastError destination_unknown */
   async resume(destination: string, by: string): Promise<void> {
-    this.#known(destination);
+    this.known(destination);
     await this.#options.committer.write({ kind: PAUSE, key: destination, value: null, ifVersion: null });
     this.#apply(destination, null);
     this.#options.observer.note('info', 'destination resumed', { destination, by });
@@ -149,7 +149,8 @@ export class Holds {
     return lane === undefined ? [] : [lane];
   }
 
-  #known(destination: string): void {
+  /** @throws HoldfastError destination_unknown when no process has or had it */
+  known(destination: string): void {
     const { lanes, group } = this.#options;
     if (!lanes.has(destination) && !group.is(destination) && !this.#lastSeen.has(destination)) {
       throw new HoldfastError('destination_unknown', { detail: `'${destination}'.` });

@@ -91,7 +91,10 @@ export function adminPort(parts: AdminParts): AdminPort {
     },
     pause: (destination, by) => holds.pause(destination, by),
     resume: (destination, by) => holds.resume(destination, by),
-    clear: (destination) => clearAll(parts, destination),
+    clear: async (destination) => {
+      holds.known(destination);
+      return clearAll(parts, destination);
+    },
     emit: parts.emit,
     eventTypes: parts.eventTypes,
     cancel: async (eventId) => {

@@ -277,6 +277,7 @@ test('close is safe twice and before listen; a taken port has a code', async (t)
 test('what is no source goes to the fallback as an ordinary request', async (t) => {
   const seen: unknown[] = [];
   const fallback: Fallback = {
+    has: (path) => path.startsWith('/api/'),
     request: (message, response) => {
       const pieces: Buffer[] = [];
       message.on('data', (piece: Buffer) => pieces.push(piece));

@@ -20,6 +20,8 @@ import { problemReply, type Reply } from './reply.ts';
 
 /** Who takes the requests whose path is no source's: the admin API, where it shares the port. */
 export interface Fallback {
+  /** Whether a path is of what it serves. */
+  has(path: string): boolean;
   request(request: IngestMessage, response: ServerResponse): void;
   upgrade?(request: IngestMessage, socket: Duplex, head: Buffer): void;
 }
@@ -27,7 +29,7 @@ export interface Fallback {
 export interface Listener {
   /** Where it listens; `null` while it does not. */
   readonly address: AddressInfo | null;
-  /** @throws HoldfastError address_in_use */
+  /** @throws HoldfastError address_in_use, config_invalid */
   listen(port: number, host: string): Promise<AddressInfo>;
   /**
    * From now on each answer ends its connection, so that who keeps one makes the next elsewhere; everything is taken as
@@ -80,16 +82,22 @@ class HttpListener implements Listener {
   listen(port: number, host: string): Promise<AddressInfo> {
     const { promise, resolve, reject } = Promise.withResolvers<AddressInfo>();
     const failed = (error: NodeJS.ErrnoException): void => {
+      this.#server.off('error', failed);
       const taken = error.code === 'EADDRINUSE';
-      reject(taken ? new HoldfastError('address_in_use', { detail: `${host}:${port}.`, cause: error }) : error);
+      const detail = taken ? `${host}:${port}.` : `host, port: ${host}:${port} (${error.code ?? error.message}).`;
+      reject(new HoldfastError(taken ? 'address_in_use' : 'config_invalid', { detail, cause: error }));
     };
     this.#server.once('error', failed);
-    this.#server.listen({ port, host, backlog: 1024 }, () => {
-      this.#server.off('error', failed);
-      this.#server.on('error', (error) => this.#note(error));
-      const { address } = this;
-      if (address !== null) resolve(address);
-    });
+    try {
+      this.#server.listen({ port, host, backlog: 1024 }, () => {
+        this.#server.off('error', failed);
+        this.#server.on('error', (error) => this.#note(error));
+        const { address } = this;
+        if (address !== null) resolve(address);
+      });
+    } catch (error) {
+      failed(error as NodeJS.ErrnoException); // no port at all
+    }
     return promise;
   }
 
@@ -170,7 +178,7 @@ class HttpListener implements Listener {
 
   /** No source has this path. */
   #elsewhere(request: IngestMessage, response: ServerResponse, continues: boolean): void {
-    if (this.#fallback === null) {
+    if (this.#fallback === null || !this.#fallback.has(pathOf(request.url ?? ''))) {
       this.#refuse(request, response, {
         code: 'source_not_found',
         detail: 'The path must be exactly that of a source.',
@@ -205,6 +213,10 @@ class HttpListener implements Listener {
   #note(error: Error): void {
     this.#shared.acceptor.ports.observer.note('error', 'the listener failed', { error: error.message });
   }
+}
+
+function pathOf(target: string): string {
+  return target.split('?', 1)[0] ?? '';
 }
 
 /** Origin form and HTTP/1 only. */

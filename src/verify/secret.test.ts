@@ -21,6 +21,11 @@ function refusal(make: () => unknown): string {
   return assert.fail('nothing was thrown');
 }
 
+test('a secret that is not written as its scheme wants it is refused by the name of its variable', () => {
+  const bind = () => standardWebhooks({ secrets: secret('ORDERS_SECRET') }).bind?.(() => 'abc');
+  assert.match(refusal(bind), /^ORDERS_SECRET of standardWebhooks: .*whsec_/);
+});
+
 test('a secret that is empty, white space or absent is refused by name, wherever it comes from', () => {
   const empty: readonly (readonly [SecretSource, string])[] = [
     ['', 'secrets of hmac is empty.'],

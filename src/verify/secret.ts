@@ -66,7 +66,7 @@ export function defineVerifier<Setting extends string>(definition: Definition<Se
     for (const setting of settings) {
       secrets[setting] = resolveSecrets(sources[setting], `${setting} of ${outline.name}`, environment);
     }
-    return { ...outline, proves: true, ...definition.open(secrets, outside) };
+    return { ...outline, proves: true, ...opened(definition, secrets, outside) };
   };
   const references = settings.map((setting) => sources[setting]).filter(isReference);
   if (references.length === 0) return { ...openWith(() => undefined), ...(fetches && { bind: openWith }) };
@@ -84,6 +84,29 @@ function openUnbound(openWith: (environment: Environment) => Opened, references:
     }
   }
   return { verify: () => throwUnbound(`${needed.env} has not been read: call bind(environment) first.`) };
+}
+
+/** The same, with the setting or variable in an error of a secret that is not one. */
+function opened<Setting extends string>(
+  definition: Definition<Setting>,
+  secrets: Readonly<Record<Setting, readonly string[]>>,
+  outside: Outside,
+): Opened {
+  try {
+    return definition.open(secrets, outside);
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || error.code !== 'secret_missing') throw error;
+    const { outline, sources } = definition;
+    const set = (Object.keys(sources) as Setting[]).filter((setting) => sources[setting] !== undefined);
+    const names = set.map((setting) => {
+      const source = sources[setting];
+      return isReference(source) ? source.env : setting;
+    });
+    throw new HoldfastError('secret_missing', {
+      detail: `${names.join(' or ')} of ${outline.name}: ${error.detail ?? ''}`,
+      cause: error,
+    });
+  }
 }
 
 function throwUnbound(detail: string, cause?: unknown): never {

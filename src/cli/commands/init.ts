@@ -1,9 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { findPackageJSON } from 'node:module';
-import { dirname, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { dirname, join, resolve } from 'node:path';
 import { defineCommand } from '../command.ts';
 import { selfCommand } from '../self.ts';
 import { initFiles } from '../templates.ts';
@@ -37,9 +35,11 @@ export const init = defineCommand({
 
 /** As `npm init` writes it. Node does not take `import` and `export` then. */
 function isCommonJs(cwd: string): boolean {
-  const file = findPackageJSON(pathToFileURL(join(cwd, 'holdfast.config.ts')));
-  if (file === undefined) return false;
-  return (JSON.parse(readFileSync(file, 'utf8')) as { readonly type?: unknown }).type === 'commonjs';
+  for (let directory = resolve(cwd); ; directory = dirname(directory)) {
+    const file = join(directory, 'package.json');
+    if (existsSync(file)) return /"type"\s*:\s*"commonjs"/.test(readFileSync(file, 'utf8'));
+    if (directory === dirname(directory)) return false;
+  }
 }
 
 /** Whether it was written: an existing file is never touched. */

@@ -91,6 +91,8 @@ describe('sending a load', () => {
     await assertVerified(verifier);
     const ids = seen.map(({ headers }) => headers[headers.indexOf('webhook-id') + 1]);
     assert.equal(new Set(ids).size, 3);
+    assert.equal(new Set(idsSeen()).size, 3, 'the body has ids of its own too');
+    assert.ok(idsSeen().every((id) => typeof id === 'string' && id !== ''));
   });
 
   test('repeats are the same bytes', async () => {

@@ -74,7 +74,13 @@ function providerOf({ name, verifier }: SimulatedSource): string | undefined {
 function draftMaker(options: PlanOptions, own: ProviderPayloads | undefined, type: string): DraftMaker {
   const found = own === undefined ? undefined : payloadOf(own, type);
   if (typeof found === 'function') return drawing(options, found, type);
-  return filling(options, found ?? inSplit(genericPayload(type), options.source.split), type);
+  if (found !== undefined) return filling(options, found, type);
+  const payload = inSplit(genericPayload(type), options.source.split);
+  const make = filling(options, payload, type);
+  if (!/^(?:header|query)\./.test(String(options.source.dedupeKey))) return make;
+  // The key goes elsewhere: the body's own id is one too.
+  const named = filling({ ...options, source: { ...options.source, dedupeKey: 'body.id' } }, payload, type);
+  return (index) => ({ ...make(index), body: named(index).body });
 }
 
 /** A payload that is always the same, with its dedupe key put into it: laid out once. */

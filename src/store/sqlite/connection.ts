@@ -1,5 +1,5 @@
 /** Opening connections: the settings a 2xx rests on are set here and read back, never assumed. */
-import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
+import { accessSync, chmodSync, closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { HoldfastError } from '../../errors.ts';
@@ -25,13 +25,24 @@ export function assertVersion(database: DatabaseSync): string {
   return version;
 }
 
-/** Makes the file, readable by its owner only, and makes sure its name survives a power cut. */
+/**
+ * Makes the file, readable by its owner only, and makes sure its name survives a power cut.
+ * @throws HoldfastError config_invalid where there may be none
+ */
 export function createFile(path: string): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  if (existsSync(path)) return;
-  closeSync(openSync(path, 'a', 0o600));
-  chmodSync(path, 0o600);
-  syncDirectory(dirname(path));
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    if (existsSync(path)) return accessSync(path, constants.W_OK);
+    closeSync(openSync(path, 'a', 0o600));
+    chmodSync(path, 0o600);
+    syncDirectory(dirname(path));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new HoldfastError('config_invalid', {
+      detail: `store: ${path} cannot be written (${code ?? String(error)}).`,
+      cause: error,
+    });
+  }
 }
 
 /** A new file's name is in its directory, and that has to reach the disk too. Windows has no such call. */
