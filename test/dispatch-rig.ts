@@ -12,6 +12,7 @@ import { NO_RESPONDERS, type Responders } from '../src/dispatch/answers.ts';
 import type { Destination } from '../src/dispatch/destination.ts';
 import { Dispatcher } from '../src/dispatch/dispatcher.ts';
 import { type Directory, NO_DIRECTORY } from '../src/dispatch/lanes.ts';
+import type { Shared } from '../src/dispatch/shared.ts';
 
 export const base: Omit<Destination, 'name' | 'runner'> = {
   formerly: [],
@@ -38,6 +39,7 @@ interface RigOptions {
   readonly clock?: TestClock;
   readonly responders?: Responders;
   readonly directory?: Directory;
+  readonly shared?: Shared;
   /** Calls of the store that are otherwise than those of the memory store. */
   readonly odd?: (work: WorkStore, clock: TestClock) => Partial<WorkStore>;
 }
@@ -66,6 +68,7 @@ export class Rig {
       random: () => 0.5,
       destinations,
       directory: options.directory ?? NO_DIRECTORY,
+      ...(options.shared !== undefined && { shared: options.shared }),
       paused: () => false,
       role: 'all',
       broker: null,

@@ -124,7 +124,8 @@ export class Dispatcher implements LaneHost {
     const attempts = (name: string): boolean => this.attempts(name);
     this.lanes = new Lanes({ fixed: destinations, directory, clock, make, paused, rested, attempts });
     const awaits = (source: string, name: string): boolean => this.answers.awaits(source, name);
-    this.intake = new Intake({ lanes: this.lanes, directory, started: () => this.#started, awaits });
+    const isShared = options.shared?.alone === false;
+    this.intake = new Intake({ lanes: this.lanes, directory, isShared, started: () => this.#started, awaits });
     const lease = new Lease(clock, options.leaseMs);
     this.committer = new Committer({
       store: options.store,

@@ -11,6 +11,8 @@ import { Routing } from './routing.ts';
 export interface IntakeOptions {
   readonly lanes: Lanes;
   readonly directory: Directory;
+  /** Whether other processes may accept events of the same order keys. */
+  readonly isShared: boolean;
   /** Whether deliveries may go from memory to their lanes. */
   readonly started: () => boolean;
   /** Whether the sender waits for what a destination makes of events of this source. */
@@ -83,10 +85,19 @@ export class Intake {
     const endpoints = directory.matching(event, event.receivedAt);
     if (endpoints.length === 0) return fixed;
     const fanOut = lanes.awake(FAN_OUT);
-    // What has an order key stays behind an earlier event whose deliveries are still being made.
-    const inTurn = event.orderKey !== null && fanOut !== undefined && fanOut.open + fanOut.inflow.count > 0;
+    const inTurn = event.orderKey !== null && this.#mayStandBehind(event, fanOut);
     if (fanOut !== undefined && (inTurn || endpoints.length > FAN_OUT_ABOVE)) return [...fixed, fanOut];
     return [...fixed, ...endpoints.flatMap((name) => lanes.get(name) ?? [])];
+  }
+
+  /**
+   * What has an order key stays behind an earlier event whose deliveries are still being made. On a shared store another
+   * process may have taken that one: there all of a key go the same way, where there are enough endpoints for it.
+   */
+  #mayStandBehind({ tenant }: StoredEvent, fanOut: Lane | undefined): boolean {
+    const { isShared, directory } = this.#options;
+    if (isShared && directory.reach(tenant) > FAN_OUT_ABOVE) return true;
+    return fanOut !== undefined && fanOut.open + fanOut.inflow.count > 0;
   }
 
   #delivery(lane: Lane, event: StoredEvent, at: number | null): NewDelivery {

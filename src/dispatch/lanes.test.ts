@@ -49,6 +49,7 @@ function world(count: number) {
       disabledSince: (name) => disabled.get(name) ?? null,
       names: () => [...all.keys()].filter((name) => !disabled.has(name)),
       matching: () => [],
+      reach: () => 0,
     },
     clock,
     make: (destination) => new Lane(destination, host),

@@ -18,6 +18,8 @@ export interface Directory {
   names(): Iterable<string>;
   /** The names of those that an event is for, among those made at or before `until` (ms since 1970). */
   matching(event: StoredEvent, until: number): readonly string[];
+  /** How many an event of a tenant can be for at most. */
+  reach(tenant: string | null): number;
 }
 
 /** A process without managed endpoints. */
@@ -26,6 +28,7 @@ export const NO_DIRECTORY: Directory = {
   disabledSince: () => null,
   names: () => [],
   matching: () => [],
+  reach: () => 0,
 };
 
 export interface LanesOptions {

@@ -128,6 +128,7 @@ test('the lanes of endpoints that were deleted with work under way go', async ()
     disabledSince: (name: string) => (there.has(name) ? null : 0),
     names: () => there.keys(),
     matching: () => [...there.keys()],
+    reach: () => there.size,
   };
   const rig = await new Rig([], { directory }).start();
   for (const name of ['ep_1', 'ep_2']) {

@@ -100,6 +100,11 @@ export class EndpointDirectory implements Directory {
     return ids;
   }
 
+  reach(tenant: string | null): number {
+    const own = tenant === null ? 0 : (this.#byTenant.get(tenant)?.size ?? 0);
+    return own + (this.#byTenant.get(null)?.size ?? 0);
+  }
+
   #candidates({ tenant, source, type }: StoredEvent): readonly Entry[] {
     const key = JSON.stringify([tenant, source, type]);
     const remembered = this.#remembered.get(key);
