@@ -113,7 +113,10 @@ export async function restoreStore({ from, to, check, now }: Restoring): Promise
       await check(staged);
     } catch (error) {
       await removeWithSides(staged);
-      throw error;
+      if (!(error instanceof HoldfastError)) throw error;
+      // It is the backup that is meant, not the copy of it that was looked at.
+      const detail = (error.detail ?? '').replaceAll(staged, from);
+      throw new HoldfastError(error.code, { detail, cause: error });
     }
     await removeSides(staged);
     const aside = `${to}.before-${new Date(now).toISOString().replaceAll(/[:.]/g, '-')}`;

@@ -26,7 +26,7 @@ const LOOK_MS = 100;
 /** How long the store may be away before a drain is given up. */
 const AWAY_MS_MAX = 60_000;
 
-/** @throws HoldfastError config_invalid, not_found, store_owned; as the admin API */
+/** @throws HoldfastError config_invalid, invalid_input, store_owned, as the admin API */
 export async function spoolStatus(
   setup: Setup,
   surroundings: Surroundings,
@@ -44,7 +44,7 @@ export async function spoolStatus(
 
 /**
  * Moves a spool into the store of the config. Ends early at Ctrl-C, or when the store stays away.
- * @throws HoldfastError config_invalid, not_found, store_owned, store_unavailable
+ * @throws HoldfastError config_invalid, invalid_input, store_owned, store_unavailable
  */
 export async function drainSpool(
   setup: Setup,
@@ -130,7 +130,7 @@ async function withFile<Answer>(
   if (settings.spool === null)
     throw new HoldfastError('config_invalid', { detail: 'No spool is set: give one with --spool sqlite:PATH.' });
   const path = spoolPath(settings.spool, directory);
-  if (!existsSync(path)) throw new HoldfastError('not_found', { detail: path });
+  if (!existsSync(path)) throw new HoldfastError('invalid_input', { detail: `There is no file ${path}.` });
   const file = await makeSpool(path, systemClock);
   await file.open();
   try {

@@ -1,12 +1,12 @@
 /**
  * When a lane that is full of retries looks for first attempts behind them. Soon after one has come, or was found; less
- * and less while there are none; and never for more than a part of the time: shared stores pass over every retry to tell.
+ * and less while there are none, and for a small part of the time: shared stores pass over every retry to tell.
  */
 import type { Clock } from '../core/clock.ts';
 
 const WAIT_MS = 25;
 const WAIT_MS_MAX = 4000;
-/** Looking takes no more than one part in so many of the time. */
+/** Looking in vain takes no more than one part in so many of the time. */
 const SHARE = 8;
 
 export class FirstLooks {
@@ -26,7 +26,7 @@ export class FirstLooks {
     if (now - this.#at < this.#waitMs) return false;
     this.#at = now;
     this.#isLooking = true;
-    this.#waitMs = Math.min(WAIT_MS_MAX, Math.max(this.#waitMs * 2, this.#shareMs));
+    this.#waitMs = Math.min(WAIT_MS_MAX, Math.max(this.#waitMs * 2, this.#tookMs * SHARE));
     return true;
   }
 
@@ -37,12 +37,8 @@ export class FirstLooks {
     this.#tookMs = this.#clock.monotonic() - this.#at;
   }
 
-  /** There is one, or there was just now. */
+  /** There is one, or there was just now: looking is not in vain, and may take half of the time. */
   promising(): void {
-    this.#waitMs = Math.min(WAIT_MS_MAX, Math.max(WAIT_MS, this.#shareMs));
-  }
-
-  get #shareMs(): number {
-    return this.#tookMs * SHARE;
+    this.#waitMs = Math.min(WAIT_MS_MAX, Math.max(WAIT_MS, this.#tookMs * 2));
   }
 }

@@ -13,7 +13,7 @@ import { send } from './senders.ts';
 const EVENTS = Number(process.env['HOLDFAST_FLEET_EVENTS'] ?? 3000);
 const USUAL: Pace = { part: 1, leaseMs: 2000, killEvery: 600 };
 /** What stands in for MongoDB commits a few times a second: a lease must outlast the commits that race for one position. */
-const STAND_IN: Pace = { part: 0.05, leaseMs: 10_000, killEvery: 50 };
+const STAND_IN: Pace = { part: 0.05, leaseMs: 20_000, killEvery: 50 };
 const KEYS = 64;
 const ENDED_MS_MAX = 60_000;
 

@@ -17,7 +17,8 @@ export const backup = defineCommand({
     const { storePath } = await findSetup({ cwd, environment }, options.config);
     const file = resolve(cwd, positionals[0] ?? '');
     if (storePath === null) throw new HoldfastError('invalid_input', { detail: 'A store in memory has no backup.' });
-    if (!existsSync(storePath)) throw new HoldfastError('not_found', { detail: `There is no store at ${storePath}.` });
+    if (!existsSync(storePath))
+      throw new HoldfastError('invalid_input', { detail: `There is no store at ${storePath}.` });
     const progress = out.progress();
     await copyStore(storePath, file, ({ copied, total }) =>
       progress.update(() => `copied ${Math.floor((copied * 100) / Math.max(1, total))} %`),

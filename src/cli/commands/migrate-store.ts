@@ -30,7 +30,8 @@ export const migrateStore = defineCommand({
     const path = embeddedStorePath(from);
     if (path === null && !SHARED.test(from)) throw unsupported(from);
     if (!SHARED.test(to)) throw unsupported(to);
-    if (path !== null && !existsSync(resolve(cwd, path))) throw new HoldfastError('not_found', { detail: from });
+    if (path !== null && !existsSync(resolve(cwd, path)))
+      throw new HoldfastError('invalid_input', { detail: `There is no store at ${from}.` });
     // The commit that is durable here is the target's; how the source once committed does not matter for reading it.
     const { openStore } = await import('../offline.ts');
     const { store: source } = await openStore({ ...settings, durability: 'full', store: from }, cwd);

@@ -24,7 +24,7 @@ export const restore = defineCommand({
     const from = resolve(cwd, positionals[0] ?? '');
     const { storePath: to } = setup;
     if (to === null) throw new HoldfastError('invalid_input', { detail: 'The store is in memory.' });
-    if (!existsSync(from)) throw new HoldfastError('not_found', { detail: from });
+    if (!existsSync(from)) throw new HoldfastError('invalid_input', { detail: `There is no file ${from}.` });
     refuseOwned(to);
     await confirm(invocation, `Put ${from} in the place of ${to}?`);
     const aside = await restoreStore({ from, to, check: (copy) => tryOpen(setup, copy), now: Date.now() });

@@ -1,6 +1,6 @@
+import { HoldfastError } from '../../errors.ts';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { HoldfastError } from '../../errors.ts';
 import { salvageStore } from '../../gateway/stores.ts';
 import { defineCommand } from '../command.ts';
 import { exitCodes } from '../exit.ts';
@@ -15,7 +15,7 @@ export const salvage = defineCommand({
   examples: ['holdfast salvage data/holdfast.db > events.jsonl'],
   async run({ positionals, out, cwd }) {
     const file = resolve(cwd, positionals[0] ?? '');
-    if (!existsSync(file)) throw new HoldfastError('not_found', { detail: file });
+    if (!existsSync(file)) throw new HoldfastError('invalid_input', { detail: `There is no file ${file}.` });
     const report = await salvageStore(file, {
       event: ({ body, ...event }) =>
         out.json({ ...event, body: body === null ? null : Buffer.from(body).toString('base64') }),

@@ -46,7 +46,7 @@ const COMMIT_MS_MAX = 300_000;
 /** Bytes of changes in one document; it may have 16 MiB. */
 const CHANGES_BYTES_MAX = 12 * 1024 * 1024;
 /** How long, and with which pauses, to look whether another process applies what it committed. */
-const PATIENCE_MS = 2000;
+const PATIENCE_MS = 5000;
 const PATIENCE_PAUSE_MS = 20;
 const TRIM_EVERY_MS = 10_000;
 const POSITION_DIGITS = 16;

@@ -14,8 +14,6 @@ export const LOSSES_MAX = 2;
 /** A turn that is not used ends after this. */
 const TURN_MS = 2000;
 const LOOK_MS = 20;
-/** Nothing rests on a turn: who asked so often in vain goes on without. */
-const ASK_MAX = 5;
 
 export interface TurnsParts {
   readonly collections: Collections;
@@ -41,16 +39,16 @@ export class Turns {
   }
 
   /** What a look at the document says. */
-  saw(state: StateDocument | null): void {
+  saw(state: Pick<StateDocument, 'turnBy' | 'turnUntil'> | null): void {
     if (state === null) return;
     this.#by = state.turnBy ?? null;
     this.#until = state.turnUntil ?? 0;
   }
 
-  /** Waits until it is this process's turn, or nobody's: where a call takes as long as a turn it is over when it is seen. */
+  /** Waits until it is this process's turn. Where a call takes as long as a turn, it may be over when that is known. */
   async take(): Promise<void> {
-    for (let asked = 0; asked < ASK_MAX && !this.isOurs; asked++) {
-      await this.#ask();
+    while (!this.isOurs) {
+      if (await this.#ask()) return;
       await this.letOthersFirst();
     }
   }
@@ -73,14 +71,17 @@ export class Turns {
     void collections.state.updateOne({ _id: 'state', turnBy: owner }, over).catch(() => undefined);
   }
 
-  /** Has the turn, unless another has it. */
-  async #ask(): Promise<void> {
+  /** Takes the turn, unless another has it; answers whether it was there to be had. */
+  async #ask(): Promise<boolean> {
     const { collections, time, owner } = this.#parts;
     const now = time.now();
     const free = { _id: 'state' as const, $or: [{ turnUntil: { $exists: false } }, { turnUntil: { $lt: now } }] };
     const until = now + TURN_MS;
-    await asking(() => collections.state.updateOne(free, { $set: { turnBy: owner, turnUntil: until } }));
-    await this.#look();
+    const turn = { $set: { turnBy: owner, turnUntil: until } };
+    const { matchedCount } = await asking(() => collections.state.updateOne(free, turn));
+    if (matchedCount === 1) this.saw({ turnBy: owner, turnUntil: until });
+    else await this.#look();
+    return matchedCount === 1;
   }
 
   async #look(): Promise<void> {

@@ -6,7 +6,7 @@ import { StoreError, type StoreReport } from '../store.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { assertVersion, connectReader, connectWriter, createFile, readBack, type Synchronous } from './connection.ts';
 import { BUCKET_KEYS } from './dedupe.ts';
-import { isDamage, toStoreError, damaged } from './failure.ts';
+import { damagedFile, isDamage, toStoreError } from './failure.ts';
 import { check, type Found, load, migrate } from './open.ts';
 import { type Ownership, takeOwnership } from './ownership.ts';
 import { Reader } from './reader.ts';
@@ -72,7 +72,7 @@ export class Engine {
     } catch (error) {
       for (const part of opened) await part.close();
       ownership.release();
-      throw isDamage(error) ? damaged('the database structure', error) : toStoreError(error, true);
+      throw isDamage(error) ? damagedFile(options.path, error) : toStoreError(error, true);
     }
   }
 

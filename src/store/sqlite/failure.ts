@@ -34,6 +34,12 @@ export function damaged(place: string, cause?: unknown): HoldfastError {
   return new HoldfastError('store_corrupt', { detail: `Damaged: ${place}.`, cause });
 }
 
+/** The same of a whole file, with what was found in it. */
+export function damagedFile(path: string, cause: unknown): HoldfastError {
+  const found = cause instanceof HoldfastError && cause.detail !== undefined ? cause.detail : 'the database structure.';
+  return new HoldfastError('store_corrupt', { detail: `${path}: ${found}`, cause });
+}
+
 /**
  * What the caller is told. `rolledBack`: the transaction is known to have left nothing behind. An I/O error (a failed
  * fsync is one) is always fatal: pages may be marked clean that never reached the disk, so trying again could lie.
