@@ -18,6 +18,7 @@ import { Builder } from '../src/testing/conformance/build.ts';
 import { plain } from '../src/testing/conformance/plain.ts';
 import { first } from '../src/testing/conformance/world.ts';
 import { TestClock } from '../src/testing/clock.ts';
+import { timeOf } from '../src/store/mongodb/harness.ts';
 import { mongo, mongoHere } from './mongodb.ts';
 import { isCommit, isWrite, MongoProxy } from './mongodb-proxy.ts';
 import { testNeeding } from './require.ts';
@@ -290,8 +291,7 @@ describe('the mongodb store, when its server or the way there fails', () => {
 
   testNeeding([mongo], 'a commit that stood still is not taken for committed', async () => {
     const clock = new TestClock();
-    const time = { now: () => clock.now(), refresh: async (): Promise<void> => undefined };
-    const store = storeAt(here().server.url, 'still', { clock, time });
+    const store = storeAt(here().server.url, 'still', { clock, time: timeOf(clock) });
     await store.work.open();
     const slow = {
       kind: 'note',

@@ -1,5 +1,6 @@
 /** The store on a harness of the conformance suite. For tests: one database, emptied for each world. */
 import { randomFillSync } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import { MongoClient } from 'mongodb';
 import { IdMaker } from '../../core/id.ts';
 // oxlint-disable-next-line holdfast/layers -- a harness is for tests; nothing else imports it
@@ -9,6 +10,7 @@ import { poisoned, type StoreHarness } from '../../testing/conformance/harness.t
 import { ROW_BYTES_MAX } from './append.ts';
 import { COLLECTIONS } from './documents.ts';
 import { mongoStore, type MongoStore } from './index.ts';
+import type { StoreTime } from './time.ts';
 
 /** The databases of one server, one after the other. */
 export class MongoWorlds {
@@ -67,7 +69,11 @@ export class MongoWorlds {
           );
         if ((await failed) !== true) throw new Error('The poisoned batch was committed.');
       },
-      advance: async (ms) => clock.advanceSlowly(ms),
+      advance: async (ms) => {
+        await clock.advanceSlowly(ms);
+        await stores.at(-1)?.quiet();
+        await clock.advanceSlowly(0);
+      },
       dispose: async () => {
         for (const store of stores) await store.work.close();
       },
@@ -92,13 +98,18 @@ export class MongoWorlds {
   }
 }
 
+/** A test's clock stands still while a store looks again and again whether another has got on. */
+export function timeOf(clock: TestClock): StoreTime {
+  return { now: () => clock.now(), refresh: async () => undefined, pause: (ms) => setTimeout(ms) };
+}
+
 function storeOf(url: string, clock: TestClock): MongoStore {
   return mongoStore({
     url,
     clock,
     ids: new IdMaker({ now: () => clock.now(), fill: (bytes) => void randomFillSync(bytes) }),
     owner: 'harness',
-    time: { now: () => clock.now(), refresh: async () => undefined },
+    time: timeOf(clock),
     allowWeakerDurability: true,
   });
 }

@@ -52,6 +52,8 @@ export interface MongoOptions {
 export interface MongoStore extends Store {
   /** For tests: what SIGKILL does. Nothing is given back; what was in flight may or may not arrive. */
   crash(): Promise<void>;
+  /** For tests: resolves when documents of others are not being looked for. */
+  quiet(): Promise<void>;
 }
 
 /**
@@ -67,6 +69,7 @@ export function mongoStore(options: MongoOptions): MongoStore {
     appendIn: withoutTransactions,
     begin: withoutTransactions,
     crash: () => opened.crash(),
+    quiet: () => opened.watchers.quiet(),
   };
 }
 

@@ -134,8 +134,7 @@ export class Log {
     );
     const head = newer.at(-1);
     if (head === undefined) return known;
-    // Nobody else is about to apply what this process failed to apply.
-    const applied = await this.#waitFor(head.position, this.#hasFailed ? 0 : patienceMs);
+    const applied = await this.#waitFor(head.position, patienceMs);
     for (const { position } of newer) if (position > applied) await this.#applyStored(position);
     if (applied < head.position) await this.#noteApplied(head);
     this.#hasFailed = false;
@@ -220,15 +219,16 @@ export class Log {
 
   /** Looks again and again whether everything up to a position has been applied; answers how far it has. */
   async #waitFor(position: number, patienceMs: number): Promise<number> {
-    const { clock, collections } = this.#parts;
+    const { clock, time, collections } = this.#parts;
     const { state } = collections;
     const until = clock.monotonic() + patienceMs;
     for (;;) {
       const found = await asking(() => state.findOne({ _id: 'state' }));
       this.turns.saw(found);
       const applied = found?.applied ?? 0;
-      if (applied >= position || clock.monotonic() >= until) return applied;
-      await new Promise<void>((resolve) => clock.schedule(PATIENCE_PAUSE_MS, resolve));
+      // Nobody else is about to apply what this process failed to apply.
+      if (applied >= position || this.#hasFailed || clock.monotonic() >= until) return applied;
+      await time.pause(PATIENCE_PAUSE_MS);
     }
   }
 

@@ -11,6 +11,8 @@ export interface StoreTime {
   now(): number;
   /** Measures it again, where the last time is long ago. */
   refresh(db: Db): Promise<void>;
+  /** Lets others get on: their time passes, whatever a test does to `now`. */
+  pause(ms: number): Promise<void>;
 }
 
 /** How long a measurement is good for: clocks drift by far less than a millisecond in it. */
@@ -36,5 +38,6 @@ export function databaseTime(clock: Clock): StoreTime {
       offset = localTime.getTime() - (asked + answered) / 2;
       measuredAt = answered;
     },
+    pause: (ms) => new Promise((resolve) => void clock.schedule(ms, resolve)),
   };
 }

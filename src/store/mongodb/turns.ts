@@ -3,7 +3,6 @@
  * again, and with it leases. After a few losses a process asks for the turn in the document that everybody who commits
  * reads or writes, and the others let it go first. Nothing rests on it: the log decides, and a turn ends by itself.
  */
-import type { Clock } from '../../core/clock.ts';
 import type { Collections } from './collections.ts';
 import type { StateDocument } from './documents.ts';
 import { asking } from './failure.ts';
@@ -17,7 +16,6 @@ const LOOK_MS = 20;
 
 export interface TurnsParts {
   readonly collections: Collections;
-  readonly clock: Clock;
   readonly time: StoreTime;
   readonly owner: string;
 }
@@ -55,9 +53,9 @@ export class Turns {
 
   /** Waits while it is another's turn. */
   async letOthersFirst(): Promise<void> {
-    const { clock, time, owner } = this.#parts;
+    const { time, owner } = this.#parts;
     while (this.#by !== null && this.#by !== owner && this.#until > time.now()) {
-      await new Promise<void>((resolve) => clock.schedule(LOOK_MS, resolve));
+      await time.pause(LOOK_MS);
       await this.#look();
     }
   }

@@ -17,6 +17,7 @@ export class Watchers {
   readonly #parts: WatchersParts;
   readonly #watching = new Map<() => void, string>();
   #timer: Timer | null = null;
+  #looking: Promise<void> = Promise.resolve();
   /** Documents up to this position of the log have been told. */
   #told: number | null = null;
 
@@ -47,8 +48,15 @@ export class Watchers {
     this.#told = null;
   }
 
+  /** Resolves when nobody looks. */
+  async quiet(): Promise<void> {
+    await this.#looking;
+  }
+
   #next(): Timer {
-    return this.#parts.clock.schedule(LOOK_MS, () => void this.#look());
+    return this.#parts.clock.schedule(LOOK_MS, () => {
+      this.#looking = this.#look();
+    });
   }
 
   async #look(): Promise<void> {
