@@ -272,9 +272,10 @@ describe('the secrets of endpoints', () => {
     {
       await using sender = await start(other);
       await sender.gateway.emit('order.made', {});
-      await until(async () => (await sender.deliveries(id))[1]?.state === 'dead');
-      const [, dead] = await sender.deliveries(id);
-      assert.match(dead?.lastError ?? dead?.note ?? '', /secret_sealed|sealed with the key/);
+      await until(async () => (await sender.deliveries(id))[1]?.lastError !== null);
+      const [, waits] = await sender.deliveries(id);
+      assert.match(waits?.lastError ?? '', /^secret_sealed: .*sealed with the key/);
+      assert.deepEqual([waits?.state, waits?.attempts], ['due', 0], 'no attempt is spent on it');
       assert.equal(await sealed(), rotated, 'what cannot be read is left as it is');
     }
     await using sender = await start(young);

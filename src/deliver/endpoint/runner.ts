@@ -218,6 +218,9 @@ function resultOfError(error: unknown): Result {
     if (error.code === 'timeout' || error.code === 'aborted') return TIMEOUT;
     return { kind: 'failed', error: `${error.code}: ${error.message}`, delayMs: null, status: null };
   }
+  // Nothing can be sent without its key: what is owed waits for it, instead of spending its attempts.
+  if (error instanceof HoldfastError && error.code === 'secret_sealed')
+    return { kind: 'unavailable', reason: `${error.code}: ${error.message}` };
   // A key or a rule of the endpoint: it can be corrected, and then the next attempt succeeds.
   const text = error instanceof HoldfastError ? `request_invalid: ${error.message}` : describeError(error);
   return { kind: 'failed', error: text, delayMs: null, status: null };
