@@ -42,6 +42,26 @@ export interface ResolvedConfig {
 /** The process's environment. */
 export const processEnvironment: Environment = (name) => process.env[name];
 
+/** Names of the variables of the process's environment. */
+export const processVariables: readonly string[] = Object.keys(process.env);
+
+/** What else is read of the environment under the names of settings. */
+const OTHER_VARIABLES = ['HOLDFAST_URL', 'HOLDFAST_DEMO_SECRET'];
+/** Other programs have variables of their own: only what differs this little from a setting's was meant for one. */
+const MISSPELT_BY = 2;
+
+/** Variables of the environment that are nothing here, and named nearly as a setting's is: each with that one. */
+export function misspeltVariables(
+  names: readonly string[],
+): readonly { readonly name: string; readonly meant: string }[] {
+  const known = new Set([...Object.values(settings).map(({ env }) => env), ...OTHER_VARIABLES]);
+  const strange = names.filter((name) => name.startsWith('HOLDFAST_') && !known.has(name));
+  return strange.flatMap((name) => {
+    const meant = nearestName(name, known, MISSPELT_BY);
+    return meant === null ? [] : [{ name, meant }];
+  });
+}
+
 /**
  * Fills in defaults; the environment wins over the config, so that one build runs everywhere.
  * @throws HoldfastError config_invalid, config_unknown_setting, secret_missing
@@ -94,6 +114,8 @@ function parseValue(type: SettingType, value: unknown): string | number | boolea
   switch (type) {
     case 'text':
       return String(value);
+    case 'url':
+      return isHttpUrl(String(value)) ? String(value) : null;
     case 'integer':
       return Number.isSafeInteger(Number(value)) ? Number(value) : null;
     case 'duration':
@@ -114,6 +136,10 @@ function parseValue(type: SettingType, value: unknown): string | number | boolea
     default:
       return null;
   }
+}
+
+function isHttpUrl(text: string): boolean {
+  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
 }
 
 function checkPaths(sources: readonly Source[]): void {

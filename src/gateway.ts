@@ -86,6 +86,7 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
   #starting: Promise<void> | null = null;
   /** `leaving`: it takes webhooks, and says that it will not for long. */
   #ending: 'leaving' | 'stopping' | null = null;
+  #stopping: Promise<void> | null = null;
   #listeners: Listeners | null = null;
   /** Keeps the process alive while the gateway runs: no timer of its own does. */
   #alive: NodeJS.Timeout | null = null;
@@ -198,12 +199,11 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
    * @throws HoldfastError store_owned, store_corrupt, store_format, config_invalid, destination_duplicate
    */
   start(): Promise<void> {
-    this.#starting ??= this.#start().catch((error: unknown) => {
+    return (this.#starting ??= this.#start().catch((error: unknown) => {
       this.#rest();
       this.#starting = null; // Whoever corrects what was wrong can start again.
       throw error;
-    });
-    return this.#starting;
+    }));
   }
 
   async #start(): Promise<void> {
@@ -252,25 +252,26 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
 
   /**
    * Stops gracefully: takes no more, commits what was read, lets running attempts end within the grace, gives back the
-   * rest. Safe twice and unstarted.
+   * rest. Safe twice and unstarted: who asks while it stops waits for the same.
    */
-  async stop(options: StopOptions = {}): Promise<void> {
+  stop(options: StopOptions = {}): Promise<void> {
+    return (this.#stopping ??= this.#stop(options).finally(() => (this.#stopping = null)));
+  }
+
+  async #stop({ graceMs = this.#config.settings.graceMs, drain = false }: StopOptions): Promise<void> {
     await this.#starting?.catch(() => undefined);
-    if ((this.#engine ?? this.#spooling?.standby ?? null) === null || this.#ending !== null) return;
+    if ((this.#engine ?? this.#spooling?.standby ?? null) === null) return;
     const { drainDelayMs: delayMs } = this.#config.settings;
-    const graceMs = options.graceMs ?? this.#config.settings.graceMs;
     this.#ending = delayMs > 0 ? 'leaving' : 'stopping';
     if (delayMs > 0) await this.#listeners?.leave({ delayMs, graceMs, clock: this.#clock });
     this.#ending = 'stopping';
     await this.#listeners?.close(graceMs);
     this.#listeners = null;
     await this.#spooling?.rest();
-    await this.#engine?.stop(graceMs, options.drain === true);
+    await this.#engine?.stop(graceMs, drain);
     await this.#spooling?.close();
     this.#rest();
-    this.#engine = null;
-    this.#starting = null;
-    this.#ending = null;
+    this.#engine = this.#starting = this.#ending = null;
   }
 
   /** Lets the process end. */

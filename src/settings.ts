@@ -1,7 +1,7 @@
 /** The one table of settings. Reading them is config.ts's. */
 
-/** How a setting's text is read. `list` is comma-separated. `duration` and `bytes` give numbers. */
-export type SettingType = 'text' | 'integer' | 'duration' | 'bytes' | 'boolean' | 'list';
+/** How a setting's text is read. `url` is an http: or https: URL, `list` is comma-separated. `duration` and `bytes` give numbers. */
+export type SettingType = 'text' | 'url' | 'integer' | 'duration' | 'bytes' | 'boolean' | 'list';
 
 export interface Setting {
   readonly env: string;
@@ -119,7 +119,7 @@ export const settings = {
   },
   publicUrl: {
     env: 'HOLDFAST_PUBLIC_URL',
-    type: 'text',
+    type: 'url',
     default: null,
     about: 'The URL providers call, for schemes that sign it; never taken from the Host header.',
   },
@@ -353,7 +353,7 @@ export type SettingName = keyof typeof settings;
 
 type ValueOf<Entry extends Setting> =
   | (Entry['default'] extends null ? null : never)
-  | (Entry['type'] extends 'text'
+  | (Entry['type'] extends 'text' | 'url'
       ? string
       : Entry['type'] extends 'list'
         ? readonly string[]

@@ -359,6 +359,12 @@ export default defineConfig({ sources: { ${sources} }, ${more} });`;
       /port \(HOLDFAST_PORT\): expected integer from 0, got 'many'/,
       'config_invalid',
     ],
+    [
+      'a public URL that is none',
+      config('', "publicUrl: 'hooks.example.com'"),
+      /publicUrl \(HOLDFAST_PUBLIC_URL\): expected url, got 'hooks.example.com'/,
+      'config_invalid',
+    ],
   ];
   for (const [what, text, message, code] of cases) {
     test(`${what}: start names it and exits with 1, doctor finds it`, async () => {
@@ -380,8 +386,10 @@ export default defineConfig({ sources: { ${sources} }, ${more} });`;
   test('doctor warns of what is allowed and unwise', async () => {
     await using place = new Place();
     place.write('holdfast.config.ts', config('open: { verify: none() }', "store: 'memory:'"));
+    place.environment['HOLDFAST_LOG_LEVL'] = 'debug';
     const { code, stdout } = await place.run('doctor');
     assert.equal(code, 0);
+    assert.match(stdout, /warn +variables +HOLDFAST_LOG_LEVL is no setting, and is not read\s.*HOLDFAST_LOG_LEVEL/);
     assert.match(stdout, /warn +source +open: POST \/in\/open, none: anybody may send/);
     assert.match(stdout, /warn +durability +in memory/);
   });

@@ -454,3 +454,26 @@ test('stop is safe unstarted and twice, and a gateway can be started again', asy
   await gateway.start();
   await gateway.stop();
 });
+
+test('who asks a gateway to stop while it stops waits for the same', async () => {
+  const gateway = createGateway(
+    defineConfig({ sources: { open: { verify: none() } }, store: 'memory:', logLevel: 'silent' }),
+  );
+  const [begun, held] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  gateway.handle('slow', { from: 'emitted' }, async () => {
+    begun.resolve();
+    await held.promise;
+  });
+  await gateway.start();
+  await gateway.emit('made', {});
+  await begun.promise;
+  const ended: string[] = [];
+  const stops = ['one', 'two'].map((name) => gateway.stop().then(() => ended.push(name)));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.deepEqual(ended, []);
+  held.resolve();
+  await Promise.all(stops);
+  assert.deepEqual(ended, ['one', 'two']);
+  await gateway.start();
+  await gateway.stop();
+});

@@ -3,6 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
+import { misspeltVariables } from '../config.ts';
 import { formatBytes } from '../core/duration.ts';
 import { tokenFile } from '../core/files.ts';
 import { HoldfastError } from '../errors.ts';
@@ -32,6 +33,14 @@ export function checkRuntime(): readonly Finding[] {
       : { check: 'runtime', state: 'ok', text },
   ];
 }
+
+const checkVariables: Check = (_setup, { variables }) =>
+  misspeltVariables(variables).map(({ name, meant }) => ({
+    check: 'variables',
+    state: 'warn',
+    text: `${name} is no setting, and is not read`,
+    action: `Call it ${meant}, if that is meant.`,
+  }));
 
 const checkSources: Check = (setup, { environment }) => {
   const inSetup = setupEnvironment(setup, environment);
@@ -151,6 +160,7 @@ const checkModes: Check = ({ storePath, directory }) => {
 };
 
 const checks: readonly Check[] = [
+  checkVariables,
   checkSources,
   checkHandlers,
   checkStore,

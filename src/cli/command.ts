@@ -44,6 +44,8 @@ export type OptionValues<Given extends Options> = { readonly [Name in keyof Give
 export interface Surroundings {
   readonly out: Output;
   readonly environment: Environment;
+  /** Names of its variables. */
+  readonly variables: readonly string[];
   readonly cwd: string;
   /** Aborts at Ctrl-C from now on, instead of ending the process. `start` handles signals itself. */
   readonly interruptible: () => AbortSignal;

@@ -1,6 +1,6 @@
 /** The program: `bin/holdfast.js` imports it, and importing runs it. */
 import { createInterface } from 'node:readline/promises';
-import { processEnvironment } from '../config.ts';
+import { processEnvironment, processVariables } from '../config.ts';
 import { Output } from './output.ts';
 import { runCli } from './run.ts';
 
@@ -29,6 +29,7 @@ async function ask(question: string): Promise<string | null> {
 process.exitCode = await runCli(process.argv.slice(2), {
   out: new Output({ stdout: process.stdout, stderr: process.stderr, environment: processEnvironment }),
   environment: processEnvironment,
+  variables: processVariables,
   cwd: process.cwd(),
   interruptible,
   ask,

@@ -4,6 +4,7 @@ import type { Gateway } from '../gateway.ts';
 import { isLoopback } from '../api/listener.ts';
 import type { SourceInfo } from '../api/port.ts';
 import { RELEASE } from '../gateway/release.ts';
+import { misspeltVariables } from '../config.ts';
 import { tokenFile } from '../core/files.ts';
 import type { Surroundings } from './command.ts';
 import type { Setup } from './locate.ts';
@@ -48,6 +49,10 @@ function facts(welcome: Welcome): [string, string][] {
     ...sources,
     ['a 2xx means', gateway.report?.ackMeaning ?? 'unknown'],
     ...(gateway.report?.weaker ?? []).map((text): [string, string] => ['WEAKER', `than promised: ${text}`]),
+    ...misspeltVariables(surroundings.variables).map(({ name, meant }): [string, string] => [
+      'NOT READ',
+      `${name}: it is no setting. Did you mean ${meant}?`,
+    ]),
     ...store,
     ['admin API', `${urlOf(admin)}/api${token}`],
   ];

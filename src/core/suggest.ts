@@ -3,11 +3,14 @@
 /** Differences beyond this are no slip of the pen. */
 const DISTANCE_MAX = 4;
 
-/** The known name nearest to `name`; `null` when none is near. Names longer than 64 characters are not compared. */
-export function nearestName(name: string, known: Iterable<string>): string | null {
+/**
+ * The known name nearest to `name`; `null` when none is within `differencesMax`. Names longer than 64 characters are not
+ * compared.
+ */
+export function nearestName(name: string, known: Iterable<string>, differencesMax = DISTANCE_MAX): string | null {
   if (name.length > 64) return null;
   let nearest: string | null = null;
-  let distance = Math.min(DISTANCE_MAX, Math.max(1, Math.ceil(name.length / 2))) + 1;
+  let distance = Math.min(differencesMax, Math.max(1, Math.ceil(name.length / 2))) + 1;
   for (const other of known) {
     const found = editDistance(name.toLowerCase(), other.toLowerCase());
     if (found < distance) {

@@ -34,6 +34,7 @@ function find(name: string, given: { secret?: string; environment?: Record<strin
   const surroundings = {
     out,
     environment,
+    variables: [],
     cwd: '/nowhere',
     interruptible: () => new AbortController().signal,
     ask: () => Promise.resolve(null),
