@@ -665,6 +665,8 @@ describe('rejections', () => {
     const [other] = get(await ok('GET /api/rejections?source=other'), 'rows') as unknown[];
     assert.equal(get(await ok(`GET /api/rejections/${String(get(other, 'id'))}`), 'bodyText'), null);
     await refused(`GET /api/rejections/rej_${'0'.repeat(26)}`, 'not_found');
+    for (const list of ['events', 'deliveries', 'dead-letters', 'rejections', 'audit'])
+      await refused(`GET /api/${list}?cursor=abc`, 'invalid_input');
     await refused('GET /api/rejections/1', 'invalid_input');
   });
 

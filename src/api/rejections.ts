@@ -47,6 +47,7 @@ const list = jsonRoute({
     since: when.optional(),
     until: when.optional(),
     ...pageQuery,
+    cursor: idOf('rej').optional(),
   }),
   answer: listOf(rejectionShape).extend({
     kept: z.number().int(),

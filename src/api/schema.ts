@@ -72,7 +72,11 @@ export const flag = z
 
 /** Where a list begins and how long it is. */
 export const pageQuery = {
-  cursor: z.string().max(1024).optional().openapi({ description: 'From the answer before.' }),
+  cursor: z
+    .string()
+    .regex(/^-?\d{1,16}$/, 'it is not one of this list')
+    .optional()
+    .openapi({ description: 'From the answer before.' }),
   limit: z.coerce.number().int().min(1).max(LIMIT_MAX).default(50),
   order: z.enum(['newest', 'oldest']).default('newest').openapi({ description: 'Which come first.' }),
 };

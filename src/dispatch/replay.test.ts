@@ -12,6 +12,7 @@ import { TestClock } from '../testing/clock.ts';
 import { NO_RESPONDERS } from './answers.ts';
 import type { Destination } from './destination.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { Group } from './group.ts';
 import { NO_DIRECTORY } from './lanes.ts';
 import { Replays } from './replay.ts';
 
@@ -50,7 +51,7 @@ class Rig {
     });
     const { committer, lanes } = this.dispatcher;
     const takers = (): string[] => [...lanes.fixed()];
-    this.replays = new Replays({ ...shared, ...this.store, committer, lanes, takers });
+    this.replays = new Replays({ ...shared, ...this.store, committer, lanes, group: new Group(null), takers });
   }
 
   #destination(name: string): Destination {
@@ -84,7 +85,14 @@ class Rig {
     const ids = new IdMaker({ now: () => this.clock.now(), fill: (bytes) => void crypto.getRandomValues(bytes) });
     const { committer, lanes } = this.dispatcher;
     const shared = { clock: this.clock, ids, observer: silentObserver };
-    return new Replays({ ...shared, ...this.store, committer, lanes, takers: () => [...lanes.fixed()] });
+    return new Replays({
+      ...shared,
+      ...this.store,
+      committer,
+      lanes,
+      group: new Group(null),
+      takers: () => [...lanes.fixed()],
+    });
   }
 
   async start(): Promise<this> {
@@ -245,6 +253,10 @@ describe('a bulk replay', () => {
 
   test('refuses a destination that does not exist, and says so', async () => {
     const rig = await new Rig().start();
-    await assert.rejects(rig.replays.start({ filter: { to: 'nobody' }, by: 'test' }), { code: 'destination_unknown' });
+    for (const filter of [{ to: 'nobody' }, { destination: 'nobody' }]) {
+      await assert.rejects(rig.replays.plan(filter), { code: 'destination_unknown' });
+      await assert.rejects(rig.replays.start({ filter, by: 'test' }), { code: 'destination_unknown' });
+    }
+    assert.equal((await rig.replays.plan({ destination: 'h' })).count, 0);
   });
 });

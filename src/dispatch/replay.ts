@@ -9,6 +9,7 @@ import type { Observer } from '../core/observer.ts';
 import { HoldfastError } from '../errors.ts';
 import type { Committer } from '../commit/committer.ts';
 import type { EventSummary, HistoryStore, RegistryStore, ReplayAnswer, ReplayRow } from '../store/store.ts';
+import type { Group } from './group.ts';
 import type { Lanes } from './lanes.ts';
 import {
   cursorOf,
@@ -31,6 +32,7 @@ export interface ReplaysOptions {
   readonly ids: IdMaker;
   readonly observer: Observer;
   readonly lanes: Lanes;
+  readonly group: Group;
   /** Names of the destinations that take this event now. */
   readonly takers: (event: StoredEvent) => readonly string[];
 }
@@ -96,8 +98,14 @@ export class Replays {
     this.#stopped = true;
   }
 
-  /** What a bulk replay with this filter would make, without making it. Counting stops at 100,000. */
+  /**
+   * What a bulk replay with this filter would make, without making it. Counting stops at 100,000.
+   * @throws HoldfastError destination_unknown where nothing is, or ever was, of that name
+   */
   async plan(filter: ReplayFilter): Promise<ReplayPlan> {
+    const { lanes, group } = this.#options;
+    const { to, destination } = filter;
+    if (to !== undefined && !lanes.has(to)) throw unknown(to);
     const byDestination = new Map<string, number>();
     let count = 0;
     let oldestAt: number | null = null;
@@ -118,6 +126,9 @@ export class Replays {
       }
       cursor = chunk.cursor ?? undefined;
     } while (cursor !== undefined && count < PLAN_MAX);
+    // Of one that is gone there may be dead letters; of one that is misspelt there are none.
+    const isNamed = destination === undefined || lanes.has(destination) || group.is(destination);
+    if (count === 0 && !isNamed) throw unknown(destination);
     return {
       count,
       atLeast: cursor !== undefined,
@@ -129,9 +140,7 @@ export class Replays {
 
   /** @throws HoldfastError destination_unknown, store_unavailable */
   async start(request: ReplayRequest): Promise<ReplayStatus> {
-    const { clock, ids, committer, lanes } = this.#options;
-    const { to } = request.filter;
-    if (to !== undefined && !lanes.has(to)) throw new HoldfastError('destination_unknown', { detail: `'${to}'.` });
+    const { clock, ids, committer } = this.#options;
     const now = clock.now();
     const until = Math.min(request.filter.until ?? now + 1, now + 1);
     const filter = { ...request.filter, until };
@@ -206,8 +215,8 @@ export class Replays {
   }
 
   async #now(candidates: readonly Candidate[]): Promise<readonly string[]> {
-    const unknown = candidates.find(({ destination }) => !this.#options.lanes.has(destination));
-    if (unknown !== undefined) throw new HoldfastError('destination_unknown', { detail: `'${unknown.destination}'.` });
+    const absent = candidates.find(({ destination }) => !this.#options.lanes.has(destination));
+    if (absent !== undefined) throw unknown(absent.destination);
     const replayId = this.#options.ids.make('rpl');
     const { replays } = await this.#options.committer.replay(
       candidates.map((one) => this.#row(replayId, one)),
@@ -357,4 +366,8 @@ export class Replays {
 function refusal(answer: Extract<ReplayAnswer, { status: 'refused' }>): HoldfastError {
   if (answer.reason === 'body_purged' || answer.reason === 'replay_open') return new HoldfastError(answer.reason);
   return new HoldfastError('not_found');
+}
+
+function unknown(destination: string): HoldfastError {
+  return new HoldfastError('destination_unknown', { detail: `'${destination}'.` });
 }
