@@ -9,6 +9,7 @@ import { variables } from '../src/cli/help.ts';
 import { settings } from '../src/settings.ts';
 import { deadReasons, openStates, transitions } from '../src/core/delivery.ts';
 import { errorCodes } from '../src/errors.ts';
+import { sourceOptions } from '../src/ingest/source.ts';
 import { metricTable } from '../src/observe/metrics.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -63,6 +64,13 @@ describe('docs/lifecycle.md', () => {
   test('has every reason of a dead letter, in the words of the code', () => {
     const rows = tableOf(text, 'reason').map(([reason, meaning]) => [codesIn(reason)[0], meaning]);
     assert.deepEqual(Object.fromEntries(rows), deadReasons);
+  });
+});
+
+describe('docs/sources.md', () => {
+  test('has every option of a source, and no other', () => {
+    const rows = tableOf(textOf('docs/sources.md'), 'option').map(([option]) => codesIn(option)[0] ?? '');
+    assert.deepEqual(rows.toSorted(), Object.keys(sourceOptions).toSorted());
   });
 });
 

@@ -27,6 +27,14 @@ const programs: Readonly<Record<string, readonly RegExp[]>> = {
     /^in order: 11 of 11 updates kept$/,
     /^at once: {2}(?:some lost|all kept, by luck)$/,
   ],
+  'sources.ts': [
+    /^parcel.sent of north: p1, 2.5 kg$/,
+    /^signed: 200 \{"id":"evt_…"\}$/,
+    /^changed: 401$/,
+    /^reading m7:1$/,
+    /^reading m7:2$/,
+    /^two at once: 202 thank you$/,
+  ],
   'sync-sms.ts': [
     /^hello: 200 <Response><Message>You said: hello<\/Message><\/Response>$/,
     /^hello: 200 <Response><Message>You said: hello<\/Message><\/Response>$/,

@@ -399,6 +399,18 @@ describe('a configuration that is wrong is refused with what to do', () => {
       'config_invalid',
       /needs responder/,
     ],
+    [
+      'an option of a source that is none',
+      () => createGateway({ sources: { a: { verify: none(), dedupKey: 'body.id' } } } as never),
+      'config_invalid',
+      /sources\.a: there is no option 'dedupKey'\. Did you mean 'dedupeKey'\?/,
+    ],
+    [
+      'a mode that is none',
+      () => createGateway({ sources: { a: { verify: none(), mode: 'syncron' } } } as never),
+      'config_invalid',
+      /sources\.a: mode: expected 'queued' or 'sync', got 'syncron'/,
+    ],
   ];
   for (const [name, make, code, says] of cases) {
     test(name, () => {
@@ -412,6 +424,35 @@ describe('a configuration that is wrong is refused with what to do', () => {
     );
     gateway.handle('h', { from: 'opne' as 'open' }, () => undefined);
     await assert.rejects(gateway.start(), { code: 'config_invalid', message: /no source 'opne'/ });
+  });
+
+  const options: readonly (readonly [given: object, says: RegExp])[] = [
+    [{ typs: ['a'] }, /'h': there is no option 'typs'\. Did you mean 'types'\?/],
+    [{ types: 'a' }, /types: expected a list of texts, got 'a'/],
+    [{ priority: 'urgent' }, /priority: expected 'critical' or 'high' or 'normal' or 'low', got 'urgent'/],
+    [{ ordered: 'no' }, /ordered: expected true or false/],
+    [{ ratePerS: 0 }, /ratePerS: expected a number above 0/],
+    [{ run: 'worker' }, /run: expected 'inline' or 'thread' or 'process'/],
+  ];
+  for (const [given, says] of options) {
+    test(`a handler with ${JSON.stringify(given)}`, async () => {
+      const gateway = createGateway(
+        defineConfig({ sources: { open: { verify: none() } }, store: 'memory:', logLevel: 'silent' }),
+      );
+      gateway.handle('h', { from: 'open', ...given } as never, () => undefined);
+      await assert.rejects(gateway.start(), { code: 'config_invalid', message: says });
+    });
+  }
+
+  test('an endpoint with an option that is none, whose secrets nobody is shown', async () => {
+    const gateway = createGateway(defineConfig({ sources: {}, store: 'memory:', logLevel: 'silent' }));
+    const given = { from: 'emitted', url: 'https://hooks.example.com', secret: 'whsec_not-shown' };
+    gateway.endpoint('crm', given as never);
+    await assert.rejects(gateway.start(), (error) => {
+      assert.ok(error instanceof HoldfastError && error.code === 'config_invalid');
+      assert.match(error.message, /'crm': there is no option 'secret'\. Did you mean 'secrets'\?/);
+      return !error.message.includes('not-shown');
+    });
   });
 });
 

@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { type Duration, durationMs } from '../core/duration.ts';
 import type { Observer } from '../core/observer.ts';
+import { anything, flag, names, oneOf, optionProblem, positive, type Rule } from '../core/options.ts';
 import { exponential, type RetryPolicy } from '../core/retry.ts';
 import { type BatchHandler, type Handler, inlineBatchRunner, inlineRunner } from '../deliver/handler.ts';
 import type { LoopBlame } from '../deliver/loop-blame.ts';
@@ -56,6 +57,27 @@ export interface BatchOptions<From extends string = string, Type extends string 
   readonly within?: Duration;
 }
 
+/** What the options may be. */
+const RULES: Readonly<Record<keyof BatchOptions, Rule>> = {
+  from: anything,
+  types: names,
+  formerly: names,
+  priority: oneOf('critical', 'high', 'normal', 'low'),
+  concurrency: anything,
+  ratePerS: positive,
+  timeout: anything,
+  retry: anything,
+  breaker: anything,
+  ordered: flag,
+  onDead: oneOf('continue', 'hold'),
+  backlogMax: positive,
+  overflow: oneOf('dead', 'refuse'),
+  run: oneOf('inline', 'thread', 'process'),
+  module: anything,
+  size: anything,
+  within: anything,
+};
+
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$/;
 const BREAKER: BreakerPolicy = { failures: 20, openMs: 10_000, probes: 1 };
 const CONCURRENCY = 10;
@@ -78,9 +100,9 @@ export interface Known {
 /** @throws HoldfastError config_invalid; TypeError for a duration or a retry policy that is none */
 export function destinationOf(registration: Registration, known: Known): Destination {
   const { name, options, batch } = registration;
+  const paced = pacing(registration, known.sources);
   const problem = problemOf(registration);
   if (problem !== null) throw invalid(name, problem);
-  const paced = pacing(registration, known.sources);
   return {
     ...paced,
     accepts: null,
@@ -89,11 +111,18 @@ export function destinationOf(registration: Registration, known: Known): Destina
   };
 }
 
-/** What all destinations have alike: where from, and how paced. @throws as {@link destinationOf} */
+/**
+ * What all destinations have alike: where from, and how paced.
+ * @param rules of options that this kind has besides
+ * @throws as {@link destinationOf}
+ */
 export function pacing(
   { name, options }: { readonly name: string; readonly options: HandlerOptions },
   sources: ReadonlySet<string>,
+  rules: Readonly<Record<string, Rule>> = {},
 ): Omit<Destination, 'accepts' | 'batch' | 'runner'> {
+  const wrong = optionProblem(options, { ...RULES, ...rules });
+  if (wrong !== null) throw invalid(name, wrong);
   const from = typeof options.from === 'string' ? [options.from] : options.from;
   const concurrency = concurrencyOf(options);
   const problem = fromProblem(name, from, sources) ?? rangeProblem(concurrency);

@@ -2,6 +2,7 @@
 import { type Duration, durationMs } from '../core/duration.ts';
 import { compileFilter, type Filter, filterBody, FilterError } from '../core/filter.ts';
 import { EMITTED, OPERATIONAL, type StoredEvent } from '../core/event.ts';
+import { anything, oneOf, type Rule } from '../core/options.ts';
 import { standardSchedule } from '../core/retry.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Egress, TlsIdentity } from '../deliver/egress/egress.ts';
@@ -49,6 +50,21 @@ export interface EndpointOptions<From extends string = string, Type extends stri
   readonly transform?: Transform;
 }
 
+/** What it has besides the options of a handler. What may be secret is never shown. */
+const RULES: Readonly<Record<Exclude<keyof EndpointOptions, keyof HandlerOptions>, Rule>> = {
+  url: anything,
+  filter: anything,
+  headers: anything,
+  secrets: anything,
+  signing: anything,
+  auth: anything,
+  tls: anything,
+  method: oneOf('POST', 'original'),
+  statusRules: anything,
+  retryAfterMax: anything,
+  transform: anything,
+};
+
 export interface EndpointRegistration {
   readonly name: string;
   readonly endpoint: EndpointOptions;
@@ -75,7 +91,7 @@ export function endpointDestination({ name, endpoint }: EndpointRegistration, kn
   const bare = { ...target, forward: false };
   const { egress, clock, gone } = known;
   return {
-    ...pacing({ name, options: withDefaults(endpoint) }, known.sources),
+    ...pacing({ name, options: withDefaults(endpoint) }, known.sources, RULES),
     accepts: filter === undefined ? null : acceptsOf(filter, invalid),
     batch: null,
     runner: endpointRunner({

@@ -4,6 +4,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { type Duration, durationMs } from '../core/duration.ts';
 import { EMITTED, OPERATIONAL } from '../core/event.ts';
+import { anything, flag, oneOf, optionProblem, positive, type Rule } from '../core/options.ts';
 import { HoldfastError } from '../errors.ts';
 import type { HttpAnswer, Outside, Reader, TypedBody, Verifier } from '../verify/verifier.ts';
 
@@ -79,6 +80,25 @@ export interface Source {
   readonly credentialHeaders: ReadonlySet<string>;
 }
 
+/** What the options of a source may be. */
+export const sourceOptions: Readonly<Record<keyof SourceConfig, Rule>> = {
+  path: anything,
+  verify: anything,
+  mode: oneOf('queued', 'sync'),
+  responder: anything,
+  deadline: anything,
+  type: anything,
+  dedupeKey: anything,
+  orderKey: anything,
+  tenant: anything,
+  split: anything,
+  body: anything,
+  routeUnfit: flag,
+  answer: anything,
+  dedupeWindow: anything,
+  ratePerS: positive,
+};
+
 const DAY_MS = 86_400_000;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 
@@ -137,6 +157,8 @@ function problemOf(name: string, settings: SourceConfig): string | null {
   if (!NAME.test(name) || name === EMITTED || name === OPERATIONAL)
     return `a source's name has letters, digits, '-', '_' and '.', and is not '${EMITTED}' or '${OPERATIONAL}'`;
   if (!isVerifier(settings.verify)) return 'verify: expected a verifier; for a source that proves nothing write none()';
+  const wrong = optionProblem(settings, sourceOptions);
+  if (wrong !== null) return wrong;
   if (settings.path !== undefined && !settings.path.startsWith('/'))
     return `path: expected '/…', got '${settings.path}'`;
   if (settings.mode === 'sync' && (settings.responder ?? []).length === 0)
