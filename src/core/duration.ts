@@ -6,13 +6,16 @@ export type Duration = number | string;
 const DURATION = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)$/;
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** Milliseconds of a duration; `null` when it is not one. Never negative, never beyond 2^53. */
+/** A thousand years: what is added to a time must be a time. */
+const DURATION_MS_MAX = 365_250 * 86_400_000;
+
+/** Milliseconds of a duration; `null` when it is not one. Never negative, never beyond a thousand years. */
 export function parseDuration(value: Duration): number | null {
-  if (typeof value === 'number') return Number.isFinite(value) && value >= 0 ? Math.round(value) : null;
+  if (typeof value === 'number') return value >= 0 && value <= DURATION_MS_MAX ? Math.round(value) : null;
   const match = DURATION.exec(value.trim());
   if (match === null) return null;
   const ms = Number(match[1]) * (UNIT_MS[match[2] ?? ''] ?? Number.NaN);
-  return Number.isSafeInteger(Math.round(ms)) ? Math.round(ms) : null;
+  return ms <= DURATION_MS_MAX ? Math.round(ms) : null;
 }
 
 /** Milliseconds of a duration. @throws TypeError naming the option when it is not one */

@@ -1,4 +1,5 @@
 /** From what `emit` is called with to an event that can be committed: checked, encoded, bounded. */
+import { isShort } from '../core/key.ts';
 import { HoldfastError } from '../errors.ts';
 import type { EmitOptions } from './emit.ts';
 import type { Emitted } from './runner.ts';
@@ -10,6 +11,8 @@ export const EMITS_MAX = 10_000;
 export const EMITS_BYTES_MAX = 16 * EMITTED_BODY_BYTES_MAX;
 
 const TYPE_CHARACTERS_MAX = 256;
+/** The last moment that a Date can hold. */
+const TIME_MAX = 8.64e15;
 const encoder = new TextEncoder();
 
 /**
@@ -71,7 +74,10 @@ function checkOptions(options: EmitOptions): void {
     if (value !== undefined && typeof value !== 'string')
       throw invalid(`${name}: expected a text, got ${typeof value}`);
   }
-  if (options.at !== undefined && !Number.isFinite(Number(options.at))) {
+  if (options.tenant !== undefined && !isShort(options.tenant)) {
+    throw invalid('tenant: expected at most 512 characters, and 1,000 bytes, of Unicode');
+  }
+  if (options.at !== undefined && !(Math.abs(Number(options.at)) <= TIME_MAX)) {
     throw invalid('at: expected a valid Date, or milliseconds since 1970');
   }
 }

@@ -2,6 +2,7 @@
 import type { Clock } from '../core/clock.ts';
 import { EMITTED, type StoredEvent } from '../core/event.ts';
 import type { IdMaker } from '../core/id.ts';
+import { bounded } from '../core/key.ts';
 import type { Emitted } from '../deliver/runner.ts';
 
 /** A repeat of an emitted event's dedupe key is recognised for seven days. */
@@ -22,8 +23,8 @@ export function emittedEvent(
     source: EMITTED,
     type: emitted.type,
     tenant: options.tenant ?? origin?.tenant ?? null,
-    dedupeKey: options.dedupeKey ?? null,
-    orderKey: options.orderKey ?? null,
+    dedupeKey: boundedOrNull(options.dedupeKey),
+    orderKey: boundedOrNull(options.orderKey),
     receivedAt: make.clock.now(),
     method: 'EMIT',
     path: '',
@@ -35,6 +36,10 @@ export function emittedEvent(
     unfit: null,
     duplicateOf: null,
   };
+}
+
+function boundedOrNull(key: string | undefined): string | null {
+  return key === undefined ? null : bounded(key);
 }
 
 /** When the deliveries of an emitted event fall due; `null`: at once. */

@@ -2,17 +2,14 @@
  * Reading type, keys and tenant from a request that has been verified. A {@link Reader} is compiled once; what it needs
  * (the parsed JSON, the form, the query) is made when it is first asked for and then shared by all of a source's readers.
  */
-import { createHash } from 'node:crypto';
 import { type HeaderList, headerValue } from '../core/event.ts';
+import { bounded } from '../core/key.ts';
 import { HoldfastError } from '../errors.ts';
 import type { Reader, ReadInput } from '../verify/verifier.ts';
 import { type Finder, hasMark, type JsonPath, scalarText } from './scan.ts';
 
 /** Finds a value, or `null` where there is none. */
 export type Read = (input: RequestInput) => string | null;
-
-/** Longer values are replaced by their digest: equal stays equal, different stays different. */
-const VALUE_CHARS_MAX = 512;
 
 const UNREAD = Symbol('unread');
 
@@ -159,6 +156,5 @@ export function parsePath(text: string, setting: string): JsonPath {
 function tidy(value: string | null): string | null {
   if (value === null || value === '') return null;
   if (typeof value !== 'string') throw new TypeError(`expected text or null, got ${typeof value}`);
-  if (value.length <= VALUE_CHARS_MAX && value.isWellFormed() && !value.includes('\0')) return value;
-  return `sha256:${createHash('sha256').update(value, 'utf16le').digest('hex')}`;
+  return bounded(value);
 }

@@ -134,7 +134,8 @@ export class Intake {
   #ask({ channels, max }: PullRequest, leftMs: number): void {
     const now = this.#clock.monotonic();
     const each = Math.min(this.#source.batchMax, Math.max(1, Math.ceil(max / channels.length)));
-    const waitMs = Math.min(leftMs, this.#source.waitMsMax);
+    // A request may last longer than the pull that makes it: what it brings then lies here for the next.
+    const waitMs = leftMs > 0 ? this.#source.waitMsMax : 0;
     for (const channel of channels) {
       const lane = this.#lane(channel);
       if (!lane.asking && lane.restUntil <= now) void this.#request(channel, lane, { each, waitMs });

@@ -127,7 +127,7 @@ export function batchRows(batch: CommitBatch, verdicts: Verdicts, turns: Turns):
     appends: writer.positions.appends || undefined,
     releases: list(
       batch.releases.flatMap(({ claim, delayMs }, index) =>
-        turns.releases[index] === null ? [] : [{ ...refOf(claim), d: Math.ceil(delayMs) }],
+        turns.releases[index] === null ? [] : [{ ...refOf(claim), d: wholeMs(delayMs) }],
       ),
     ),
     replays: list(batch.replays.map(replayOf)),
@@ -218,7 +218,7 @@ class Writer {
         this.lists.ends.push({ ...ref, x: 'skipped', n: storedText(outcome.note), a: record });
         break;
       case 'retry':
-        this.lists.retries.push({ ...ref, d: Math.ceil(outcome.delayMs), p: outcome.spends, e: error, a: record });
+        this.lists.retries.push({ ...ref, d: wholeMs(outcome.delayMs), p: outcome.spends, e: error, a: record });
         break;
       case 'dead': {
         const { reason, note, holdKey } = outcome;
@@ -257,11 +257,11 @@ class Writer {
     this.positions[settlement === null ? 'appends' : 'emits'] += 1 + deliveries.length;
     if (event.dedupeKey !== null && dedupeWindowMs > 0) {
       const { i, id, b, r, f } = row;
-      this.lists.keyed.push({ i, id, b, r, f, g: this.#digests(event), e: Math.ceil(dedupeWindowMs) });
+      this.lists.keyed.push({ i, id, b, r, f, g: this.#digests(event), e: wholeMs(dedupeWindowMs) });
     }
     for (const [turn, { destination, orderKey, dueAt, dead, handOff }] of deliveries.entries()) {
       const key = storedText(orderKey);
-      const at = dueAt === null ? null : Math.ceil(dueAt);
+      const at = dueAt === null ? null : wholeMs(dueAt);
       const born = { i: index, j: turn, d: storedText(destination), k: key, w: at, x: dead, h: HANDED[handOff] };
       this.lists.deliveries.push(born);
       if (key !== null) this.keys.add(keyText(row.n, key));
@@ -287,4 +287,11 @@ class Writer {
 /** The text of a key, as `json_build_array` writes it. */
 function keyText(tenant: string | null, orderKey: string): string {
   return `[${JSON.stringify(tenant)}, ${JSON.stringify(orderKey)}]`;
+}
+
+/** The last moment that a Date can hold; more is no bigint any more. */
+const MS_MAX = 8.64e15;
+
+function wholeMs(ms: number): number {
+  return Math.min(Math.ceil(ms), MS_MAX);
 }

@@ -4,7 +4,7 @@ import { answersOf, type Told } from './batch-answers.ts';
 import { batchRows, type BatchRows, turnsOf, type Verdicts, verdictsOf } from './batch-rows.ts';
 import type { Connections, Row, Statement } from './connection.ts';
 import { bucketOf } from './delivery-id.ts';
-import { lacksPartition, repeatsEventId } from './failure.ts';
+import { isTransient, lacksPartition, repeatsEventId } from './failure.ts';
 import { answerOf, numberIn } from './rows.ts';
 import { storedText } from './text.ts';
 import { StoreError } from '../store.ts';
@@ -18,6 +18,8 @@ export interface Committing {
   readonly name: string;
   /** The number of this process. */
   readonly owner: number;
+  /** Ids of events that a commit has left out since they were there, by its token: it is answered for the others only. */
+  readonly leftOut: Map<string, ReadonlySet<string>>;
 }
 
 /** Reads that belong to a commit: after it, or in the caller's transaction. */
@@ -25,33 +27,59 @@ type Reading = (text: string, values: readonly unknown[]) => Promise<readonly Ro
 
 /** A rename goes through the whole history of a destination. */
 const RENAME_MS = 600_000;
+/** An event that is owed to many is a row for each: beyond so many, time is given by their number, far more than they take. */
+const USUAL_DELIVERIES = 20_000;
+const DELIVERY_MS = 0.5;
+/** How often a commit that the server refused is tried in another way, or again. */
+const TRIES_MAX = 4;
 
 /**
  * Commits a batch under its token. `number` counts the commits of this process.
  * @throws StoreError unavailable, unknown
  */
 export async function commit(to: Committing, batch: CommitBatch, number: number): Promise<CommitAnswers> {
-  const { connections } = to;
-  let taken: ReadonlySet<string> = new Set();
-  for (let tries = 0; ; tries++) {
+  const { connections, leftOut } = to;
+  // What a token has already been answered with has rows for the others only.
+  let taken = leftOut.get(batch.token) ?? NONE_TAKEN;
+  for (let tries = 1; ; tries++) {
     const prepared = prepare(batch, taken);
     const text = `SELECT ${to.schema}.commit_1($1, $2, $3, $4, $5, $6, $7, $8, $9) AS told`;
     const values = [to.owner, number, batch.token, ...argumentsOf(batch, prepared.rows)];
-    const renames = batch.actions.some(({ kind }) => kind === 'rename');
     try {
-      const rows = await connections.run([{ text, values }], {
-        commits: true,
-        ...(renames && { statementMs: RENAME_MS }),
-      });
+      const rows = await connections.run([{ text, values }], { commits: true, ...patience(batch) });
       return await tell(to, { batch, prepared, rows }, (sql, given) => readAfter(connections, sql, given));
     } catch (error) {
       const cause = error instanceof StoreError ? error.cause : null;
-      if (tries > 1) throw error;
+      if (tries === TRIES_MAX) throw error;
       if (lacksPartition(cause)) await makeBuckets(to, batch);
-      else if (repeatsEventId(cause)) taken = await takenIds(to, batch);
-      else throw error;
+      else if (repeatsEventId(cause)) taken = remembered(leftOut, batch.token, await takenIds(to, batch));
+      else if (!isTransient(cause)) throw error;
     }
   }
+}
+
+const NONE_TAKEN: ReadonlySet<string> = new Set();
+/** Tokens of which that is remembered: only the newest are ever asked for again. */
+const TOKENS_KEPT = 8;
+
+function remembered(
+  leftOut: Map<string, ReadonlySet<string>>,
+  token: string,
+  taken: ReadonlySet<string>,
+): ReadonlySet<string> {
+  leftOut.set(token, taken);
+  const [oldest] = leftOut.keys();
+  if (leftOut.size > TOKENS_KEPT && oldest !== undefined) leftOut.delete(oldest);
+  return taken;
+}
+
+/** How long the server may take, where that is longer than usual. */
+function patience({ actions, appends, settlements }: CommitBatch): { readonly statementMs?: number } {
+  if (actions.some(({ kind }) => kind === 'rename')) return { statementMs: RENAME_MS };
+  let deliveries = 0;
+  for (const { events } of appends) for (const event of events) deliveries += event.deliveries.length;
+  for (const { emits } of settlements) for (const event of emits) deliveries += event.deliveries.length;
+  return deliveries <= USUAL_DELIVERIES ? {} : { statementMs: deliveries * DELIVERY_MS };
 }
 
 /** What a commit that is done answers with. Without it the answer is not known, and the token gives it later. */

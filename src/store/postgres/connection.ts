@@ -32,6 +32,8 @@ export interface ConnectionOptions {
 }
 
 const CONNECT_MS = 5_000;
+/** A connection that idles longer is asked whether it is still there: what stands between may have forgotten it. */
+export const KEEP_ALIVE_MS = 30_000;
 const LOCK_MS = 4_000;
 /** The server says that it ended a statement; only when it does not is the connection given up. */
 const GRACE_MS = 2_000;
@@ -52,6 +54,7 @@ export function makePool(url: string, connectionsMax: number): Pool {
     connectionTimeoutMillis: CONNECT_MS,
     idleTimeoutMillis: 60_000,
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
     pipeline: true,
     application_name: 'holdfast',
     allowExitOnIdle: true,
@@ -148,7 +151,7 @@ export class Connections {
 }
 
 /** The same, or an error when it takes longer. */
-async function within<Answer>(work: Promise<Answer>, limitMs: number): Promise<Answer> {
+export async function within<Answer>(work: Promise<Answer>, limitMs: number): Promise<Answer> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`no answer within ${limitMs} ms`)), limitMs);

@@ -11,10 +11,27 @@ interface Coded {
 
 const CHECK_VIOLATION = '23514';
 const UNIQUE_VIOLATION = '23505';
+/** A row was moved to another partition meanwhile, and a deadlock. */
+const TRANSIENT: ReadonlySet<string> = new Set(['40001', '40P01']);
 
-/** Whether the server itself said that the transaction failed, with the connection still good: it left nothing behind. */
+/**
+ * Errors after which the connection is not good any more, so that a COMMIT behind them may not have been read, or have been:
+ * connections (08), authorisation (28), too many of them (53300), a server that shuts down (57P), its system and itself (58,
+ * XX), and transactions that idled or took too long.
+ * https://www.postgresql.org/docs/current/errcodes-appendix.html
+ */
+const LOST = /^(?:08|28|53300|57P|58|XX|25P03|25P04)/;
+const SQLSTATE = /^[0-9A-Z]{5}$/;
+
+/**
+ * Whether the server itself said that the transaction failed, with the connection still good: it left nothing behind. Told
+ * by the code: the severity is in the server's language. Errors of sockets have codes of five letters, too, but no severity.
+ */
 export function isRolledBack(error: unknown): boolean {
-  return (error as Coded | null)?.severity === 'ERROR';
+  const { severity } = (error ?? {}) as Coded;
+  const code = codeOf(error);
+  if (typeof severity !== 'string' || severity === 'FATAL' || severity === 'PANIC') return false;
+  return SQLSTATE.test(code) && !LOST.test(code);
 }
 
 /** The five characters of an SQLSTATE, or the code of a socket error; '' when there is none. */
@@ -26,6 +43,11 @@ export function codeOf(error: unknown): string {
 /** Whether a row had no partition: the first event of a new day. */
 export function lacksPartition(error: unknown): boolean {
   return codeOf(error) === CHECK_VIOLATION;
+}
+
+/** Whether it failed by what others did at the same time, and may be asked again at once. */
+export function isTransient(error: unknown): boolean {
+  return TRANSIENT.has(codeOf(error));
 }
 
 /** Whether an event has the id of one that is there. */

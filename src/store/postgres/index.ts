@@ -76,6 +76,8 @@ export interface PostgresOptions {
 }
 
 /** A {@link Store} on PostgreSQL. */
+const STATEMENT_MS = 10_000;
+
 export interface PostgresStore extends Store {
   /** For tests: resolves when nothing is under way. */
   quiet(): Promise<void>;
@@ -166,13 +168,14 @@ class Postgres implements PostgresStore {
   }
 
   #connections(connectionsMax: number): Connections {
-    const { url, statementMs = 10_000, synchronousCommit = 'on', pool } = this.#options;
+    const { url, statementMs = STATEMENT_MS, synchronousCommit = 'on', pool } = this.#options;
     return new Connections({ url, connectionsMax, statementMs, synchronousCommit, pool });
   }
 
   #transactions(connections: Connections): Transactions {
-    const { url, clock, transactionsMax = 10, synchronousCommit = 'on' } = this.#options;
-    return new Transactions({ url, transactionsMax, synchronousCommit, connections, clock });
+    const { url, clock, transactionsMax = 10, synchronousCommit = 'on', statementMs = STATEMENT_MS } = this.#options;
+    const answerMs = 1.5 * statementMs;
+    return new Transactions({ url, transactionsMax, answerMs, synchronousCommit, connections, clock });
   }
 
   async #inspect(): Promise<StoreReport> {
@@ -195,7 +198,7 @@ class Postgres implements PostgresStore {
       const report = { ...found, format: await migrate(connections, this.#name) };
       const schema = quoted(this.#name);
       const { owner, number } = await enrol(connections, schema, this.#options.process);
-      const to: Committing = { connections, schema, name: this.#name, owner };
+      const to: Committing = { connections, schema, name: this.#name, owner, leftOut: new Map() };
       const listener = await this.#listen(owner);
       const purge = new Purge(to, { sweptBytesMax });
       const transactions = this.#transactions(connections);
@@ -231,7 +234,6 @@ class Postgres implements PostgresStore {
     if (opened === null) return;
     this.#opened = null;
     this.#hearing.clear();
-    await opened.listener?.stop();
     await this.#watchers.stop();
     const { connections, schema, owner } = opened.to;
     try {
@@ -239,6 +241,7 @@ class Postgres implements PostgresStore {
     } catch {
       // The server is not there: its leases end the claims.
     }
+    await opened.listener?.stop();
     await opened.transactions.close();
     await connections.close();
   }

@@ -4,6 +4,7 @@
  */
 import { Client } from 'pg';
 import type { Clock, Timer } from '../../core/clock.ts';
+import { KEEP_ALIVE_MS } from './connection.ts';
 import { givenText } from './text.ts';
 
 /** What one commit made ready (`null`: any destination), and whether it wrote documents. */
@@ -28,6 +29,7 @@ export const CALLERS = 0;
 
 const AGAIN_MS = 1_000;
 const CONNECT_MS = 5_000;
+const GOODBYE_MS = 1_000;
 
 export class Listener {
   readonly #options: ListenerOptions;
@@ -51,12 +53,18 @@ export class Listener {
     this.#timer?.cancel();
     const client = this.#client;
     this.#client = null;
-    await client?.end().catch(() => undefined);
+    if (client !== null) await letGo(client);
   }
 
   async #connect(): Promise<void> {
     const { url, channel, heard } = this.#options;
-    const client = new Client({ connectionString: url, connectionTimeoutMillis: CONNECT_MS, keepAlive: true });
+    const client = new Client({
+      connectionString: url,
+      connectionTimeoutMillis: CONNECT_MS,
+      query_timeout: CONNECT_MS,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
+    });
     this.#client = client;
     const lose = (): void => {
       if (this.#client === client) this.#again();
@@ -78,7 +86,7 @@ export class Listener {
     const client = this.#client;
     this.#client = null;
     this.#lost = true;
-    void client?.end().catch(() => undefined);
+    if (client !== null) void letGo(client);
     if (!this.#stopped) this.#timer = this.#options.clock.schedule(AGAIN_MS, () => void this.#connect());
   }
 
@@ -89,6 +97,13 @@ export class Listener {
     const ready = told.ready?.map((name) => givenText(name)) ?? null;
     this.#options.heard({ ready, written, callers: by === CALLERS });
   }
+}
+
+/** Says good-bye. Who is not there any more does not say it back: the socket is closed then. */
+async function letGo(client: Client): Promise<void> {
+  const timer = setTimeout(() => client.connection.stream.destroy(), GOODBYE_MS);
+  await client.end().catch(() => undefined);
+  clearTimeout(timer);
 }
 
 /** Anybody who may connect can notify: what does not look like ours is nobody's. */

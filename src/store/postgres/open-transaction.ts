@@ -6,13 +6,15 @@ import { Pool, type PoolClient } from 'pg';
 import { HoldfastError } from '../../errors.ts';
 import type { Clock } from '../../core/clock.ts';
 import { type OpenTransaction, StoreError } from '../store.ts';
-import type { Connections, SynchronousCommit } from './connection.ts';
+import { type Connections, KEEP_ALIVE_MS, type SynchronousCommit, within } from './connection.ts';
 import { isRolledBack, toStoreError } from './failure.ts';
 
 export interface TransactionsOptions {
   readonly url: string;
   /** Most at once; whoever comes then waits. */
   readonly transactionsMax: number;
+  /** How long the server may take to begin or to commit: no code of the handler's runs then. */
+  readonly answerMs: number;
   /** `null`: what the server's own setting says. */
   readonly synchronousCommit: SynchronousCommit | null;
   /** Asked what became of a commit whose reply was lost. */
@@ -39,7 +41,7 @@ export class Transactions {
 
   /** @throws StoreError unavailable */
   async begin(idleMs: number): Promise<OpenTransaction> {
-    const { synchronousCommit } = this.#options;
+    const { synchronousCommit, answerMs } = this.#options;
     this.#pool ??= this.#makePool();
     let client: PoolClient | null = null;
     try {
@@ -49,8 +51,9 @@ export class Transactions {
         `SET LOCAL idle_in_transaction_session_timeout = ${Math.ceil(idleMs)}`,
         ...(synchronousCommit === null ? [] : [`SET LOCAL synchronous_commit = ${synchronousCommit}`]),
       ];
-      await client.query(settings.join('; '));
-      const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+      const begun = client.query(settings.join('; '));
+      const asked = client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+      const [, { rows }] = await within(Promise.all([begun, asked]), answerMs);
       return new HandlerTransaction(client, Number(rows[0]?.pid), this.#options);
     } catch (error) {
       client?.release(true);
@@ -70,6 +73,7 @@ export class Transactions {
       connectionTimeoutMillis: CONNECT_MS,
       idleTimeoutMillis: 60_000,
       keepAlive: true,
+      keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
       application_name: 'holdfast handler',
       allowExitOnIdle: true,
     });
@@ -97,11 +101,13 @@ class HandlerTransaction implements OpenTransaction {
 
   async commit(): Promise<void> {
     const client = this.#client;
+    const { answerMs } = this.#options;
     this.#ended = true;
     let id: string | null = null;
     try {
-      id = (await client.query<{ id: string }>('SELECT pg_current_xact_id()::text AS id')).rows[0]?.id ?? null;
-      const { command } = await client.query('COMMIT');
+      const asked = client.query<{ id: string }>('SELECT pg_current_xact_id()::text AS id');
+      id = (await within(asked, answerMs)).rows[0]?.id ?? null;
+      const { command } = await within(client.query('COMMIT'), answerMs);
       client.release();
       if (command !== 'COMMIT') throw new StoreError('unavailable', 'PostgreSQL rolled the transaction back.');
     } catch (error) {

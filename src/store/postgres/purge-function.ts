@@ -39,12 +39,19 @@ LANGUAGE sql STABLE AS $$
       LATERAL (SELECT live.total + past.total = 0 AND x.duplicate_of IS NULL AS it) is_unmatched) e
 $$;`;
 
-/** Which days a sweep looks at: those old enough that something in them may go, unless so much is in them that the day is left to go whole. */
+/** The days there are, how much is in them, and when they were last looked through to their end. */
 const days = `
-CREATE FUNCTION days_1() RETURNS TABLE (bucket integer, bytes bigint)
+CREATE FUNCTION days_1() RETURNS TABLE (bucket integer, bytes bigint, swept_at bigint)
 LANGUAGE sql STABLE ${STEADY} AS $$
-  SELECT substring(c.relname FROM 7)::integer, pg_total_relation_size(c.oid)
-  FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'event'::regclass ORDER BY 1
+  SELECT d.bucket, pg_total_relation_size(d.oid), coalesce(s.at, 0)
+  FROM (SELECT substring(c.relname FROM 7)::integer AS bucket, c.oid
+    FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'event'::regclass) d
+  LEFT JOIN swept s ON s.bucket = d.bucket ORDER BY 1
+$$;
+CREATE FUNCTION note_swept_1(p_buckets integer[], p_at bigint) RETURNS void
+LANGUAGE sql VOLATILE ${STEADY} AS $$
+  INSERT INTO swept AS s (bucket, at) SELECT b, p_at FROM unnest(p_buckets) b
+  ON CONFLICT (bucket) DO UPDATE SET at = greatest(s.at, excluded.at)
 $$;`;
 
 /** One step of a sweep. Answers how far it came; null: to the end. */
@@ -144,6 +151,8 @@ BEGIN
   IF coalesce(array_length(v_found, 1), 0) >= p_limit THEN o_after := v_found[array_length(v_found, 1)]; END IF;
   o_moved := coalesce(array_length(v_stays, 1), 0);
   IF v_stays IS NULL THEN RETURN; END IF;
+  -- Whoever makes a replay shares a lock on the event: its delivery is there to be moved, or it finds the event moved.
+  PERFORM FROM event e WHERE e.seq = ANY (v_stays) AND e.bucket = p_bucket ORDER BY e.seq FOR UPDATE;
   WITH moved AS (
     UPDATE delivery d SET bucket = 0
     WHERE d.seq IN (SELECT deliveries_of(e.seq, e.last_seq) FROM event e WHERE e.seq = ANY (v_stays) AND e.bucket = p_bucket)
@@ -186,6 +195,7 @@ BEGIN
   FOREACH v_table IN ARRAY ARRAY[${bucketed}] LOOP
     EXECUTE format('DROP TABLE IF EXISTS %I', v_table || '_' || p_bucket);
   END LOOP;
+  DELETE FROM swept WHERE bucket = p_bucket;
   RETURN v_events;
 EXCEPTION WHEN lock_not_available THEN
   RETURN NULL;

@@ -1,7 +1,8 @@
 /**
  * Retention, step by step. Held deliveries first; then a sweep over the days that are old enough, in the order of
  * positions, as far as a step may go; at its end the rest: days that are over go whole, totals are added up, epochs of
- * dedupe keys turn. A day with much in it is not swept: it goes whole, when all of it may go.
+ * dedupe keys turn. A day with much in it goes whole, when all of it may go; before that it is swept once for each clock (bodies,
+ * unmatched events, dead letters), when all of it is old enough for that.
  */
 import type { PurgeAnswer, PurgeRequest, Retention } from '../store.ts';
 import type { Committing } from './commit.ts';
@@ -10,7 +11,7 @@ import { numberIn, numberOrNull } from './rows.ts';
 import { BUCKET_MS } from './tables.ts';
 import { storedText } from './text.ts';
 
-/** A day with more bytes than this is left to go whole. */
+/** A day with more bytes than this is not swept again and again. */
 export const SWEPT_BYTES_MAX = 64 * 1024 * 1024;
 
 /** Events that are looked at in one call, and of a day that goes whole. */
@@ -30,6 +31,9 @@ export class Purge {
   readonly #to: Committing;
   readonly #options: PurgeOptions;
   #buckets: readonly number[] = [];
+  /** Those of them with much in them, and since when they are looked through. */
+  #large: readonly number[] = [];
+  #begunAt = 0;
   #after: number | null = null;
 
   constructor(to: Committing, options: PurgeOptions) {
@@ -65,10 +69,11 @@ export class Purge {
     const { now, days } = await this.#days();
     // A day later than the horizon: the time in an id need not be the time of receipt.
     const last = Math.floor((now - soonest) / BUCKET_MS) + 1;
-    const within = days.filter(
-      ({ bucket, bytes }) => bucket <= last && (bucket === 0 || bytes <= this.#options.sweptBytesMax),
-    );
+    const isLarge = ({ bucket, bytes }: Day): boolean => bucket !== 0 && bytes > this.#options.sweptBytesMax;
+    const within = days.filter((day) => day.bucket <= last && (!isLarge(day) || hasComeOfAge(day, retention, now)));
     this.#buckets = within.map(({ bucket }) => bucket);
+    this.#large = within.filter(isLarge).map(({ bucket }) => bucket);
+    this.#begunAt = now;
     this.#after = 0;
   }
 
@@ -80,7 +85,9 @@ export class Purge {
     sums.bodies += numberIn(row, 'o_bodies');
     sums.deadLetters += numberIn(row, 'o_dead');
     this.#after = numberOrNull(row, 'o_after');
-    return this.#after === null;
+    if (this.#after !== null) return false;
+    if (this.#large.length > 0) await this.#call('note_swept_1($1, $2)', [this.#large, this.#begunAt]);
+    return true;
   }
 
   /** Days of which everything may go. What outlives them is moved first. */
@@ -115,13 +122,17 @@ export class Purge {
     return numberIn(await this.#call('turn_epochs_1() AS forgotten', []), 'forgotten');
   }
 
-  async #days(): Promise<{ readonly now: number; readonly days: readonly { bucket: number; bytes: number }[] }> {
+  async #days(): Promise<{ readonly now: number; readonly days: readonly Day[] }> {
     const { connections, schema } = this.#to;
     const [rows, [clock]] = await Promise.all([
-      connections.read(`SELECT bucket, bytes FROM ${schema}.days_1()`),
+      connections.read(`SELECT bucket, bytes, swept_at FROM ${schema}.days_1()`),
       connections.read(`SELECT ${schema}.now_ms() AS now`),
     ]);
-    const days = rows.map((row) => ({ bucket: numberIn(row, 'bucket'), bytes: numberIn(row, 'bytes') }));
+    const days = rows.map((row) => ({
+      bucket: numberIn(row, 'bucket'),
+      bytes: numberIn(row, 'bytes'),
+      sweptAt: numberIn(row, 'swept_at'),
+    }));
     return { now: Number(clock?.['now']), days };
   }
 
@@ -135,6 +146,20 @@ export class Purge {
   #run(statements: readonly Statement[]): Promise<readonly Row[]> {
     return this.#to.connections.run(statements, { statementMs: STEP_MS });
   }
+}
+
+interface Day {
+  readonly bucket: number;
+  readonly bytes: number;
+  /** By the store's clock; 0: never. */
+  readonly sweptAt: number;
+}
+
+/** Whether all of a day has become old enough for a clock since it was last swept, and it does not go whole soon. */
+function hasComeOfAge({ bucket, sweptAt }: Day, retention: Retention, now: number): boolean {
+  const end = (bucket + 1) * BUCKET_MS;
+  if (retention.eventsMs !== null && end + retention.eventsMs <= now + BUCKET_MS) return false;
+  return clocksOf(retention).some((clock) => clock !== null && end + clock > sweptAt && end + clock <= now);
 }
 
 function clocksOf({ bodiesMs, eventsMs, unmatchedMs, deadLettersMs }: Retention): readonly (number | null)[] {

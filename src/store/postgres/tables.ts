@@ -212,6 +212,12 @@ CREATE TABLE source_total (
 ) WITH ${BUSY};
 COMMENT ON TABLE source_total IS 'The total of a source is the sum of its rows; "kept": its events that are here now.';
 
+CREATE TABLE swept (
+  at bigint NOT NULL,
+  bucket integer PRIMARY KEY
+) WITH ${FEW};
+COMMENT ON TABLE swept IS 'When a day with much in it was looked through to its end, so that nobody does it again for nothing.';
+
 CREATE TABLE document (
   version bigint NOT NULL,
   kind text COLLATE "C" NOT NULL,

@@ -6,7 +6,7 @@
 import { HoldfastError } from '../../errors.ts';
 import type { Append, AppendAnswer, CommitBatch, EventAnswer, NewEvent, Settlement, SettleAnswer } from '../store.ts';
 import { argumentsOf, type Committing, makeBuckets, prepare, tell } from './commit.ts';
-import type { Row } from './connection.ts';
+import { type Row, within } from './connection.ts';
 import { bucketOf } from './delivery-id.ts';
 import { codeOf } from './failure.ts';
 import { CALLERS } from './listener.ts';
@@ -17,6 +17,9 @@ interface CallersTransaction {
   /** Of clients of `pg`: `I` is outside of a transaction. */
   getTransactionStatus?(): string | null;
 }
+
+/** What settles a delivery in a handler's transaction is a statement like those of commits: it takes no longer. */
+const SETTLE_MS = 15_000;
 
 /** What the function says when the transaction sees the past only. */
 const WRONG_ISOLATION = 'HF001';
@@ -70,7 +73,8 @@ export class CallersRows {
 
   async settle(tx: CallersTransaction, settlements: readonly Settlement[]): Promise<readonly SettleAnswer[]> {
     const rows = settlements.map((row) => ({ ...row, emits: row.emits.map(leftInStore) }));
-    return (await this.#apply(tx, { ...NOTHING, appends: [], settlements: rows })).settlements;
+    const applied = this.#apply(tx, { ...NOTHING, appends: [], settlements: rows });
+    return (await within(applied, SETTLE_MS)).settlements;
   }
 
   async #apply(tx: CallersTransaction, batch: CommitBatch): ReturnType<typeof tell> {
