@@ -236,6 +236,20 @@ describe('retention on PostgreSQL', () => {
     await world.harness.dispose();
   });
 
+  testNeeding([postgres], 'forgets the commits of processes that have ended', async () => {
+    const { worlds } = here();
+    const world = await World.open(await worlds.harness());
+    const tokens = async (): Promise<unknown> =>
+      (await worlds.query('SELECT count(*)::integer AS count FROM token'))[0];
+    await world.accept({}, 'till');
+    await world.advance(2 * DAY);
+    await world.accept({}, 'till');
+    assert.deepEqual(await tokens(), { count: 2 });
+    await world.store.work.purge({ now: world.now, retention, heldBefore: [], limit: 100 });
+    assert.deepEqual(await tokens(), { count: 1 });
+    await world.harness.dispose();
+  });
+
   testNeeding([postgres], 'gets its turn although many commit', async () => {
     const { worlds } = here();
     const world = await World.open(await worlds.harness({ sweptBytesMax: 0 }));

@@ -227,8 +227,10 @@ BEGIN
   SELECT answers INTO v_answers FROM token WHERE owner = p_owner AND token = p_token;
   IF FOUND THEN RETURN v_answers; END IF;
   v_answers := apply_batch(p_owner, p_lease, p_rows, p_bytes, p_seqs, p_claims, p_starts);
-  INSERT INTO token (owner, slot, number, token, answers) VALUES (p_owner, p_number & 3, p_number, p_token, v_answers)
-    ON CONFLICT (owner, slot) DO UPDATE SET number = excluded.number, token = excluded.token, answers = excluded.answers;
+  INSERT INTO token (owner, slot, number, at, token, answers)
+    VALUES (p_owner, p_number & 3, p_number, now_ms(), p_token, v_answers)
+    ON CONFLICT (owner, slot) DO UPDATE
+    SET number = excluded.number, at = excluded.at, token = excluded.token, answers = excluded.answers;
   RETURN v_answers;
 END $$;`;
 

@@ -201,7 +201,7 @@ EXCEPTION WHEN lock_not_available THEN
   RETURN NULL;
 END $$;`;
 
-/** Adds up the rows that totals are made of, and sees to the epochs of dedupe keys. Answers how many keys were forgotten. */
+/** Adds up the rows that totals are made of, lets tokens of processes that have ended go, and sees to the epochs of dedupe keys. Answers how many keys were forgotten. */
 const housekeeping = `
 CREATE FUNCTION fold_totals_1() RETURNS void LANGUAGE plpgsql ${STEADY} AS $$
 BEGIN
@@ -217,6 +217,7 @@ BEGIN
   )
   INSERT INTO source_total (source, accepted, duplicates, differing, kept)
   SELECT source, sum(accepted), sum(duplicates), sum(differing), sum(kept) FROM gone GROUP BY source;
+  DELETE FROM token WHERE at < now_ms() - 86400000;
 END $$;
 CREATE FUNCTION turn_epochs_1() RETURNS bigint LANGUAGE plpgsql ${STEADY} AS $$
 DECLARE

@@ -187,11 +187,12 @@ CREATE TABLE token (
   owner integer NOT NULL,
   slot smallint NOT NULL,
   number bigint NOT NULL,
+  at bigint NOT NULL,
   token text COLLATE "C" NOT NULL,
   answers json NOT NULL,
   PRIMARY KEY (owner, slot)
 ) WITH ${FEW};
-COMMENT ON TABLE token IS 'The newest commits of each process: one whose reply was lost is asked for by its token.';
+COMMENT ON TABLE token IS 'The newest commits of each process: one whose reply was lost is asked for by its token, within minutes.';
 
 CREATE TABLE destination_total (
   received bigint NOT NULL DEFAULT 0,
