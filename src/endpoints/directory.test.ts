@@ -20,12 +20,16 @@ async function world() {
   const vault = new Vault([newVaultKey()]);
   const changed: string[] = [];
   let reads = 0;
+  /** While it is there, what was read is on its way. */
+  let slow: Promise<void> | null = null;
   const directory = new EndpointDirectory({
     registry: {
       ...registry,
-      list: (kind) => {
+      list: async (kind) => {
         reads++;
-        return registry.list(kind);
+        const rows = await registry.list(kind);
+        await slow;
+        return rows;
       },
     },
     clock,
@@ -43,7 +47,24 @@ async function world() {
     const stored = types === null ? null : await newEndpoint(id, { url: 'http://127.0.0.1:8080/', types }, checks);
     await registry.put({ kind: ENDPOINT, key: id, value: stored as unknown as JsonValue, ifVersion: null });
   };
-  return { clock, directory, elsewhere, changed, reads: () => reads, close: () => egress.close() };
+  /** As this process does it: committed, and taken in with the answer. */
+  const here = async (id: string, types: readonly string[] | null): Promise<void> => {
+    const stored = await newEndpoint(id, { url: 'http://127.0.0.1:8080/', types }, checks);
+    const value = types === null ? null : (stored as unknown as JsonValue);
+    const answer = await registry.put({ kind: ENDPOINT, key: id, value, ifVersion: null });
+    assert.equal(answer.status, 'committed');
+    directory.apply(id, types === null ? null : { stored, version: answer.version });
+  };
+  /** Reads that begin now are answered when it is called. */
+  const slowly = (): (() => void) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    slow = promise;
+    return () => {
+      slow = null;
+      resolve();
+    };
+  };
+  return { clock, directory, elsewhere, here, slowly, changed, reads: () => reads, close: () => egress.close() };
 }
 
 test('what another process made, changed or deleted is known here within five seconds', async () => {
@@ -70,6 +91,29 @@ test('many changes in a row are read once', async () => {
   for (let made = 0; made < 100; made++) await elsewhere(`ep_${made}`, ['a']);
   await clock.advanceSlowly(5000);
   assert.deepEqual([directory.size, reads() - before], [100, 1]);
+  directory.stop();
+  await close();
+});
+
+test('what is made, changed or deleted here while all are read stays so: the read is older', async () => {
+  const { clock, directory, elsewhere, here, slowly, changed, close } = await world();
+  await here('ep_changed', ['a']);
+  await here('ep_deleted', ['a']);
+  await clock.advanceSlowly(5000);
+  const answer = slowly();
+  await elsewhere('ep_other', ['a']);
+  await clock.advanceSlowly(5000);
+  await here('ep_made', ['a']);
+  await here('ep_changed', ['b']);
+  await here('ep_deleted', null);
+  const before = changed.length;
+  answer();
+  await clock.advanceSlowly(0);
+  const types = Object.fromEntries([...directory.entries()].map(({ id, stored }) => [id, stored.types?.[0]]));
+  assert.deepEqual(types, { ep_changed: 'b', ep_made: 'a', ep_other: 'a' });
+  assert.deepEqual(changed.slice(before), ['ep_other'], 'nothing came and went');
+  await clock.advanceSlowly(5000);
+  assert.equal(directory.size, 3);
   directory.stop();
   await close();
 });

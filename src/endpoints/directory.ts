@@ -2,13 +2,14 @@
  * The endpoints that are managed through the API, in memory: which of them an event is for, and what each is to
  * dispatch. Read from the registry at start, and again when another process changed one.
  */
-import type { Clock, Timer } from '../core/clock.ts';
+import type { Clock } from '../core/clock.ts';
 import type { StoredEvent } from '../core/event.ts';
+import { Follower } from '../core/follower.ts';
 import type { Observer } from '../core/observer.ts';
 import type { Runner } from '../deliver/runner.ts';
 import type { Destination } from '../dispatch/destination.ts';
 import type { Directory } from '../dispatch/lanes.ts';
-import type { RegistryStore } from '../store/store.ts';
+import type { Document, RegistryStore } from '../store/store.ts';
 import type { StoredEndpoint } from './definition.ts';
 import { BodyOnce, Entry } from './entry.ts';
 import { type EndpointPolicy, offers } from './policy.ts';
@@ -28,6 +29,11 @@ export interface DirectoryOptions {
   readonly changed: (id: string) => void;
 }
 
+interface EndpointDocument {
+  readonly stored: StoredEndpoint;
+  readonly version: number;
+}
+
 /** Changes of other processes are read at most this often. */
 const READ_AGAIN_MS = 1000;
 /** Kinds of events whose endpoints are remembered; beyond it, remembering starts anew. */
@@ -41,25 +47,29 @@ export class EndpointDirectory implements Directory {
   /** By tenant, source and type: those that may take such an event. */
   readonly #remembered = new Map<string, readonly Entry[]>();
   readonly #bodies = new BodyOnce();
-  #unwatch: (() => void) | null = null;
-  #later: Timer | null = null;
+  readonly #follower: Follower<Document>;
 
   constructor(options: DirectoryOptions) {
     this.#options = options;
-  }
-
-  async start(): Promise<void> {
-    await this.#read();
-    this.#unwatch = this.#options.registry.watch(ENDPOINT, () => {
-      this.#later ??= this.#options.clock.schedule(READ_AGAIN_MS, () => void this.#readAgain());
+    const { registry, clock, observer } = options;
+    this.#follower = new Follower({
+      registry,
+      kind: ENDPOINT,
+      clock,
+      gatherMs: READ_AGAIN_MS,
+      known: () => this.#entries.keys(),
+      apply: (id, row) =>
+        this.#take(id, row && { stored: row.value as unknown as StoredEndpoint, version: row.version }),
+      failed: (error) => observer.note('error', 'could not read the endpoints again', { error: String(error) }),
     });
   }
 
+  start(): Promise<void> {
+    return this.#follower.start();
+  }
+
   stop(): void {
-    this.#unwatch?.();
-    this.#later?.cancel();
-    this.#unwatch = null;
-    this.#later = null;
+    this.#follower.stop();
   }
 
   get size(): number {
@@ -119,8 +129,19 @@ export class EndpointDirectory implements Directory {
 
   // -------------------------------------------------------------------------------------------- its contents
 
-  /** Takes in a document as it was committed; `null`: it is gone. Older versions than the one here are passed over. */
-  apply(id: string, document: { readonly stored: StoredEndpoint; readonly version: number } | null): void {
+  /** Takes in a document as this process committed it; `null`: it is gone. */
+  apply(id: string, document: EndpointDocument | null): void {
+    this.#follower.wrote(id);
+    this.#take(id, document);
+  }
+
+  /** Reads all of them again. */
+  refresh(): Promise<void> {
+    return this.#follower.refresh();
+  }
+
+  /** Older versions than the one here are passed over. */
+  #take(id: string, document: EndpointDocument | null): void {
     const before = this.#entries.get(id);
     if (document !== null && before !== undefined && before.version >= document.version) return;
     if (document === null && before === undefined) return;
@@ -135,28 +156,5 @@ export class EndpointDirectory implements Directory {
     }
     this.#remembered.clear();
     this.#options.changed(id);
-  }
-
-  /** Reads all of them again. */
-  refresh(): Promise<void> {
-    return this.#read();
-  }
-
-  async #read(): Promise<void> {
-    const documents = await this.#options.registry.list(ENDPOINT);
-    const there = new Set(documents.map(({ key }) => key));
-    for (const { key, value, version } of documents) {
-      this.apply(key, { stored: value as unknown as StoredEndpoint, version });
-    }
-    for (const id of this.#entries.keys()) if (!there.has(id)) this.apply(id, null);
-  }
-
-  async #readAgain(): Promise<void> {
-    this.#later = null;
-    try {
-      await this.#read();
-    } catch (error) {
-      this.#options.observer.note('error', 'could not read the endpoints again', { error: String(error) });
-    }
   }
 }
