@@ -3,10 +3,11 @@
  * discarded while they are; retention ends what was held too long.
  */
 import type { Committer } from '../commit/committer.ts';
-import type { Clock, Timer } from '../core/clock.ts';
+import type { Clock } from '../core/clock.ts';
+import { Follower } from '../core/follower.ts';
 import type { Observer } from '../core/observer.ts';
 import { HoldfastError } from '../errors.ts';
-import type { RegistryStore } from '../store/store.ts';
+import type { Document, RegistryStore } from '../store/store.ts';
 import type { Group } from './group.ts';
 import type { Lane } from './lane.ts';
 import type { Lanes } from './lanes.ts';
@@ -28,30 +29,34 @@ export interface HoldsOptions {
 
 const PAUSE = 'pause';
 const SEEN = 'destination';
-const RELOAD_MS = 1000;
 
 export class Holds {
   readonly #options: HoldsOptions;
   readonly #pauses = new Map<string, Pause>();
   readonly #lastSeen = new Map<string, number>();
-  #unwatch: (() => void) | null = null;
-  #reload: Timer | null = null;
+  readonly #follower: Follower<Document>;
 
   constructor(options: HoldsOptions) {
     this.#options = options;
+    const { registry, clock, observer } = options;
+    this.#follower = new Follower({
+      registry,
+      kind: PAUSE,
+      clock,
+      known: () => this.#pauses.keys(),
+      apply: (name, row) => this.#apply(name, row && (row.value as unknown as Pause)),
+      failed: (error) => observer.note('warn', 'pauses could not be read', { error: String(error) }),
+    });
   }
 
   /** Reads the pauses, and says of the destinations of this process that they are here. */
   async start(): Promise<void> {
-    await this.#load();
+    await this.#follower.start();
     await this.seen();
-    this.#unwatch = this.#options.registry.watch(PAUSE, () => void this.#changed());
   }
 
   stop(): void {
-    this.#unwatch?.();
-    this.#unwatch = null;
-    this.#reload?.cancel();
+    this.#follower.stop();
   }
 
   /** Reads where destinations were seen last, and notes that those of this process are here; called at start, at times, and at stop. */
@@ -84,7 +89,7 @@ export class Holds {
     this.known(destination);
     const pause: Pause = { by, at: this.#options.clock.now() };
     await this.#options.committer.write({ kind: PAUSE, key: destination, value: { ...pause }, ifVersion: null });
-    this.#apply(destination, pause);
+    this.#wrote(destination, pause);
     this.#options.observer.note('info', 'destination paused', { destination, by });
   }
 
@@ -92,7 +97,7 @@ export class Holds {
   async resume(destination: string, by: string): Promise<void> {
     this.known(destination);
     await this.#options.committer.write({ kind: PAUSE, key: destination, value: null, ifVersion: null });
-    this.#apply(destination, null);
+    this.#wrote(destination, null);
     this.#options.observer.note('info', 'destination resumed', { destination, by });
   }
 
@@ -100,6 +105,7 @@ export class Holds {
   async forget(destination: string): Promise<void> {
     if (!this.#pauses.has(destination)) return;
     await this.#options.committer.write({ kind: PAUSE, key: destination, value: null, ifVersion: null });
+    this.#follower.wrote(destination);
     this.#pauses.delete(destination);
   }
 
@@ -112,22 +118,9 @@ export class Holds {
     });
   }
 
-  async #changed(): Promise<void> {
-    try {
-      await this.#load();
-    } catch (error) {
-      // What is known stays in force meanwhile. Nobody says it again: so it is read again soon.
-      this.#options.observer.note('warn', 'pauses could not be read', { error: String(error) });
-      this.#reload?.cancel();
-      if (this.#unwatch !== null) this.#reload = this.#options.clock.schedule(RELOAD_MS, () => void this.#changed());
-    }
-  }
-
-  async #load(): Promise<void> {
-    const documents = await this.#options.registry.list(PAUSE);
-    const stored = new Map(documents.map(({ key, value }) => [key, value as unknown as Pause]));
-    for (const name of this.#pauses.keys()) if (!stored.has(name)) this.#apply(name, null);
-    for (const [name, pause] of stored) this.#apply(name, pause);
+  #wrote(destination: string, pause: Pause | null): void {
+    this.#follower.wrote(destination);
+    this.#apply(destination, pause);
   }
 
   #apply(destination: string, pause: Pause | null): void {

@@ -133,6 +133,32 @@ describe('an API token', () => {
     there.stop();
   });
 
+  test('that was revoked here is refused at once, and no older answer of the store brings it back', async () => {
+    const tokens = await tokensOf();
+    const { token, info } = await tokens.create(request());
+    await clock.advanceSlowly(5000);
+    const { promise: held, resolve: answer } = Promise.withResolvers<void>();
+    const list = registry.list.bind(registry);
+    registry.list = async (kind) => {
+      const rows = await list(kind);
+      await held;
+      return rows;
+    };
+    await registry.put({ kind: 'token', key: 'tok_gone', value: null, ifVersion: null });
+    await clock.advanceSlowly(5000);
+    registry.list = list;
+    await tokens.revoke(info.id);
+    assert.equal(why(tokens, token), 'unknown', 'while it is being read');
+    answer();
+    for (let turn = 0; turn < 20; turn++) {
+      await Promise.resolve();
+      assert.equal(why(tokens, token), 'unknown');
+    }
+    await clock.advanceSlowly(60_000);
+    assert.equal(why(tokens, token), 'unknown');
+    tokens.stop();
+  });
+
   test('is noted as used once an hour, not with every request', async () => {
     const tokens = await tokensOf();
     const { token, info } = await tokens.create(request());

@@ -9,7 +9,8 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { ADMIN, type Identified, type Scope, scopes } from '../api/caller.ts';
 import type { TokenInfo, TokenPort, TokenRequest } from '../api/port.ts';
 import type { Committer } from '../commit/committer.ts';
-import type { Clock, Timer } from '../core/clock.ts';
+import type { Clock } from '../core/clock.ts';
+import { Follower } from '../core/follower.ts';
 import type { IdMaker } from '../core/id.ts';
 import type { Observer } from '../core/observer.ts';
 import { HoldfastError } from '../errors.ts';
@@ -21,7 +22,6 @@ const SECRET_BYTES = 32;
 const TOKENS_MAX = 1000;
 /** How exact `lastUsedAt` is: a token that is used all the time costs one write in so long. */
 const LAST_USED_STEP_MS = 3_600_000;
-const RELOAD_MS = 1000;
 const TOKEN = /^hft_([0-9a-z]{26})_[A-Za-z0-9_-]{43}$/;
 const UNKNOWN: Identified = { caller: null, why: 'unknown' };
 const EXPIRED: Identified = { caller: null, why: 'expired' };
@@ -45,27 +45,32 @@ export interface TokensOptions {
 
 export class Tokens implements TokenPort {
   readonly #options: TokensOptions;
-  #kept: ReadonlyMap<string, Kept> = new Map();
+  readonly #kept = new Map<string, Kept>();
   /** When each was last noted as used: at once here, later in the store. */
   readonly #used = new Map<string, number>();
-  #unwatch: (() => void) | null = null;
-  #reload: Timer | null = null;
+  readonly #follower: Follower<Document>;
 
   constructor(options: TokensOptions) {
     this.#options = options;
+    const { registry, clock, observer } = options;
+    this.#follower = new Follower({
+      registry,
+      kind: KIND,
+      clock,
+      known: () => this.#kept.keys(),
+      apply: (id, row) => this.#apply(id, row && keptOf(row)),
+      failed: (error) => observer.note('warn', 'API tokens could not be read', { error: String(error) }),
+    });
   }
 
   /** Reads what there is and hears of changes from then on. */
-  async start(): Promise<void> {
-    await this.#load();
-    this.#unwatch = this.#options.registry.watch(KIND, () => void this.#changed());
+  start(): Promise<void> {
+    return this.#follower.start();
   }
 
   /** Safe twice and unstarted. */
   stop(): void {
-    this.#unwatch?.();
-    this.#unwatch = null;
-    this.#reload?.cancel();
+    this.#follower.stop();
   }
 
   /** Whose token this is. The comparisons take as long for a wrong token as for a right one. */
@@ -86,7 +91,7 @@ export class Tokens implements TokenPort {
     return listTokens(this.#options.registry);
   }
 
-  /** @throws HoldfastError invalid_input, store_unavailable */
+  /** @throws HoldfastError invalid_input, conflict, store_unavailable */
   async create(request: TokenRequest): Promise<{ readonly token: string; readonly info: TokenInfo }> {
     const { clock, committer, ids } = this.#options;
     const now = clock.now();
@@ -97,8 +102,10 @@ export class Tokens implements TokenPort {
     const token = `hft_${id.slice('tok_'.length)}_${randomBytes(SECRET_BYTES).toString('base64url')}`;
     const { by: createdBy, ...asked } = request;
     const info: TokenInfo = { id, ...asked, createdAt: now, createdBy, lastUsedAt: null };
-    await committer.write({ kind: KIND, key: id, value: valueOf(info, hashToken(token)), ifVersion: 0 });
-    await this.#load();
+    const hash = hashToken(token);
+    const answer = await committer.write({ kind: KIND, key: id, value: valueOf(info, hash), ifVersion: 0 });
+    if (answer.status === 'refused') throw new HoldfastError('conflict', { detail: id });
+    this.#wrote(id, { ...info, hash, version: answer.version });
     return { token, info };
   }
 
@@ -108,25 +115,19 @@ export class Tokens implements TokenPort {
     const document = await registry.get(KIND, id);
     if (document === null) return null;
     await committer.write({ kind: KIND, key: id, value: null, ifVersion: null });
-    await this.#load();
+    this.#wrote(id, null);
     return infoOf(keptOf(document));
   }
 
-  async #changed(): Promise<void> {
-    try {
-      await this.#load();
-    } catch (error) {
-      // What is known stays in force meanwhile, a revoked token among it: so it is tried again soon.
-      this.#options.observer.note('warn', 'API tokens could not be read', { error: String(error) });
-      this.#reload?.cancel();
-      if (this.#unwatch !== null) this.#reload = this.#options.clock.schedule(RELOAD_MS, () => void this.#changed());
-    }
+  /** At once here, whatever is being read. */
+  #wrote(id: string, kept: Kept | null): void {
+    this.#follower.wrote(id);
+    this.#apply(id, kept);
   }
 
-  async #load(): Promise<void> {
-    const documents = await this.#options.registry.list(KIND);
-    this.#kept = new Map(documents.map((document) => [document.key, keptOf(document)]));
-    for (const id of this.#used.keys()) if (!this.#kept.has(id)) this.#used.delete(id);
+  #apply(id: string, kept: Kept | null): void {
+    if (kept !== null) this.#kept.set(id, kept);
+    else if (this.#kept.delete(id)) this.#used.delete(id);
   }
 
   /** Coarse, so that a use is no write. A token that was revoked meanwhile has no such version: it stays revoked. */
