@@ -50,6 +50,7 @@ function world(count: number) {
       names: () => [...all.keys()].filter((name) => !disabled.has(name)),
       matching: () => [],
       reach: () => 0,
+      mayHave: () => true,
     },
     clock,
     make: (destination) => new Lane(destination, host),

@@ -20,6 +20,8 @@ export interface Directory {
   matching(event: StoredEvent, until: number): readonly string[];
   /** How many an event of a tenant can be for at most. */
   reach(tenant: string | null): number;
+  /** Whether it may be sent events of this tenant: what is a tenant's own gets no other's, nor those of none. */
+  mayHave(name: string, tenant: string | null): boolean;
 }
 
 /** A process without managed endpoints. */
@@ -29,6 +31,7 @@ export const NO_DIRECTORY: Directory = {
   names: () => [],
   matching: () => [],
   reach: () => 0,
+  mayHave: () => true,
 };
 
 export interface LanesOptions {
@@ -84,6 +87,11 @@ export class Lanes {
   /** Whether this process has the destination. */
   has(name: string): boolean {
     return this.#awake.has(name) || this.#options.directory.find(name) !== null;
+  }
+
+  /** Whether a destination may be sent events of this tenant. */
+  mayHave(name: string, tenant: string | null): boolean {
+    return this.#options.directory.mayHave(name, tenant);
   }
 
   /** The lanes there are now. */

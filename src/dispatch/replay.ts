@@ -40,6 +40,7 @@ export interface ReplaysOptions {
 /** What a delivery or an event becomes in a replay. */
 interface Candidate {
   readonly eventId: string;
+  readonly tenant: string | null;
   readonly receivedAt: number;
   readonly destination: string;
   readonly of: string | null;
@@ -100,12 +101,14 @@ export class Replays {
 
   /**
    * What a bulk replay with this filter would make, without making it. Counting stops at 100,000.
-   * @throws HoldfastError destination_unknown where nothing is, or ever was, of that name
+   * @throws HoldfastError destination_unknown where nothing is, or ever was, of that name; invalid_input for events of
+   *   everybody to what is a tenant's own
    */
   async plan(filter: ReplayFilter): Promise<ReplayPlan> {
     const { lanes, group } = this.#options;
     const { to, destination } = filter;
     if (to !== undefined && !lanes.has(to)) throw unknown(to);
+    if (to !== undefined && !lanes.mayHave(to, filter.tenant ?? null)) throw foreign(to);
     const byDestination = new Map<string, number>();
     let count = 0;
     let oldestAt: number | null = null;
@@ -138,7 +141,7 @@ export class Replays {
     };
   }
 
-  /** @throws HoldfastError destination_unknown, store_unavailable */
+  /** @throws HoldfastError destination_unknown, invalid_input, store_unavailable */
   async start(request: ReplayRequest): Promise<ReplayStatus> {
     const { clock, ids, committer } = this.#options;
     const now = clock.now();
@@ -190,33 +193,41 @@ export class Replays {
 
   /**
    * New deliveries of one event: to where it went, or to these destinations.
-   * @throws HoldfastError not_found, body_purged, replay_open, destination_unknown
+   * @throws HoldfastError not_found, body_purged, replay_open, destination_unknown; invalid_input where one of them is
+   *   another tenant's
    */
   async event(eventId: string, destinations: readonly string[] | null): Promise<readonly string[]> {
     const record = await this.#options.history.event(eventId);
     if (record === null) throw new HoldfastError('not_found', { detail: eventId });
     const { rows } = await this.#options.history.deliveries({ eventId }, { limit: 1000, oldestFirst: true });
     const latest = new Map(rows.map((row) => [row.destination, row.id]));
+    const { tenant } = record.event;
     const names = destinations ?? (latest.size > 0 ? [...latest.keys()] : this.#options.takers(record.event));
     return this.#now(
-      names.map((name) => ({ eventId, receivedAt: 0, destination: name, of: latest.get(name) ?? null })),
+      names.map((name) => ({ eventId, tenant, receivedAt: 0, destination: name, of: latest.get(name) ?? null })),
     );
   }
 
-  /** A new delivery of this one. @throws HoldfastError not_found, body_purged, replay_open, destination_unknown */
+  /**
+   * A new delivery of this one.
+   * @throws HoldfastError not_found, body_purged, replay_open, destination_unknown; invalid_input where its destination
+   *   is another tenant's by now
+   */
   async delivery(deliveryId: string): Promise<string> {
     const found = await this.#options.history.delivery(deliveryId);
     if (found === null) throw new HoldfastError('not_found', { detail: deliveryId });
-    const [made] = await this.#now([
-      { eventId: found.eventId, receivedAt: 0, destination: found.destination, of: found.id },
-    ]);
+    const { eventId, tenant, destination } = found;
+    const [made] = await this.#now([{ eventId, tenant, receivedAt: 0, destination, of: found.id }]);
     if (made === undefined) throw new HoldfastError('not_found', { detail: deliveryId });
     return made;
   }
 
   async #now(candidates: readonly Candidate[]): Promise<readonly string[]> {
-    const absent = candidates.find(({ destination }) => !this.#options.lanes.has(destination));
-    if (absent !== undefined) throw unknown(absent.destination);
+    const { lanes } = this.#options;
+    for (const { destination, tenant } of candidates) {
+      if (!lanes.has(destination)) throw unknown(destination);
+      if (!lanes.mayHave(destination, tenant)) throw foreign(destination);
+    }
     const replayId = this.#options.ids.make('rpl');
     const { replays } = await this.#options.committer.replay(
       candidates.map((one) => this.#row(replayId, one)),
@@ -303,7 +314,14 @@ export class Replays {
     }
   }
 
+  /** Without what went to an endpoint that has another tenant by now. */
   async #chunk(filter: ReplayFilter, bounds: ChunkBounds): Promise<Chunk> {
+    const { candidates, cursor } = await this.#listed(filter, bounds);
+    const { lanes } = this.#options;
+    return { candidates: candidates.filter((one) => lanes.mayHave(one.destination, one.tenant)), cursor };
+  }
+
+  async #listed(filter: ReplayFilter, bounds: ChunkBounds): Promise<Chunk> {
     const { cursor, limit } = bounds;
     const page = { limit, oldestFirst: true, ...(cursor === undefined ? {} : { cursor }) };
     const { what = 'dead', to, reason, destination, ...common } = filter;
@@ -332,6 +350,7 @@ export class Replays {
       const name = to ?? row.destination;
       return {
         eventId: row.eventId,
+        tenant: row.tenant,
         receivedAt: row.receivedAt,
         destination: name,
         of: name === row.destination ? row.id : null,
@@ -344,7 +363,8 @@ export class Replays {
     const record = to === undefined ? await this.#options.history.event(event.id) : null;
     const takers = record === null ? [] : this.#options.takers(record.event);
     const names = to === undefined ? takers : [to];
-    return names.map((name) => ({ eventId: event.id, receivedAt: event.receivedAt, destination: name, of: null }));
+    const { id: eventId, tenant, receivedAt } = event;
+    return names.map((name) => ({ eventId, tenant, receivedAt, destination: name, of: null }));
   }
 
   #row(replayId: string, { eventId, destination, of }: Candidate): ReplayRow {
@@ -366,6 +386,12 @@ export class Replays {
 function refusal(answer: Extract<ReplayAnswer, { status: 'refused' }>): HoldfastError {
   if (answer.reason === 'body_purged' || answer.reason === 'replay_open') return new HoldfastError(answer.reason);
   return new HoldfastError('not_found');
+}
+
+function foreign(destination: string): HoldfastError {
+  return new HoldfastError('invalid_input', {
+    detail: `'${destination}' is an endpoint of one tenant, and gets events of that tenant only.`,
+  });
 }
 
 function unknown(destination: string): HoldfastError {

@@ -115,6 +115,11 @@ export class EndpointDirectory implements Directory {
     return own + (this.#byTenant.get(null)?.size ?? 0);
   }
 
+  mayHave(name: string, tenant: string | null): boolean {
+    const own = this.#entries.get(name)?.stored.tenant ?? null;
+    return own === null || own === tenant;
+  }
+
   #candidates({ tenant, source, type }: StoredEvent): readonly Entry[] {
     const key = JSON.stringify([tenant, source, type]);
     const remembered = this.#remembered.get(key);

@@ -59,6 +59,9 @@ export class Sending {
         if (entry === null) throw new HoldfastError('destination_unknown', { detail: `'${destination}'.` });
         return entry.target(event, clock.now());
       },
+      // It may have been given to another tenant since the event was routed to it. Whose it is now is not this one's to know.
+      refused: ({ destination, event }) =>
+        this.directory.mayHave(destination, event.tenant) ? null : "tenant: the endpoint is not of the event's tenant",
       gone: (destination, why) => void this.#gone(destination, why),
     });
     this.directory = new EndpointDirectory({

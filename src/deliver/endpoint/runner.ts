@@ -23,6 +23,8 @@ import { sendableOf } from './transformed.ts';
 export interface EndpointRunnerOptions {
   /** The endpoint a claim is for, as it is now. */
   readonly target: (claim: Claim) => EndpointTarget | Promise<EndpointTarget>;
+  /** Why an event may not go there, whatever it is tried; `null`: it may. Default: each may. */
+  readonly refused?: (claim: Claim) => string | null;
   readonly egress: Egress;
   readonly clock: Clock;
   /** Told that an endpoint answered 410 and wants no more; must not throw. The delivery itself becomes a dead letter. */
@@ -93,6 +95,8 @@ class EndpointRunner implements Runner {
   async #attempt(claim: Claim, attempt: Attempt): Promise<Attempted> {
     const until = this.#clock.monotonic() + attempt.timeoutMs;
     const { event } = claim;
+    const refused = this.#options.refused?.(claim) ?? null;
+    if (refused !== null) return attempted({ kind: 'rejected', reason: refused }, null);
     const given = this.#options.target(claim);
     const target = given instanceof Promise ? await given : given;
     if (event.body === null)

@@ -1,0 +1,77 @@
+/** Endpoints of tenants: what is one tenant's never goes to another, however it is asked for. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { Inbox, Sender, until } from './sending-world.ts';
+
+interface Planned {
+  readonly plan: { readonly count: number };
+}
+
+describe('a replay to an endpoint of one tenant', () => {
+  test("is refused for another tenant's event, and for one of no tenant", async () => {
+    await using inbox = await Inbox.start();
+    await using sender = await Sender.start();
+    const { id } = await sender.endpoint({ url: inbox.url, tenant: 'globex' });
+    for (const tenant of ['acme', undefined]) {
+      const event = await sender.gateway.emit('order.made', {}, tenant === undefined ? {} : { tenant });
+      const { status, body } = await sender.call(`POST /api/events/${event}/replay`, { destinations: [id] });
+      assert.deepEqual([status, body['code']], [400, 'invalid_input']);
+      assert.match(String(body['detail']), /events of that tenant only/);
+    }
+    assert.deepEqual([await sender.deliveries(id), inbox.got], [[], []]);
+  });
+
+  test("takes that tenant's events only, and has to say so", async () => {
+    await using inbox = await Inbox.start();
+    await using sender = await Sender.start();
+    for (const tenant of ['acme', 'globex']) await sender.gateway.emit('order.made', { of: tenant }, { tenant });
+    const { id } = await sender.endpoint({ url: inbox.url, tenant: 'globex', types: ['other'] });
+    const replay = (tenant: object, dryRun: boolean) =>
+      sender.call<Planned>('POST /api/replays', { filter: { what: 'unmatched', to: id, ...tenant }, dryRun });
+    for (const tenant of [{}, { tenant: 'acme' }])
+      for (const dryRun of [true, false]) assert.equal((await replay(tenant, dryRun)).status, 400);
+    assert.equal((await replay({ tenant: 'globex' }, true)).body.plan.count, 1);
+    assert.equal((await replay({ tenant: 'globex' }, false)).status, 202);
+    await inbox.received(1);
+    assert.deepEqual(
+      inbox.got.map(({ body }) => String(body)),
+      ['{"of":"globex"}'],
+    );
+  });
+});
+
+describe('an endpoint that is given to another tenant', () => {
+  test('gets nothing of the one before: what waits becomes dead letters, and they stay so', async () => {
+    await using inbox = await Inbox.start();
+    await using sender = await Sender.start();
+    const { id } = await sender.endpoint({ url: inbox.url, tenant: 'acme' });
+    await sender.call(`PATCH /api/endpoints/${id}`, { state: 'paused' });
+    const event = await sender.gateway.emit('order.made', { of: 'acme' }, { tenant: 'acme' });
+    assert.equal((await sender.call(`PATCH /api/endpoints/${id}`, { tenant: 'globex' })).status, 200);
+    await sender.call(`PATCH /api/endpoints/${id}`, { state: 'active' });
+    await until(async () => (await sender.deliveries(id))[0]?.state === 'dead');
+    const [dead] = await sender.deliveries(id);
+    assert.deepEqual([dead?.reason, dead?.attempts], ['rejected', 1]);
+    assert.match(dead?.note ?? '', /^tenant: /);
+    assert.doesNotMatch(dead?.note ?? '', /globex/, 'whose it is now is not for the one before');
+
+    const again = await sender.call(`POST /api/events/${event}/replay`);
+    assert.deepEqual([again.status, again.body['code']], [400, 'invalid_input']);
+    const { body } = await sender.call<{ rows: { error: { code: string } | null }[] }>(
+      'POST /api/dead-letters/replay',
+      {
+        ids: [dead?.id],
+      },
+    );
+    assert.match(JSON.stringify(body), /invalid_input/);
+    const planned = await sender.call<Planned>('POST /api/replays', { filter: { destination: id }, dryRun: true });
+    assert.equal(planned.body.plan.count, 0);
+
+    await sender.gateway.emit('order.made', { of: 'globex' }, { tenant: 'globex' });
+    await inbox.received(1);
+    assert.deepEqual(
+      inbox.got.map(({ body: sent }) => String(sent)),
+      ['{"of":"globex"}'],
+    );
+  });
+});
