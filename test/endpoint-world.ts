@@ -124,7 +124,7 @@ export function sender({ egress, target }: Pick<DeliverOptions, 'egress' | 'targ
     target: () => whole,
     egress,
     clock: systemClock,
-    gone: (destination, why) => gone.push(`${destination}: ${why}`),
+    gone: (destination, { why }) => gone.push(`${destination}: ${why}`),
     release: '0.0.0',
   });
   return async ({ event = storedEvent({ a: 1 }), timeoutMs = 2000, signal }: SendOptions = {}): Promise<Delivered> => {

@@ -123,6 +123,22 @@ describe('an endpoint made through the API', () => {
     await until(async () => (await sender.deliveries(id))[1]?.state === 'succeeded');
   });
 
+  test('that was moved meanwhile is not disabled by a 410 from where it was', async () => {
+    const { promise: moved, resolve: answer } = Promise.withResolvers<void>();
+    await using before = await Inbox.start(() => moved.then(() => 410));
+    await using after = await Inbox.start();
+    await using sender = await Sender.start();
+    const { id } = await sender.endpoint({ url: before.url });
+    await sender.gateway.emit('order.made', { n: 1 });
+    await until(() => before.got.length === 1);
+    await sender.call(`PATCH /api/endpoints/${id}`, { url: after.url });
+    answer();
+    await until(async () => (await sender.deliveries(id))[0]?.state === 'dead');
+    assert.equal((await sender.call(`GET /api/endpoints/${id}`)).body['state'], 'active');
+    await sender.gateway.emit('order.made', { n: 2 });
+    await after.received(1);
+  });
+
   test('that is paused holds what it is owed until it is resumed', async () => {
     await using inbox = await Inbox.start();
     await using sender = await Sender.start();

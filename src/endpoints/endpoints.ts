@@ -42,6 +42,14 @@ export interface EndpointsOptions {
   readonly disabled: (endpoint: EndpointView) => void;
 }
 
+/** Why and by whom an endpoint is disabled. */
+interface Disabling {
+  readonly reason: string;
+  readonly by: string;
+  /** Only as long as this is its URL. Default: wherever it is. */
+  readonly whileAt?: string;
+}
+
 /** A change by another hand in between is taken in, and this one made again on top of it. */
 const TRIES_MAX = 5;
 const SECRETS_MAX = 10;
@@ -152,13 +160,15 @@ export class Endpoints {
   }
 
   /** It takes nothing from now on; its deliveries are held. @throws HoldfastError not_found, store_unavailable */
-  async disable(id: string, reason: string, by: string): Promise<EndpointView> {
+  async disable(id: string, { reason, by, whileAt }: Disabling): Promise<EndpointView> {
     const { clock, observer, disabled } = this.#options;
-    if (this.#entry(id).stored.disabled !== null) return this.get(id);
-    const view = await this.#change(id, null, async (stored) => ({
-      ...stored,
-      disabled: { reason, by, at: clock.now() },
-    }));
+    const at = clock.now();
+    let isMeant = false;
+    const view = await this.#change(id, null, async (stored) => {
+      isMeant = stored.disabled === null && (whileAt === undefined || stored.url === whileAt);
+      return isMeant ? { ...stored, disabled: { reason, by, at } } : null;
+    });
+    if (!isMeant) return view;
     observer.note('warn', 'endpoint disabled', { endpoint: id, reason, by });
     disabled(view);
     return view;
@@ -177,10 +187,11 @@ export class Endpoints {
 
   // ------------------------------------------------------------------------------------------------- inside
 
+  /** @param change From what there is now; `null`: it stays as it is. */
   async #change(
     id: string,
     version: number | null,
-    change: (stored: StoredEndpoint) => Promise<StoredEndpoint>,
+    change: (stored: StoredEndpoint) => Promise<StoredEndpoint | null>,
   ): Promise<EndpointView> {
     const { committer, directory } = this.#options;
     for (let tries = 1; ; tries++) {
@@ -189,6 +200,7 @@ export class Endpoints {
         throw new HoldfastError('conflict', { detail: `It has version ${entry.version}, not ${version}.` });
       }
       const stored = await change(entry.stored);
+      if (stored === null) return this.#view(entry);
       const ifVersion = entry.version;
       const answer = await committer.write({ kind: ENDPOINT, key: id, value: asJson(stored), ifVersion });
       if (answer.status === 'committed') {

@@ -7,7 +7,7 @@ import { standardSchedule } from '../core/retry.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Egress, TlsIdentity } from '../deliver/egress/egress.ts';
 import { checkTarget } from '../deliver/endpoint/check.ts';
-import { endpointRunner } from '../deliver/endpoint/runner.ts';
+import { endpointRunner, type GoneAnswer } from '../deliver/endpoint/runner.ts';
 import type { Auth, EndpointTarget, HmacSigning, Signing, StatusRules, Transform } from '../deliver/endpoint/target.ts';
 import type { Destination } from '../dispatch/destination.ts';
 import { ENDPOINT_BREAKER } from '../endpoints/policy.ts';
@@ -76,7 +76,7 @@ export interface EndpointKnown extends Known {
   readonly clock: Clock;
   readonly environment: Environment;
   /** It answered that it wants no more. */
-  readonly gone: (destination: string, why: string) => void;
+  readonly gone: (destination: string, answer: GoneAnswer) => void;
 }
 
 /** @throws HoldfastError config_invalid, secret_missing, blocked_target; TypeError for a duration or policy that is none */

@@ -4,7 +4,7 @@ import type { Clock } from '../core/clock.ts';
 import type { IdMaker } from '../core/id.ts';
 import type { Observer } from '../core/observer.ts';
 import { createEgress, type Egress } from '../deliver/egress/egress.ts';
-import { endpointRunner } from '../deliver/endpoint/runner.ts';
+import { endpointRunner, type GoneAnswer } from '../deliver/endpoint/runner.ts';
 import type { Runner } from '../deliver/runner.ts';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import type { Holds } from '../dispatch/holds.ts';
@@ -62,7 +62,7 @@ export class Sending {
       // It may have been given to another tenant since the event was routed to it. Whose it is now is not this one's to know.
       refused: ({ destination, event }) =>
         this.directory.mayHave(destination, event.tenant) ? null : "tenant: the endpoint is not of the event's tenant",
-      gone: (destination, why) => void this.#gone(destination, why),
+      gone: (destination, answer) => void this.#gone(destination, answer),
     });
     this.directory = new EndpointDirectory({
       registry,
@@ -102,8 +102,8 @@ export class Sending {
   }
 
   /** What endpoints of the config are made with. */
-  forConfig(): { readonly egress: Egress; readonly gone: (destination: string, why: string) => void } {
-    return { egress: this.egress, gone: (destination, why) => void this.#gone(destination, why) };
+  forConfig(): { readonly egress: Egress; readonly gone: (destination: string, answer: GoneAnswer) => void } {
+    return { egress: this.egress, gone: (destination, answer) => void this.#gone(destination, answer) };
   }
 
   /** Why an endpoint takes nothing for now. */
@@ -141,7 +141,7 @@ export class Sending {
     const holds = this.#options.holds();
     const before = endpoints.get(id).state;
     if (before === state && (state !== 'paused' || holds.isPausedItself(id))) return endpoints.get(id);
-    if (state === 'disabled') await endpoints.disable(id, `by ${by}`, by);
+    if (state === 'disabled') await endpoints.disable(id, { reason: `by ${by}`, by });
     else if (before === 'disabled') await endpoints.enable(id);
     if (state === 'paused') await holds.pause(id, by);
     else if (holds.isPausedItself(id) && state === 'active') await holds.resume(id, by);
@@ -161,10 +161,11 @@ export class Sending {
     return event.id;
   }
 
-  async #gone(destination: string, why: string): Promise<void> {
+  async #gone(destination: string, { why, url }: GoneAnswer): Promise<void> {
     const { observer, holds } = this.#options;
     try {
-      if (this.directory.entry(destination) !== null) await this.#endpoints?.disable(destination, why, BY_ANSWER);
+      if (this.directory.entry(destination) !== null)
+        await this.#endpoints?.disable(destination, { reason: why, by: BY_ANSWER, whileAt: url });
       else await holds().pause(destination, `${BY_ANSWER}: ${why}`);
     } catch (error) {
       observer.note('error', 'could not disable an endpoint that is gone', { destination, error: String(error) });

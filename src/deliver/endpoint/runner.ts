@@ -27,12 +27,19 @@ export interface EndpointRunnerOptions {
   readonly refused?: (claim: Claim) => string | null;
   readonly egress: Egress;
   readonly clock: Clock;
-  /** Told that an endpoint answered 410 and wants no more; must not throw. The delivery itself becomes a dead letter. */
-  readonly gone: (destination: string, why: string) => void;
+  /** Told that an endpoint wants no more; must not throw. The delivery itself becomes a dead letter. */
+  readonly gone: (destination: string, answer: GoneAnswer) => void;
   /** Whether its targets may have a `transform`: code of the application's. Default `false`. */
   readonly transforms?: boolean;
   /** Of this Holdfast, for `User-Agent`: `1.2.3`. */
   readonly release: string;
+}
+
+/** An answer 410. */
+export interface GoneAnswer {
+  readonly why: string;
+  /** Where it came from: the endpoint may be somewhere else by now. */
+  readonly url: string;
 }
 
 /** Sends deliveries to endpoints. Takes one claim an attempt. */
@@ -195,7 +202,7 @@ class EndpointRunner implements Runner {
         return SUCCEEDED;
       case 'gone': {
         const why = `${ready.host} answered 410 Gone`;
-        this.#options.gone(claim.destination, why);
+        this.#options.gone(claim.destination, { why, url: ready.target.url });
         return { kind: 'rejected', reason: `status: ${why}` };
       }
       case 'fail':
