@@ -152,6 +152,24 @@ describe('an endpoint made through the API', () => {
     await inbox.received(1);
   });
 
+  test('that is disabled and then paused lets nothing go in between', async () => {
+    await using inbox = await Inbox.start();
+    await using sender = await Sender.start();
+    const { id } = await sender.endpoint({ url: inbox.url, concurrency: 50 });
+    const become = (state: string) => sender.call(`PATCH /api/endpoints/${id}`, { state });
+    await become('disabled');
+    for (let n = 0; n < 20; n++) await sender.gateway.emit('order.made', { n });
+    assert.equal((await become('paused')).body['state'], 'paused');
+    // What goes on its way goes before this event is committed and taken.
+    await using other = await Inbox.start();
+    await sender.endpoint({ url: other.url, types: ['last'] });
+    await sender.gateway.emit('last', {});
+    await other.received(1);
+    assert.equal(inbox.got.length, 0);
+    await become('active');
+    await inbox.received(21);
+  });
+
   test('that is deleted leaves dead letters that say so, and gets nothing more', async () => {
     await using inbox = await Inbox.start(() => 500);
     await using sender = await Sender.start();

@@ -141,10 +141,11 @@ export class Sending {
     const holds = this.#options.holds();
     const before = endpoints.get(id).state;
     if (before === state && (state !== 'paused' || holds.isPausedItself(id))) return endpoints.get(id);
+    // Paused before it is enabled: in between nothing of what was held may go.
+    if (state === 'paused') await holds.pause(id, by);
     if (state === 'disabled') await endpoints.disable(id, { reason: `by ${by}`, by });
     else if (before === 'disabled') await endpoints.enable(id);
-    if (state === 'paused') await holds.pause(id, by);
-    else if (holds.isPausedItself(id) && state === 'active') await holds.resume(id, by);
+    if (state === 'active' && holds.isPausedItself(id)) await holds.resume(id, by);
     return endpoints.get(id);
   }
 
