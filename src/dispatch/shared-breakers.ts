@@ -100,6 +100,8 @@ export class SharedBreakers {
     this.#readAgain = true;
     this.#reading ??= this.#readAll().finally(() => {
       this.#reading = null;
+      // Heard between the end of the last read and this.
+      if (this.#readAgain && this.#unwatch !== null) this.#heard();
     });
   }
 
