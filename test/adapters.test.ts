@@ -242,6 +242,28 @@ test('express: bytes that a parser kept are taken', async (t) => {
   }
 });
 
+test('fetch: a body that was read or is being read is an error, and no empty event', async () => {
+  const { acceptor, appends, events } = makeWorld();
+  const make = (path: string) => new Request(`http://a.test${path}`, { method: 'POST', body: '{"id":1}' });
+  const [read, locked, elsewhere, kept] = [make('/in/open'), make('/in/open'), make('/in/none'), make('/in/open')];
+  await Promise.all([read.json(), elsewhere.json(), kept.clone().json()]);
+  locked.body?.getReader();
+  const routes = ingestRoutes(() => acceptor);
+  for (const answer of [fetchIngest(acceptor, read), fetchIngest(acceptor, locked), routes.POST(read)]) {
+    await assert.rejects(answer, (error) => {
+      assert.ok(error instanceof HoldfastError);
+      assert.equal(error.code, 'body_consumed');
+      assert.match(error.message, /Move the line with gateway\.fetch\(request\) above what reads the body/);
+      return true;
+    });
+  }
+  assert.equal(appends.length, 0);
+  // What is no source's is not ours to complain of, and a copy leaves the bytes where they are.
+  assert.equal((await fetchIngest(acceptor, elsewhere)).status, 404);
+  assert.equal((await fetchIngest(acceptor, kept)).status, 200);
+  assert.equal(Buffer.from(events.pop()?.body ?? []).toString(), '{"id":1}');
+});
+
 test('a body that does not come within the deadline is answered 408', async () => {
   const clock = new TestClock();
   const { acceptor, answered } = makeWorld({ clock });

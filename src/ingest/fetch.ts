@@ -2,6 +2,7 @@
  * Ingest for hosts that speak `Request` and `Response`: Hono, Bun, Deno, workers. What such a request cannot give is
  * lost here: the case, order and repetition of headers, and the peer's address, unless the host passes it on.
  */
+import { HoldfastError } from '../errors.ts';
 import type { Acceptor } from './accept.ts';
 import { notFound, serve } from './hosted.ts';
 import type { Reply } from './reply.ts';
@@ -14,17 +15,20 @@ export interface FetchOptions {
   readonly basePath?: string;
 }
 
-/** Answers a request; 404 when its path is no source's. */
+/** Answers a request; 404 when its path is no source's. @throws HoldfastError body_consumed */
 export async function fetchIngest(acceptor: Acceptor, request: Request, options: FetchOptions = {}): Promise<Response> {
   const url = targetOf(request.url);
   const mark = url.indexOf('?');
   const path = withoutBase(mark < 0 ? url : url.slice(0, mark), options.basePath ?? '');
-  const served = path === null ? null : await serve(acceptor, { ...partsOf(request, options), path, url });
+  const isTaken = path !== null && acceptor.find(path) !== undefined;
+  const served = isTaken ? await serve(acceptor, { ...partsOf(request, options), path, url }) : null;
   return responseOf(served?.reply ?? notFound(acceptor), request.method);
 }
 
 function partsOf(request: Request, { remoteAddress = '' }: FetchOptions) {
-  const body = request.bodyUsed ? null : request.body;
+  const { body } = request;
+  // Locked without having been read: whoever holds the lock gets the bytes.
+  if (request.bodyUsed || body?.locked === true) throw consumed();
   return {
     method: request.method,
     headers: [...request.headers].flat(),
@@ -32,6 +36,13 @@ function partsOf(request: Request, { remoteAddress = '' }: FetchOptions) {
     // Not cancelled when reading stops early: that would take the answer with it in some hosts.
     body: body === null ? new Uint8Array(0) : body.values({ preventCancel: true }),
   };
+}
+
+function consumed(): HoldfastError {
+  return new HoldfastError('body_consumed', {
+    detail:
+      'Move the line with gateway.fetch(request) above what reads the body, request.json() or a middleware that does, or let that read request.clone().',
+  });
 }
 
 /** Path and query of an absolute URL, as they stand there. */
