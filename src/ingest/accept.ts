@@ -26,8 +26,13 @@ interface Visit {
   readonly now: number;
   /** A handshake that is also an event: what it is answered with once it is accepted. */
   readonly handshake: Reply | null;
-  /** It came from the rejection log: refused again, it stays there and is not added anew. */
-  readonly again: boolean;
+  /** It came from the rejection log: refused again, it stays there and is not added anew. `null`: from a sender. */
+  readonly again: Again | null;
+}
+
+/** Whether it was taken. A status does not tell: a provider's own answers, and a responder's, are as they like. */
+interface Again {
+  accepted: boolean;
 }
 
 /** Why a whole request was refused. */
@@ -101,13 +106,15 @@ export class Acceptor {
 
   /** Takes a whole request: verifies it, commits what it brings, and says how to answer. Never throws. */
   accept(intake: Intake, request: IngestRequest): Reply | Promise<Reply> {
-    const visit: Visit = { intake, request, now: this.ports.clock.now(), handshake: null, again: false };
+    const visit: Visit = { intake, request, now: this.ports.clock.now(), handshake: null, again: null };
     return this.#enter(visit);
   }
 
-  /** Takes a request from the rejection log, judged by the time it came. */
-  async acceptAgain(intake: Intake, request: IngestRequest, receivedAt: number): Promise<Reply> {
-    return this.#enter({ intake, request, now: receivedAt, handshake: null, again: true });
+  /** Takes a request from the rejection log, judged by the time it came. Whether it was accepted. Never throws. */
+  async acceptAgain(intake: Intake, request: IngestRequest, receivedAt: number): Promise<boolean> {
+    const again: Again = { accepted: false };
+    await this.#enter({ intake, request, now: receivedAt, handshake: null, again });
+    return again.accepted;
   }
 
   #enter(visit: Visit): Reply | Promise<Reply> {
@@ -126,7 +133,9 @@ export class Acceptor {
     }
     if (answer === null) return goOn(visit);
     const reply = answerReply(answer);
-    return answer.forward === true ? goOn({ ...visit, handshake: reply }) : reply;
+    if (answer.forward === true) return goOn({ ...visit, handshake: reply });
+    if (visit.again !== null) visit.again.accepted = reply.status < 400;
+    return reply;
   }
 
   #verify(visit: Visit): Reply | Promise<Reply> {
@@ -147,7 +156,7 @@ export class Acceptor {
     // `ok` and nothing else: whatever a verifier gives back by mistake is no proof.
     // oxlint-disable-next-line typescript/no-unnecessary-boolean-literal-compare -- its type is only a promise of others
     if (verdict.ok !== true) return this.#notVerified(visit, verdict);
-    if (intake.bucket !== null && !visit.again && !intake.bucket.take(1)) {
+    if (intake.bucket !== null && visit.again === null && !intake.bucket.take(1)) {
       return this.#rateLimited(intake, intake.bucket.waitMs(1));
     }
     if (intake.source.verifier.handshake?.unsigned === false) {
@@ -188,7 +197,8 @@ export class Acceptor {
       const unfit = schema === null ? null : await judge(schema, inputs);
       const { ids } = this.ports;
       const events = makeEvents(visit, inputs, { ids, receivedAt: visit.now, unfit });
-      if (intake.source.mode === 'sync') return await this.#commitSync(visit, events);
+      // Nobody waits for what a responder says to a request of the rejection log.
+      if (intake.source.mode === 'sync' && visit.again === null) return await this.#commitSync(visit, events);
       const rows = this.#rows(intake, events);
       if (rows.length === 0) return this.#answer(visit, []);
       return this.#answered(visit, events, await this.ports.append({ events: rows }));
@@ -229,8 +239,9 @@ export class Acceptor {
     return problemReply(code, { correlationId });
   }
 
-  /** A duplicate is answered like the first: by the same id. */
-  #answer({ intake, handshake }: Visit, eventIds: readonly string[]): Reply {
+  /** Of what was accepted. A duplicate is answered like the first: by the same id. */
+  #answer({ intake, handshake, again }: Visit, eventIds: readonly string[]): Reply {
+    if (again !== null) again.accepted = true;
     if (handshake !== null) return handshake;
     if (intake.answer !== null) return intake.answer;
     const [only] = eventIds;
@@ -295,7 +306,7 @@ export class Acceptor {
     observer.rejected(intake.source.name, refusal.step, refusal.reason);
     const id = ids.make('rej');
     const correlationId = correlationOf(request.headers) ?? id;
-    if (again) return correlationId;
+    if (again !== null) return correlationId;
     const { method, url, body, remoteAddress } = request;
     const mark = url.indexOf('?');
     const rejection: Rejection = {

@@ -1,6 +1,6 @@
 /** Verifying rejected requests again, after a secret was corrected: through the normal path, judged by when they came. */
 import type { Acceptor } from './accept.ts';
-import type { Rejection, RejectionFilter } from './rejections.ts';
+import type { Rejection, RejectionFilter, RejectionLog } from './rejections.ts';
 
 /** What became of them. */
 export interface AgainAnswer {
@@ -14,8 +14,20 @@ export interface AgainAnswer {
 
 const PAGE = 50;
 
+/** The call under way for each log, or the last of those that wait. */
+const latest = new WeakMap<RejectionLog, Promise<unknown>>();
+
 /** Tries all that match the filter, oldest first. A repeat finds the accepted ones gone, or known by their dedupe key. */
-export async function verifyAgain(acceptor: Acceptor, filter: RejectionFilter): Promise<AgainAnswer> {
+export function verifyAgain(acceptor: Acceptor, filter: RejectionFilter): Promise<AgainAnswer> {
+  const { rejections } = acceptor.ports;
+  const before = latest.get(rejections) ?? Promise.resolve();
+  // One call after the other: two at once would both commit what both have found.
+  const answer = before.catch(() => undefined).then(() => tryAll(acceptor, filter));
+  latest.set(rejections, answer);
+  return answer;
+}
+
+async function tryAll(acceptor: Acceptor, filter: RejectionFilter): Promise<AgainAnswer> {
   const { rejections } = acceptor.ports;
   const sum = { accepted: 0, refused: 0, unverifiable: 0 };
   let cursor: string | null | undefined;
@@ -39,8 +51,7 @@ async function tryAgain(acceptor: Acceptor, rejection: Rejection): Promise<keyof
   if (intake === undefined || !rejection.verifiable) return 'unverifiable';
   const { method, path, query, headers, body, remoteAddress, receivedAt } = rejection;
   const request = { method, url: query === '' ? path : `${path}?${query}`, headers, body, remoteAddress };
-  const { status } = await acceptor.acceptAgain(intake, request, receivedAt);
-  if (status >= 400) return 'refused';
+  if (!(await acceptor.acceptAgain(intake, request, receivedAt))) return 'refused';
   await acceptor.ports.rejections.delete([rejection.id]);
   return 'accepted';
 }

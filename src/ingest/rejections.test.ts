@@ -9,6 +9,7 @@ import { TestClock } from '../testing/clock.ts';
 import { bearer, hmac, timestampedHmac } from '../verify/index.ts';
 import type { Verifier } from '../verify/verifier.ts';
 import { verifyAgain } from './again.ts';
+import type { SourceConfig } from './source.ts';
 import { SqliteRejections } from './rejections-sqlite.ts';
 import { MemoryRejections, type Rejection, type RejectionBounds, type RejectionLog } from './rejections.ts';
 
@@ -193,6 +194,60 @@ for (const [kind, make] of Object.entries(kinds)) {
     await log.close();
   });
 }
+
+test('verify-again: what was committed counts, whatever it is answered with; nobody is waited for', async () => {
+  const right = hmac({ header: 'x-sig', secrets: 'right' });
+  const { rejections } = ingestWorld({ sources: {} }).acceptor.ports;
+  const owed = { destination: 'shop.answer', orderKey: null, dueAt: null, dead: null, handOff: 'no' } as const;
+  const world = (verify: Verifier, settings: Partial<SourceConfig> = {}) =>
+    ingestWorld({
+      sources: { shop: { verify, ...settings } },
+      ports: { rejections, route: () => [owed], awaitAnswer: () => assert.fail('a responder was waited for') },
+    });
+  const request = sent('{"id":1}', [], '/in/shop');
+  const signed = { ...request, headers: [...((await right.sign?.(request, 0)) ?? [])] };
+  const refuse = async (): Promise<void> => {
+    const { acceptor } = world(hmac({ header: 'x-sig', secrets: 'wrong' }));
+    const intake = acceptor.named('shop');
+    assert.ok(intake);
+    assert.equal((await acceptor.accept(intake, signed)).status, 401);
+  };
+  // Some providers want another status than 2xx, and some want 200 for what is refused.
+  const settings: readonly Partial<SourceConfig>[] = [
+    { answer: { status: 422 } },
+    { mode: 'sync', responder: 'shop.answer', answer: { status: 409 } },
+  ];
+  for (const setting of settings) {
+    await refuse();
+    const { acceptor, events } = world(right, setting);
+    assert.deepEqual(await verifyAgain(acceptor, {}), { accepted: 1, refused: 0, unverifiable: 0 });
+    assert.deepEqual(await verifyAgain(acceptor, {}), { accepted: 0, refused: 0, unverifiable: 0 });
+    assert.equal(events.length, 1);
+  }
+  await refuse();
+  const polite = { ...hmac({ header: 'x-sig', secrets: 'other' }) };
+  const { acceptor } = world({ ...polite, defaults: { ...polite.defaults, rejectAnswer: { status: 200 } } });
+  assert.deepEqual(await verifyAgain(acceptor, {}), { accepted: 0, refused: 1, unverifiable: 0 });
+  assert.equal((await rejections.counts()).kept, 1);
+});
+
+test('verify-again: two calls at once take each rejection once', async () => {
+  const right = hmac({ header: 'x-sig', secrets: 'right' });
+  const wrong = ingestWorld({ sources: { shop: hmac({ header: 'x-sig', secrets: 'wrong' }) } });
+  const intake = wrong.acceptor.named('shop');
+  assert.ok(intake);
+  const request = sent('{"id":1}', [], '/in/shop');
+  const signed = { ...request, headers: [...((await right.sign?.(request, 0)) ?? [])] };
+  for (let count = 0; count < 60; count++) await wrong.acceptor.accept(intake, signed);
+  const { rejections } = wrong.acceptor.ports;
+  const { acceptor, events } = ingestWorld({ sources: { shop: right }, ports: { rejections } });
+  const answers = await Promise.all([verifyAgain(acceptor, {}), verifyAgain(acceptor, { source: 'shop' })]);
+  assert.deepEqual(
+    answers.map(({ accepted }) => accepted),
+    [60, 0],
+  );
+  assert.equal(events.length, 60);
+});
 
 test('what only a credential proves cannot be verified again, and says so', async () => {
   const world = (verify: Verifier, rejections?: RejectionLog) =>
