@@ -141,6 +141,17 @@ describe('a signature as Standard Webhooks says', () => {
     assert.equal(await verifies(standardWebhooks({ secrets: newest }), plain), true);
   });
 
+  test('behind another Holdfast that had to stand beside them too, replaces what that one made', async () => {
+    const theirs = ['webhook-id', 'a', 'Holdfast-Webhook-Id', 'b', 'holdfast-webhook-timestamp', '1'];
+    const headers = [...theirs, 'holdfast-webhook-signature', 'v1,x', 'X-A', '1'];
+    const received = await sent({ kind: 'standard', secrets: [newest] }, { headers, forward: true });
+    const mine = standardWebhooks({ secrets: newest, headerPrefix: 'holdfast-webhook-' });
+    assert.equal(await verifies(mine, received), true);
+    const names = received.headers.map(([name]) => name.toLowerCase());
+    assert.equal(new Set(names).size, names.length);
+    assert.ok(names.includes('webhook-id') && names.includes('x-a'));
+  });
+
   test('with headers of another name is accepted as svix writes them', async () => {
     const { byName, body } = await sent({ kind: 'standard', secrets: [newest], headerPrefix: 'svix-' });
     assert.doesNotThrow(() => new SvixWebhook(newest).verify(body.toString(), byName));
@@ -161,6 +172,26 @@ describe("a signature in a provider's way", () => {
     assert.equal(received.byName['webhook-id'], 'evt_1');
     const verifier = hmac({ header: 'x-hub-signature-256', prefix: 'sha256=', secrets: ['newest', 'older'] });
     assert.equal(await verifies(verifier, received), true);
+  });
+
+  test("takes the place of the provider's where both are in one header", async () => {
+    const timestamp = { header: 'X-At' };
+    const signing = { kind: 'hmac', secrets: ['newest'], header: 'X-Hub-Signature-256', prefix: 'sha256=' } as const;
+    const verifier = hmac({ header: 'x-hub-signature-256', prefix: 'sha256=', secrets: 'newest' });
+    const theirs = ['x-hub-signature-256', 'sha256=00', 'x-at', '1', 'X-A', '1'];
+    const received = await sent(signing, { headers: theirs, forward: true });
+    assert.equal(await verifies(verifier, received), true);
+    const once = async (one: Signing, headers: string[], name: string): Promise<string[]> => {
+      const all = (await sent(one, { headers, forward: true })).headers;
+      return all.filter(([other]) => other.toLowerCase() === name).map(([, value]) => value);
+    };
+    assert.equal((await once(signing, theirs, 'x-hub-signature-256')).length, 1);
+    assert.deepEqual(await once(signing, theirs, 'x-at'), ['1']);
+    assert.equal((await once({ ...signing, timestamp }, theirs, 'x-at')).length, 1);
+    // The id has names of its own: it stands where it can.
+    assert.deepEqual(await once(signing, theirs, 'webhook-id'), ['evt_1']);
+    assert.deepEqual(await once(signing, [...theirs, 'webhook-id', 'msg_9'], 'webhook-id'), ['msg_9']);
+    assert.deepEqual(await once(signing, [...theirs, 'webhook-id', 'msg_9'], 'holdfast-webhook-id'), ['evt_1']);
   });
 
   test('may cover the time, be of another algorithm, and be written otherwise', async () => {

@@ -3,7 +3,7 @@
  * the signature, and of tracing. Beside what is sent stands what is shown of it: without secrets.
  */
 import { type HeaderList, headerValue, REDACTED, type StoredEvent } from '../../core/event.ts';
-import type { Signers } from './signing.ts';
+import type { Signer, Signers } from './signing.ts';
 
 /** What an endpoint adds to every request, made ready. */
 export interface OwnHeaders {
@@ -60,16 +60,16 @@ export function isOfTheHop(lowerName: string): boolean {
 /** The headers of one attempt. */
 export function requestHeaders(parts: HeaderParts): BothHeaders {
   const { event, own, changed, authorization } = parts;
-  const sent: string[] = [];
-  const present = parts.forward ? forward(parts, sent) : bare(parts, sent);
+  const came: string[] = [];
+  const present = parts.forward ? forward(parts, came) : bare(parts, came);
+  const signer = signerFor(parts.signers, present);
+  const sent = withoutNames(came, signer.names, present);
   sent.push(...changed);
   const secretsFrom = sent.length;
   sent.push(...own.list);
   if (authorization !== null) sent.push('authorization', authorization);
   const secretsTo = sent.length;
 
-  const { usual, beside } = parts.signers;
-  const signer = usual.names.some((name) => present.has(name)) ? beside : usual;
   signer.sign({ id: event.id, now: parts.now, body: parts.body }, sent);
   if (isMissing(present, 'x-correlation-id', event.correlationId)) sent.push('x-correlation-id', event.correlationId);
   const { traceparent } = event;
@@ -80,6 +80,19 @@ export function requestHeaders(parts: HeaderParts): BothHeaders {
   const shown = [...sent];
   for (let index = secretsFrom + 1; index < secretsTo; index += 2) shown[index] = REDACTED;
   return { sent, shown };
+}
+
+/** The other one where it leaves a header in its place that the usual one would make. */
+function signerFor({ usual, beside }: Signers, present: ReadonlySet<string>): Signer {
+  const isKept = (name: string): boolean => present.has(name) && !beside.names.includes(name);
+  return usual.names.some(isKept) ? beside : usual;
+}
+
+/** A header of the signature is there once, and it is ours: a receiver would read the first of two, or both as one. */
+function withoutNames(came: string[], names: readonly string[], present: ReadonlySet<string>): string[] {
+  if (!names.some((name) => present.has(name))) return came;
+  // A value stays with its name.
+  return came.filter((_, index) => !names.includes(came[index - (index % 2)]?.toLowerCase() ?? ''));
 }
 
 /** The event's headers as they came; returns the lower-case names that are there now. */
