@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { type ClientOptions, WebSocket } from 'ws';
@@ -80,6 +80,19 @@ describe('the admin listener', () => {
     for (const host of ['127.0.0.1', '127.8.9.1', '::1', 'localhost']) assert.ok(isLoopback(host), host);
     for (const host of ['0.0.0.0', '::', '192.168.1.1', 'example.com', '127.0.0.1.example.com', ''])
       assert.ok(!isLoopback(host), host);
+  });
+
+  test('answers requests that offer another protocol as it answers all others', async () => {
+    const url = `http://${await base()}/api/events`;
+    for (const method of ['GET', 'POST']) {
+      const body = method === 'POST' ? '{"type":"x","data":1}' : '';
+      const offer = { connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c', 'http2-settings': 'AAMAAABk' };
+      const length = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+      const offering = request(url, { method, headers: { ...auth, ...offer, ...length } }).end(body);
+      const [response] = (await once(offering, 'response')) as [IncomingMessage];
+      assert.equal(response.statusCode, 200);
+      response.resume();
+    }
   });
 
   test('does not replace the global Request and Response', async () => {

@@ -90,7 +90,13 @@ function refusePublic({ host, token }: AdminListenerOptions): void {
 
 function listen(api: AdminApi, { host, port }: AdminListenerOptions): Promise<Server> {
   const server = createServer(
-    { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 60_000 },
+    {
+      maxHeaderSize: HEADER_BYTES_MAX,
+      headersTimeout: 10_000,
+      requestTimeout: 30_000,
+      keepAliveTimeout: 60_000,
+      shouldUpgradeCallback: isWebSocket,
+    },
     nodeHandler(api),
   );
   server.maxConnections = CONNECTIONS_MAX;
@@ -99,6 +105,11 @@ function listen(api: AdminApi, { host, port }: AdminListenerOptions): Promise<Se
     server.once('error', (error: NodeJS.ErrnoException) => reject(bindError(error, `${host}:${port}`)));
     server.listen({ host, port }, () => resolve(server));
   });
+}
+
+/** Another offer is ignored (RFC 9110, 7.8): some clients make the one of h2c with every request. */
+function isWebSocket({ method, headers }: IncomingMessage): boolean {
+  return method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket';
 }
 
 function bindError(error: NodeJS.ErrnoException, address: string): HoldfastError {
