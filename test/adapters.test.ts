@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { test, type TestContext } from 'node:test';
 import express from 'express';
@@ -240,6 +241,30 @@ test('express: bytes that a parser kept are taken', async (t) => {
     await sendRaw(port, post(path, ['Content-Type: application/json', 'Content-Length: 10'], '{ "a" : 1}'));
     assert.equal(Buffer.from(events.pop()?.body ?? []).toString(), '{ "a" : 1}');
   }
+});
+
+test('fastify: below a hook that reads the body the error says what to move', async (t) => {
+  const { acceptor, appends } = makeWorld();
+  const app = fastify();
+  const errors: unknown[] = [];
+  app.addHook('preParsing', async (_incoming, _reply, payload) => Readable.from([await buffer(payload)]));
+  app.setErrorHandler((error, _incoming, reply) => {
+    errors.push(error);
+    void reply.code(500).send();
+  });
+  await app.register((instance, options, done) =>
+    fastifyIngest(acceptor)(instance as unknown as FastifyLike, options, done),
+  );
+  await app.listen({ port: 0, host: '127.0.0.1' });
+  t.after(() => app.close());
+  const { port } = app.server.address() as AddressInfo;
+  const body = post('/in/open', ['Content-Type: application/json', 'Content-Length: 2'], '{}');
+  assert.equal(first(await sendRaw(port, body)).status, 500);
+  const [error] = errors;
+  assert.ok(error instanceof HoldfastError);
+  assert.equal(error.code, 'body_consumed');
+  assert.match(error.message, /Move the hook that reads the body, app\.addHook\('preParsing', …\)/);
+  assert.equal(appends.length, 0);
 });
 
 test('fetch: a body that was read or is being read is an error, and no empty event', async () => {

@@ -1,8 +1,9 @@
 /** Ingest as a Fastify plugin. Typed by what it uses, so that Fastify is no dependency. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { HoldfastError } from '../errors.ts';
 import type { Acceptor } from './accept.ts';
 import { notFound } from './hosted.ts';
-import { answerNode, type HostRequest } from './middleware.ts';
+import { answerNode, type HostRequest, isConsumed } from './middleware.ts';
 
 interface FastifyRequestLike {
   readonly raw: IncomingMessage;
@@ -33,7 +34,10 @@ export interface FastifyLike {
 
 export type FastifyPluginLike = (instance: FastifyLike, options: unknown, done: (error?: Error) => void) => void;
 
-/** `app.register(gateway.fastify(), { prefix: '/webhooks' })`: a route per source, with parsers of its own. */
+/**
+ * `app.register(gateway.fastify(), { prefix: '/webhooks' })`: a route per source, with parsers of its own.
+ * Where a hook of the application has read the body, an error `body_consumed` goes to Fastify's error handler.
+ */
 export function fastifyIngest(acceptor: Acceptor): FastifyPluginLike {
   return (instance, _options, done) => {
     // Inside of the plugin only. The body is left in the stream, whatever its type says.
@@ -44,6 +48,8 @@ export function fastifyIngest(acceptor: Acceptor): FastifyPluginLike {
       const url = source.path.replaceAll(':', '::');
       const shared = { method: [...new Set(source.methods)], exposeHeadRoute: false };
       const handler: RouteLike['handler'] = async (request, reply) => {
+        // Before the reply is ours: nobody answers what is thrown afterwards.
+        if (isConsumed(request.raw)) throw consumed();
         reply.hijack();
         const taken = await answerNode(acceptor, mounted(request.raw, instance.prefix), reply.raw);
         if (!taken) answerNotFound(acceptor, reply.raw);
@@ -54,6 +60,13 @@ export function fastifyIngest(acceptor: Acceptor): FastifyPluginLike {
     }
     done();
   };
+}
+
+function consumed(): HoldfastError {
+  return new HoldfastError('body_consumed', {
+    detail:
+      "Move the hook that reads the body, app.addHook('preParsing', …) or the like, into a plugin beside gateway.fastify(): one of the whole application runs for webhooks too.",
+  });
 }
 
 /** The request without the prefix, which Fastify leaves in. */

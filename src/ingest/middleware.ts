@@ -67,12 +67,18 @@ export async function answerNode(acceptor: Acceptor, request: HostRequest, respo
   return true;
 }
 
+/** Whether the bytes are gone: somebody has read them, and has not kept them. */
+export function isConsumed(request: HostRequest): boolean {
+  const isKept = request.rawBody instanceof Uint8Array || request.body instanceof Uint8Array;
+  return !isKept && Readable.isDisturbed(request);
+}
+
 function bodyOf(request: HostRequest): HostedRequest['body'] {
   const { body, rawBody } = request;
   if (rawBody instanceof Uint8Array) return rawBody;
   // What express.raw() leaves: the bytes as they came, since a body with a Content-Encoding is refused.
   if (body instanceof Uint8Array) return body;
-  if (Readable.isDisturbed(request)) throw consumed(request);
+  if (isConsumed(request)) throw consumed(request);
   // Not destroyed when reading stops early: the answer still has to go out.
   return request.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array>;
 }
