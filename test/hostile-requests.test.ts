@@ -111,6 +111,13 @@ const heads: readonly Row[] = [
     status: 200,
     ends: true,
   },
+  bad(
+    'HTTP/1.0 with Transfer-Encoding, which would stay open',
+    request(
+      ['POST /in/open HTTP/1.0', 'Host: a', 'Connection: keep-alive', 'Transfer-Encoding: chunked'],
+      '2\r\n{}\r\n0\r\n\r\n',
+    ),
+  ),
   bad('HTTP/2 without TLS', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
   bad('HTTP/2.0 in a request', request(['POST /in/open HTTP/2.0', 'Host: a', LENGTH], BODY)),
   bad('HTTP/0.9', 'POST /in/open\r\n\r\n'),

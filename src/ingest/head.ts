@@ -78,7 +78,7 @@ export class Head {
   }
 
   /** What Node accepts by itself and two parsers could read in two ways. */
-  framingProblem(): HeadProblem | null {
+  framingProblem({ httpVersionMinor }: { readonly httpVersionMinor: number }): HeadProblem | null {
     if (this.hosts !== 1) {
       return {
         code: 'bad_request',
@@ -88,6 +88,10 @@ export class Head {
     if (this.doubled !== undefined) return { code: 'bad_request', detail: `There are two ${this.doubled} headers.` };
     if (this.transferEncoding !== undefined && this.transferEncoding !== CHUNKED) {
       return { code: 'bad_request', detail: 'Transfer-Encoding is not exactly chunked.' };
+    }
+    // Its framing is faulty by definition (RFC 9112, 6.1): a proxy of that age passed on what it did not understand.
+    if (this.transferEncoding !== undefined && httpVersionMinor === 0) {
+      return { code: 'bad_request', detail: 'HTTP/1.0 has no Transfer-Encoding.' };
     }
     // A server may ignore an upgrade (RFC 9110, 7.8). Some HTTP clients offer h2c with every request, and expect just that.
     if (this.upgrade !== undefined && this.upgrade !== 'h2c') {

@@ -157,7 +157,7 @@ class HttpListener implements Listener {
     const { acceptor } = this.#shared;
     const target = request.url ?? '';
     const { head } = request;
-    const problem = targetProblem(request, target) ?? head.framingProblem();
+    const problem = targetProblem(request, target) ?? head.framingProblem(request);
     if (problem !== null) return this.#refuse(request, response, problem);
     const mark = target.indexOf('?');
     const intake = acceptor.find(mark < 0 ? target : target.slice(0, mark));
