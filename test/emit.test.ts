@@ -8,6 +8,8 @@ import { createGateway, defineConfig, fixed, type Gateway, HoldfastError } from 
 import { testGateway } from 'holdfast/testing';
 import { none } from 'holdfast/verify';
 import { z } from 'zod';
+import { IdempotencyKeys } from '../src/api/idempotency.ts';
+import { systemClock } from '../src/gateway/clock.ts';
 
 const Payment = z.object({ id: z.string(), amount: z.number().positive(), note: z.string().default('none') });
 
@@ -324,6 +326,37 @@ describe('an Idempotency-Key', () => {
       assert.deepEqual([status, answered['code']], [422, 'idempotency_key_reused'], JSON.stringify(other));
     }
     assert.equal(await count(gateway), 1);
+  });
+
+  test('of a batch is no other key', async () => {
+    await using t = await testGateway(plain);
+    const gateway = t.gateway as unknown as Gateway;
+    await post(gateway, [body, body], key('order'));
+    for (const other of ['order#1', '#1:order', '1:order']) {
+      assert.equal((await post(gateway, body, key(other))).status, 200, other);
+    }
+    assert.equal(await count(gateway), 5);
+  });
+
+  test('is remembered within a bound, of keys and of the events under them', async () => {
+    for (const [ids, kept] of [
+      [1000, 200],
+      [1, 10_000],
+    ] as const) {
+      const keys = new IdempotencyKeys(systemClock);
+      let ran = 0;
+      const ask = (number: number) =>
+        keys.once({ key: `k${number}`, tenant: null, digest: 'd', ids }, async () => void ran++);
+      for (let number = 0; number <= kept; number++) await ask(number);
+      for (let number = 1; number <= kept; number++) await ask(number);
+      assert.equal(ran, kept + 1);
+      // What fails takes no room.
+      await assert.rejects(
+        keys.once({ key: 'f', tenant: null, digest: 'd', ids: 0 }, () => Promise.reject(new Error('no'))),
+      );
+      await ask(0);
+      assert.equal(ran, kept + 2, 'the oldest was forgotten');
+    }
   });
 
   test('of a request that was refused can be used again', async () => {

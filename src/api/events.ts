@@ -224,7 +224,7 @@ const emit = jsonRoute({
     const shown =
       key === undefined
         ? (await port.emit(requests)).map(({ eventId, duplicate }) => ({ id: eventId, duplicate }))
-        : await idempotency.once({ key, tenant: caller.tenant, digest: digestOf(requests) }, () =>
+        : await idempotency.once({ key, tenant: caller.tenant, digest: digestOf(requests), ids: requests.length }, () =>
             emitOnce({ port, key, requests }),
           );
     const [first] = shown;
