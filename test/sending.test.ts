@@ -325,6 +325,51 @@ describe('an endpoint made through the API', () => {
     assert.match(JSON.stringify(body), /at least 16 characters, in hex/);
   });
 
+  test('keeps its secret under another signature that reads it, and is not changed to one that does not', async () => {
+    await using inbox = await Inbox.start();
+    await using sender = await Sender.start();
+    const hex = { kind: 'hmac', header: 'x-sig', secretEncoding: 'hex' };
+    const standard = { kind: 'standard' };
+    const { id, secret } = await sender.endpoint({ url: inbox.url });
+    const change = async (signing: unknown): Promise<{ status: number; body: { detail: string } }> =>
+      sender.call(`PATCH /api/endpoints/${id}`, { signing });
+    const next = async () => {
+      const { length } = inbox.got;
+      await sender.gateway.emit('order.made', {});
+      await inbox.received(length + 1);
+      return inbox.got[length] ?? assert.fail();
+    };
+    const hmacOf = (key: Buffer, bytes: Buffer): string => createHmac('sha256', key).update(bytes).digest('hex');
+    const refused = await change(hex);
+    assert.deepEqual([refused.status, /in hex\. Pause .* rotate the secret/.test(refused.body.detail)], [400, true]);
+    assert.deepEqual(verified(secret, await next()), {});
+    // The text that the receiver has is read otherwise, and says so.
+    assert.equal((await change({ kind: 'hmac', header: 'x-sig' })).status, 200);
+    const text = await next();
+    assert.equal(text.headers['x-sig'], hmacOf(Buffer.from(secret), text.body));
+    // The way that is told.
+    for (const signing of [{ kind: 'none' }, hex]) assert.equal((await change(signing)).status, 200);
+    const { body } = await sender.call<{ secret: string }>(`POST /api/endpoints/${id}/rotate-secret`);
+    const got = await next();
+    assert.equal(got.headers['x-sig'], hmacOf(Buffer.from(body.secret, 'hex'), got.body));
+    assert.match((await change(standard)).body.detail, /expects whsec_ and base64/);
+  });
+
+  test('signs with no key of a kind that it was changed from', async () => {
+    await using inbox = await Inbox.start();
+    await using sender = await Sender.start();
+    const { id, secret } = await sender.endpoint({ url: inbox.url, signing: { kind: 'standard', keys: 'both' } });
+    const versions: string[] = [];
+    for (const [index, keys] of ['v1', 'v1a', 'both'].entries()) {
+      await sender.call(`PATCH /api/endpoints/${id}`, { signing: { kind: 'standard', keys } });
+      await sender.gateway.emit('order.made', {});
+      const got = (await inbox.received(index + 1))[index] ?? assert.fail();
+      if (keys !== 'v1a') assert.deepEqual(verified(secret, got), {});
+      versions.push(valueOf(got.headers, 'webhook-signature').replaceAll(/,\S+/g, ''));
+    }
+    assert.deepEqual(versions, ['v1', 'v1a', 'v1 v1a']);
+  });
+
   test('gets a test event of its own, and nobody else does', async () => {
     await using inbox = await Inbox.start();
     await using other = await Inbox.start();

@@ -19,7 +19,7 @@ import type {
 } from './definition.ts';
 import { ENDPOINT, type EndpointDirectory } from './directory.ts';
 import type { Entry } from './entry.ts';
-import { givenKey, type MadeKey, newPair, newShared } from './keys.ts';
+import { givenKey, keysOf, type MadeKey, newPair, newShared, problemOfSecret } from './keys.ts';
 import { type EndpointPolicy, pacedBy } from './policy.ts';
 import type { Vault } from './vault.ts';
 
@@ -125,11 +125,12 @@ export class Endpoints {
   async update(id: string, change: EndpointChange, version: number | null = null): Promise<EndpointView> {
     return this.#change(id, version, async (stored) => {
       const next = await changedEndpoint({ id, stored }, change, this.#checks());
+      const kept = change.signing === undefined ? stored.secrets : this.#keysUnder(change.signing, { id, stored });
       // What it is signed with from now on needs keys of its own, where it has none of that kind that stay.
       const missing = keysFor(next.signing, null).filter(
-        ({ kind }) => !next.secrets.some((one) => one.kind === kind && one.expiresAt === null),
+        ({ kind }) => !kept.some((one) => one.kind === kind && one.expiresAt === null),
       );
-      return { ...next, secrets: [...missing.map((key) => this.#sealKey(id, key)), ...next.secrets] };
+      return { ...next, secrets: [...missing.map((key) => this.#sealKey(id, key)), ...kept] };
     });
   }
 
@@ -238,6 +239,32 @@ export class Endpoints {
     }
   }
 
+  /**
+   * The keys that stay under another scheme: a secret that it reads in another way signs with bytes that no receiver has,
+   * or fails every attempt. While nothing is signed nobody has use for such a one, and it goes.
+   * @throws HoldfastError invalid_input
+   */
+  #keysUnder(
+    signing: SigningScheme,
+    { id, stored }: { readonly id: string; readonly stored: StoredEndpoint },
+  ): readonly StoredSecret[] {
+    const { clock, vault } = this.#options;
+    if (!keysOf(signing).includes('v1')) return stored.secrets;
+    const now = clock.now();
+    const problems: string[] = [];
+    const fitting = stored.secrets.filter(({ id: secretId, kind, sealed, expiresAt }) => {
+      if (kind !== 'v1' || (expiresAt !== null && expiresAt <= now)) return true;
+      const found = problemOfSecret(vault.open(sealed, `${id} ${secretId}`), signing);
+      if (found !== null) problems.push(found);
+      return found === null;
+    });
+    const [problem] = problems;
+    if (problem === undefined || stored.signing.kind === 'none') return fitting;
+    throw new HoldfastError('invalid_input', {
+      detail: `signing: the endpoint's secret is none for it, which expects ${problem}. Pause the endpoint, set signing to none, then to this, and rotate the secret to get a new one.`,
+    });
+  }
+
   async #reseal(id: string): Promise<void> {
     const { vault } = this.#options;
     const again = (sealed: string, field: string): string =>
@@ -311,8 +338,8 @@ function isSealedBefore({ headers, auth, tls, secrets }: StoredEndpoint, vault: 
 
 /** The keys a scheme needs. @throws HoldfastError invalid_input when the given secret is none */
 function keysFor(signing: SigningScheme, secret: string | null): MadeKey[] {
-  if (signing.kind === 'none') return [];
-  const kinds = signing.kind === 'standard' ? (signing.keys ?? 'v1') : 'v1';
-  const shared = kinds === 'v1a' ? [] : [secret === null ? newShared(signing) : givenKey(secret, signing)];
-  return [...shared, ...(kinds === 'v1' ? [] : [newPair()])];
+  return keysOf(signing).map((kind) => {
+    if (kind === 'v1a') return newPair();
+    return secret === null ? newShared(signing) : givenKey(secret, signing);
+  });
 }

@@ -6,6 +6,7 @@ import type { TlsIdentity } from '../deliver/egress/egress.ts';
 import type { Runner } from '../deliver/runner.ts';
 import { type Destination, takesType } from '../dispatch/destination.ts';
 import type { StoredEndpoint } from './definition.ts';
+import { keysOf } from './keys.ts';
 import { type EndpointPolicy, pacedBy } from './policy.ts';
 import type { Vault } from './vault.ts';
 
@@ -112,11 +113,14 @@ export class Entry {
     return { bare, forward: { ...bare, forward: true }, until };
   }
 
-  /** With every secret that is live, the newest first. */
+  /** With every secret that is live and of a kind that it signs with, the newest first: others are there from before. */
   #signing(now: number): Signing {
     const { signing, secrets } = this.stored;
     if (signing.kind === 'none') return { kind: 'none' };
-    const live = secrets.filter(({ expiresAt }) => expiresAt === null || expiresAt > now);
+    const kinds = keysOf(signing);
+    const live = secrets.filter(
+      ({ kind, expiresAt }) => kinds.includes(kind) && (expiresAt === null || expiresAt > now),
+    );
     const open = (kind: 'v1' | 'v1a'): string[] =>
       live
         .filter((secret) => secret.kind === kind)

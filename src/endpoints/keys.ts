@@ -19,6 +19,13 @@ const SHARED_BYTES_MAX = 64;
 const TEXT_CHARS_MIN = 16;
 const RAW_KEY_BYTES = 32;
 
+/** The kinds of keys that a scheme signs with. */
+export function keysOf(signing: SigningScheme): readonly MadeKey['kind'][] {
+  if (signing.kind === 'none') return [];
+  const keys = signing.kind === 'standard' ? (signing.keys ?? 'v1') : 'v1';
+  return keys === 'both' ? ['v1', 'v1a'] : [keys];
+}
+
 /** A shared secret, written as the scheme reads it. */
 export function newShared(signing: SigningScheme): MadeKey {
   const bytes = randomBytes(SHARED_BYTES);
@@ -37,21 +44,24 @@ export function newPair(): MadeKey {
 
 /** A secret that the receiver has already. @throws HoldfastError invalid_input when it is too weak, or written wrongly */
 export function givenKey(secret: string, signing: SigningScheme): MadeKey {
+  const expected = problemOfSecret(secret, signing);
+  if (expected === null) return shared(secret);
+  throw new HoldfastError('invalid_input', { detail: `secret: expected ${expected}.` });
+}
+
+/** What a scheme expects of a secret that this one is not; `null`: it can be used. */
+export function problemOfSecret(secret: string, signing: SigningScheme): string | null {
   if (signing.kind === 'hmac') {
     const { secretEncoding = 'utf8' } = signing;
     const text = secretEncoding === 'hex' ? secret.toLowerCase() : secret;
     const isRead = secretEncoding === 'utf8' || Buffer.from(secret, secretEncoding).toString(secretEncoding) === text;
-    if (secret.trim().length >= TEXT_CHARS_MIN && isRead) return shared(secret);
-    const detail = `secret: expected at least ${TEXT_CHARS_MIN} characters, in ${secretEncoding}.`;
-    throw new HoldfastError('invalid_input', { detail });
+    if (secret.trim().length >= TEXT_CHARS_MIN && isRead) return null;
+    return `at least ${TEXT_CHARS_MIN} characters, in ${secretEncoding}`;
   }
   const bytes = Buffer.from(secret.replace(/^whsec_/, ''), 'base64').length;
-  if (/^whsec_[A-Za-z0-9+/]+={0,2}$/.test(secret) && bytes >= SHARED_BYTES_MIN && bytes <= SHARED_BYTES_MAX) {
-    return shared(secret);
-  }
-  throw new HoldfastError('invalid_input', {
-    detail: `secret: expected whsec_ and base64 of ${SHARED_BYTES_MIN} to ${SHARED_BYTES_MAX} bytes.`,
-  });
+  const isRead = /^whsec_[A-Za-z0-9+/]+={0,2}$/.test(secret);
+  if (isRead && bytes >= SHARED_BYTES_MIN && bytes <= SHARED_BYTES_MAX) return null;
+  return `whsec_ and base64 of ${SHARED_BYTES_MIN} to ${SHARED_BYTES_MAX} bytes`;
 }
 
 function shared(secret: string): MadeKey {
