@@ -248,6 +248,38 @@ describe('an event of our own', () => {
     assert.equal(receiver.heads.length, sent);
   });
 
+  test("is sent a transform's headers instead of the endpoint's own and the event's, but not instead of a proof", async () => {
+    await using receiver = await Receiver.start(answering(OK));
+    const own = { url: receiver.url, headers: ['X-Key', 'own', 'X-Other', 'own'] };
+    const auth = { kind: 'bearer', token: 'of-the-endpoint' } as const;
+    const event = storedEvent({}, { type: 'paid', headers: ['x-key', 'of the event'] });
+    const headers = { 'x-KEY': 'made', 'Holdfast-Event-Type': 'made' };
+    for (const forward of [false, true]) {
+      await deliver({ egress, event, target: { ...own, auth, forward, transform: () => ({ body: 'a', headers }) } });
+      const all = receiver.headers.map(([name, value]) => `${name.toLowerCase()}: ${value}`);
+      const names = all.map((line) => line.split(':', 1)[0]);
+      assert.equal(new Set(names).size, names.length, String(all));
+      const expected = [
+        'x-key: made',
+        'x-other: own',
+        'holdfast-event-type: made',
+        'authorization: Bearer of-the-endpoint',
+      ];
+      for (const line of expected) assert.ok(all.includes(line), `${line} in ${String(all)}`);
+    }
+    const sent = receiver.heads.length;
+    for (const name of ['Authorization', 'webhook-id', 'Holdfast-Webhook-Signature', 'X-Sig']) {
+      const transform = () => ({ body: 'a', headers: { [name]: 'forged' } });
+      const signing =
+        name === 'X-Sig'
+          ? ({ kind: 'hmac', header: 'x-sig', secrets: ['a-long-enough-secret'] } as const)
+          : ({ kind: 'standard', secrets: [`whsec_${Buffer.alloc(32, 7).toString('base64')}`] } as const);
+      const { result } = await deliver({ egress, event, target: { ...own, signing, transform } });
+      assert.ok(result.kind === 'failed' && result.error.includes(`'${name}' is made by Holdfast`), name);
+    }
+    assert.equal(receiver.heads.length, sent);
+  });
+
   test('whose body has been purged is rejected', async () => {
     const { result } = await deliver({
       egress,

@@ -15,6 +15,8 @@ export interface ReadyTarget {
   readonly host: string;
   readonly own: OwnHeaders;
   readonly signers: Signers;
+  /** Lower-case names of the headers of signature and authorization: nothing else may set them. */
+  readonly made: ReadonlySet<string>;
   readonly readStatus: ReadStatus;
   /** The value of `Authorization` where it never changes. */
   readonly authorization: string | null;
@@ -58,12 +60,14 @@ export class ReadyTargets {
     const { headers = [], auth = null } = target;
     const to = this.#egress.prepare(target.url, target.tls ?? null);
     const authorization = auth === null ? null : authorizationOf(auth);
+    const signers = openSigners(target.signing);
     return {
       target,
       to,
       host: to.origin.place.url.host,
       own: { list: headers, names: namesOf(headers, auth !== null), userAgent: this.#userAgent },
-      signers: openSigners(target.signing),
+      signers,
+      made: new Set(['authorization', ...signers.usual.names, ...signers.beside.names]),
       readStatus: openStatusRules(target.statusRules),
       authorization,
       secrets: [...secretValues(headers), ...credentialsIn(authorization)],

@@ -63,10 +63,11 @@ export function requestHeaders(parts: HeaderParts): BothHeaders {
   const came: string[] = [];
   const present = parts.forward ? forward(parts, came) : bare(parts, came);
   const signer = signerFor(parts.signers, present);
-  const sent = withoutNames(came, signer.names, present);
+  // A header of the signature is there once, and ours: a receiver would read the first of two, or both as one.
+  const sent = signer.names.some((name) => present.has(name)) ? withoutNames(came, signer.names) : came;
   sent.push(...changed);
   const secretsFrom = sent.length;
-  sent.push(...own.list);
+  sent.push(...(changed.length === 0 ? own.list : withoutNames(own.list, namesIn(changed))));
   if (authorization !== null) sent.push('authorization', authorization);
   const secretsTo = sent.length;
 
@@ -88,23 +89,22 @@ function signerFor({ usual, beside }: Signers, present: ReadonlySet<string>): Si
   return usual.names.some(isKept) ? beside : usual;
 }
 
-/** A header of the signature is there once, and it is ours: a receiver would read the first of two, or both as one. */
-function withoutNames(came: string[], names: readonly string[], present: ReadonlySet<string>): string[] {
-  if (!names.some((name) => present.has(name))) return came;
+/** Without the headers of these lower-case names: what is made or given instead is there once. */
+function withoutNames(headers: HeaderList, names: readonly string[]): string[] {
   // A value stays with its name.
-  return came.filter((_, index) => !names.includes(came[index - (index % 2)]?.toLowerCase() ?? ''));
+  return headers.filter((_, index) => !names.includes(headers[index - (index % 2)]?.toLowerCase() ?? ''));
+}
+
+function namesIn(headers: HeaderList): string[] {
+  return headers.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase());
 }
 
 /** The event's headers as they came; returns the lower-case names that are there now. */
 function forward({ event, own, changed }: HeaderParts, into: string[]): Set<string> {
   const { headers } = event;
-  const present = new Set(own.names);
+  const present = new Set([...own.names, ...namesIn(changed)]);
   const left = namedByConnection(headers);
-  for (let index = 0; index + 1 < changed.length; index += 2) {
-    const name = changed[index]?.toLowerCase() ?? '';
-    left.add(name);
-    present.add(name);
-  }
+  for (const name of namesIn(changed)) left.add(name);
   for (let index = 0; index + 1 < headers.length; index += 2) {
     const name = headers[index] ?? '';
     const value = headers[index + 1] ?? '';
@@ -118,11 +118,11 @@ function forward({ event, own, changed }: HeaderParts, into: string[]): Set<stri
 
 /** What a request of our own says of its body. */
 function bare({ event, own, changed }: HeaderParts, into: string[]): Set<string> {
-  const present = new Set(own.names);
-  for (let index = 0; index < changed.length; index += 2) present.add(changed[index]?.toLowerCase() ?? '');
+  const present = new Set([...own.names, ...namesIn(changed)]);
   const type = headerValue(event.headers, 'content-type');
   if (type !== undefined && !present.has('content-type')) into.push('content-type', type);
-  if (event.type !== '') into.push('holdfast-event-type', headerText(event.type));
+  if (event.type !== '' && !present.has('holdfast-event-type'))
+    into.push('holdfast-event-type', headerText(event.type));
   return present;
 }
 

@@ -120,7 +120,7 @@ class EndpointRunner implements Runner {
     if (target.transform !== undefined) {
       const transformed = await target.transform(new EventView(event));
       if (transformed === null) return attempted({ kind: 'skipped', note: 'left out by the transform' }, null);
-      ({ body, changed } = sendableOf(transformed));
+      ({ body, changed } = sendableOf(transformed, ready.made));
     }
     const sending = { ready, claim, attempt, body, changed, until };
     const { authorization, tokens } = ready;

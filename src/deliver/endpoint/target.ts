@@ -109,6 +109,6 @@ export type Transform = (event: HandlerEvent) => Transformed | null | Promise<Tr
 export interface Transformed {
   /** Bytes and text are sent as they are, anything else as JSON. */
   readonly body: unknown;
-  /** Besides the others; those of the same name are replaced. */
+  /** Besides the others; those of the same name are replaced. `authorization` and those of the signature are refused. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
