@@ -173,6 +173,20 @@ describe('an endpoint with OAuth2', () => {
     assert.ok(!JSON.stringify(exchange).includes('token-'));
   });
 
+  test('keeps a token for a while where the server does not say how long it is good', async () => {
+    for (const said of [undefined, null, '', ' ', 'soon', -1, true, '3600']) {
+      const tokens = tokenServer((count) => {
+        const answer = { access_token: `token-${count}`, token_type: 'Bearer', expires_in: said };
+        return JSON.stringify(answer);
+      });
+      await using issuer = await Receiver.start(tokens.behave);
+      await using receiver = await Receiver.start(answering(OK));
+      const send = sender({ egress, target: { url: receiver.url, auth: auth(issuer.url) } });
+      for (let round = 0; round < 3; round++) await send();
+      assert.equal(tokens.count, 1, JSON.stringify(said));
+    }
+  });
+
   test('fetches a token anew shortly before it expires', async () => {
     const tokens = tokenServer((count) => tokenJson(`token-${count}`, count === 1 ? 0 : 3600));
     await using issuer = await Receiver.start(tokens.behave);

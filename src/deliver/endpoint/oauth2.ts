@@ -121,8 +121,14 @@ function tokenOf({ status, code, detail, body }: Answer): { token: string; lifet
   if (typeof token !== 'string' || !/^[!-~]+$/.test(token) || String(type).toLowerCase() !== 'bearer') {
     throw new EgressError('auth_failed', 'the token server answered without a bearer token');
   }
-  const seconds = Number(expiresIn);
-  return { token, lifetimeMs: expiresIn !== undefined && seconds >= 0 ? seconds * 1000 : LIFETIME_MS };
+  return { token, lifetimeMs: lifetimeOf(expiresIn) };
+}
+
+/** Some servers write the number as text; null and empty text say nothing, and not 0. */
+function lifetimeOf(expiresIn: unknown): number {
+  const isSaid = typeof expiresIn === 'number' || (typeof expiresIn === 'string' && expiresIn.trim() !== '');
+  const seconds = isSaid ? Number(expiresIn) : -1;
+  return seconds >= 0 ? seconds * 1000 : LIFETIME_MS;
 }
 
 function parseJson(text: string): Readonly<Record<string, unknown>> {
