@@ -196,6 +196,17 @@ describe('connections', () => {
     assert.deepEqual(egress.counts, NONE);
   });
 
+  test('that are being opened end with the egress too: the request is told at once', async () => {
+    const asked = Promise.withResolvers<void>();
+    const resolve = () => (asked.resolve(), new Promise<never>(() => undefined));
+    const egress = loopbackEgress({ resolve, dnsTimeoutMs: 60_000 });
+    const sent = deliver({ egress, target: { url: 'http://hooks.example.com/' } });
+    await asked.promise;
+    await egress.close();
+    assert.deepEqual([(await sent).result.kind, (await sent).exchange?.code], ['timeout', 'aborted']);
+    assert.deepEqual(egress.counts, NONE);
+  });
+
   test('of a request that is given up are closed, at whatever step it was', async () => {
     const { behave, waiting } = held();
     await using receiver = await Receiver.start(behave);

@@ -175,7 +175,11 @@ export class Connections {
     const error = new EgressError('aborted', 'the gateway is stopping');
     for (const waiter of this.#waiting) waiter.refused(error);
     this.#waiting.clear();
-    for (const controller of this.#dialling.values()) controller.abort(error);
+    for (const [waiter, controller] of this.#dialling) {
+      controller.abort(error);
+      // What was aborted is told to nobody: else it is who gave up that aborts.
+      waiter.refused(error);
+    }
     const gone = [...this.#alive].map(({ socket }) => new Promise((resolve) => socket.once('close', resolve)));
     for (const connection of this.#alive) connection.destroy(error);
     await Promise.all(gone);
