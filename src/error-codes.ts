@@ -84,7 +84,8 @@ export const errorCodes = {
     status: 500,
     retryable: false,
     message: 'The body was already read before Holdfast saw it, so its bytes cannot be verified.',
-    action: 'Mount Holdfast before the body parser: move app.use(express.json()) below app.use(gateway.middleware()).',
+    action:
+      'Mount Holdfast above what reads the body. In Express: move app.use(express.json()) below app.use(gateway.middleware()).',
   },
   // Ingest: Holdfast's own state. Always 503 with Retry-After: a provider must try again.
   store_unavailable: {

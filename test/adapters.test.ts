@@ -265,6 +265,9 @@ test('fastify: below a hook that reads the body the error says what to move', as
   assert.equal(error.code, 'body_consumed');
   assert.match(error.message, /Move the hook that reads the body, app\.addHook\('preParsing', …\)/);
   assert.equal(appends.length, 0);
+  // Of no body nothing is lost.
+  assert.equal(first(await sendRaw(port, post('/in/open', ['Content-Length: 0'], ''))).status, 200);
+  assert.equal(errors.length, 1);
 });
 
 test('fetch: a body that was read or is being read is an error, and no empty event', async () => {

@@ -17,6 +17,8 @@ export interface HostRequest extends IncomingMessage {
 }
 
 export type Next = (error?: unknown) => void;
+const EMPTY = new Uint8Array();
+
 export type Middleware = (request: HostRequest, response: ServerResponse, next: Next) => void;
 
 /**
@@ -67,10 +69,10 @@ export async function answerNode(acceptor: Acceptor, request: HostRequest, respo
   return true;
 }
 
-/** Whether the bytes are gone: somebody has read them, and has not kept them. */
+/** Whether there were bytes and they are gone: somebody has read them, and has not kept them. */
 export function isConsumed(request: HostRequest): boolean {
   const isKept = request.rawBody instanceof Uint8Array || request.body instanceof Uint8Array;
-  return !isKept && Readable.isDisturbed(request);
+  return !isKept && Readable.isDisturbed(request) && leavesBody(request.rawHeaders);
 }
 
 function bodyOf(request: HostRequest): HostedRequest['body'] {
@@ -79,6 +81,7 @@ function bodyOf(request: HostRequest): HostedRequest['body'] {
   // What express.raw() leaves: the bytes as they came, since a body with a Content-Encoding is refused.
   if (body instanceof Uint8Array) return body;
   if (isConsumed(request)) throw consumed(request);
+  if (Readable.isDisturbed(request)) return EMPTY;
   // Not destroyed when reading stops early: the answer still has to go out.
   return request.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array>;
 }
