@@ -14,7 +14,7 @@ $$;`;
 
 /**
  * Advisory locks, all of a transaction and none of a session, so that a pooler in transaction mode does no harm. They
- * are taken in this order: the gate, the process, order keys by their slots, then rows by their `seq`.
+ * are taken in this order: days (by retention only), the gate, the process, order keys by their slots, then rows by their `seq`.
  *
  * The gate is shared by all that writes, and taken alone to drop a partition or open an epoch. Whoever wants it alone waits
  * for those within, and lets nobody in meanwhile: for a fifth of a second at most, else under load it would never be free.
@@ -37,6 +37,12 @@ BEGIN
 EXCEPTION WHEN lock_not_available THEN
   RETURN false;
 END $$;
+CREATE FUNCTION share_days(p_buckets integer[]) RETURNS void LANGUAGE sql VOLATILE AS $$
+  SELECT pg_advisory_xact_lock_shared(lock_class(), 1100 + (b & 255)) FROM unnest(p_buckets) b ORDER BY b & 255
+$$;
+CREATE FUNCTION take_day_alone(p_bucket integer) RETURNS void LANGUAGE sql VOLATILE AS $$
+  SELECT pg_advisory_xact_lock(lock_class(), 1100 + (p_bucket & 255))
+$$;
 CREATE FUNCTION lock_process(p_owner integer) RETURNS void LANGUAGE sql VOLATILE AS $$
   SELECT pg_advisory_xact_lock(lock_class(), 2000 + p_owner)
 $$;

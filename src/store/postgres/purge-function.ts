@@ -70,6 +70,7 @@ DECLARE
   v_destinations text[];
   v_keys text[];
 BEGIN
+  PERFORM share_days(p_buckets);
   PERFORM enter_gate();
   SELECT array_agg(a.seq ORDER BY a.seq), array_agg(a.seq) FILTER (WHERE a.goes) INTO v_found, v_goes
     FROM aged_events(v_now, p_clocks, p_buckets, p_after, p_limit) a;
@@ -145,6 +146,7 @@ DECLARE
   v_stays bigint[];
   v_seqs bigint[];
 BEGIN
+  PERFORM share_days(ARRAY[p_bucket]);
   PERFORM enter_gate();
   SELECT array_agg(a.seq ORDER BY a.seq), array_agg(a.seq) FILTER (WHERE NOT a.goes) INTO v_found, v_stays
     FROM aged_events(v_now, p_clocks, ARRAY[p_bucket], p_after, p_limit) a;
@@ -172,26 +174,37 @@ BEGIN
 END $$;`;
 
 /**
- * Drops a day of which nothing is left to keep, alone at the gate. Answers how many events went; null: not now, somebody
- * writes or there is something to keep after all.
+ * Drops a day of which nothing is left to keep, alone at the gate. All of the day is looked through before that, while
+ * others write: what they have added to it since then has higher positions. Answers how many events went; null: not now,
+ * somebody writes or there is something to keep after all.
  */
 const drop = `
 CREATE FUNCTION drop_bucket_1(p_bucket integer, p_horizon bigint) RETURNS bigint
 LANGUAGE plpgsql ${STEADY} AS $$
 DECLARE
+  v_settled bigint;
+  v_sources text[];
+  v_counts bigint[];
   v_events bigint;
   v_table text;
 BEGIN
-  IF NOT try_gate_alone() THEN RETURN NULL; END IF;
-  -- Who reads the day now is not waited for long: others would wait behind.
-  PERFORM set_config('lock_timeout', '300', true);
+  PERFORM take_day_alone(p_bucket);
+  v_settled := settled_position_1();
   IF EXISTS (SELECT FROM delivery WHERE bucket = p_bucket)
     OR EXISTS (SELECT FROM ended WHERE bucket = p_bucket AND coalesce(resolved_at, ended_at) > p_horizon)
     OR EXISTS (SELECT FROM event WHERE bucket = p_bucket AND received_at > p_horizon)
   THEN RETURN NULL; END IF;
-  WITH gone AS (SELECT source, count(*) AS events FROM event WHERE bucket = p_bucket GROUP BY source),
-    counted AS (INSERT INTO source_total (source, kept) SELECT source, -events FROM gone)
-  SELECT coalesce(sum(events), 0) INTO v_events FROM gone;
+  SELECT array_agg(source), array_agg(events), coalesce(sum(events), 0) INTO v_sources, v_counts, v_events
+  FROM (SELECT source, count(*) AS events FROM event WHERE bucket = p_bucket GROUP BY source) counted;
+  IF NOT try_gate_alone() THEN RETURN NULL; END IF;
+  PERFORM set_config('enable_seqscan', 'off', true);
+  -- Who reads the day now is not waited for long: others would wait behind.
+  PERFORM set_config('lock_timeout', '300', true);
+  IF EXISTS (SELECT FROM delivery WHERE bucket = p_bucket AND seq > v_settled)
+    OR EXISTS (SELECT FROM ended WHERE bucket = p_bucket AND seq > v_settled)
+    OR EXISTS (SELECT FROM event WHERE bucket = p_bucket AND seq > v_settled)
+  THEN RETURN NULL; END IF;
+  INSERT INTO source_total (source, kept) SELECT source, -events FROM unnest(v_sources, v_counts) AS gone(source, events);
   FOREACH v_table IN ARRAY ARRAY[${bucketed}] LOOP
     EXECUTE format('DROP TABLE IF EXISTS %I', v_table || '_' || p_bucket);
   END LOOP;
@@ -224,6 +237,8 @@ DECLARE
   v_now bigint := now_ms();
   v_newest record;
   v_old record;
+  v_over integer[] := '{}';
+  v_counts bigint[] := '{}';
   v_count bigint;
   v_forgotten bigint := 0;
 BEGIN
@@ -231,13 +246,18 @@ BEGIN
   UPDATE dedupe_epoch SET forgotten_at = v_now, generation = generation + 1 WHERE epoch = v_newest.epoch;
   -- An eighth of the longest window: so a look-up asks about nine indexes, however long the window is.
   IF v_now - v_newest.opened_at < greatest(v_newest.window_max / 8, 3600000) OR v_newest.until_max = 0
-    OR NOT try_gate_alone() THEN RETURN 0; END IF;
-  PERFORM make_epoch(v_now);
+    THEN RETURN 0; END IF;
+  -- Counted before anybody has to wait. What comes into one meanwhile puts off its end.
   FOR v_old IN SELECT epoch FROM dedupe_epoch WHERE epoch <= v_newest.epoch AND until_max <= v_now LOOP
     EXECUTE format('SELECT count(*) FROM %I', 'dedupe_' || v_old.epoch) INTO v_count;
+    v_over := v_over || v_old.epoch;
+    v_counts := v_counts || v_count;
+  END LOOP;
+  IF NOT try_gate_alone() THEN RETURN 0; END IF;
+  PERFORM make_epoch(v_now);
+  FOR v_old IN DELETE FROM dedupe_epoch WHERE epoch = ANY (v_over) AND until_max <= v_now RETURNING epoch LOOP
     EXECUTE format('DROP TABLE %I', 'dedupe_' || v_old.epoch);
-    DELETE FROM dedupe_epoch WHERE epoch = v_old.epoch;
-    v_forgotten := v_forgotten + v_count;
+    v_forgotten := v_forgotten + v_counts[array_position(v_over, v_old.epoch)];
   END LOOP;
   RETURN v_forgotten;
 END $$;`;

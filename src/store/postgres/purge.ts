@@ -16,8 +16,9 @@ export const SWEPT_BYTES_MAX = 64 * 1024 * 1024;
 
 /** Events that are looked at in one call, and of a day that goes whole. */
 const STEP_EVENTS_MAX = 1000;
-/** A step through what is large may take longer than a commit. */
+/** A step through what is large may take longer than a commit; what looks through a whole day or epoch, longer still. */
 const STEP_MS = 60_000;
+const WHOLE_MS = 1_200_000;
 
 type Sums = { -readonly [Name in Exclude<keyof PurgeAnswer, 'more'>]: number };
 
@@ -98,7 +99,7 @@ export class Purge {
     for (const { bucket } of days) {
       if (bucket === 0 || (bucket + 1) * BUCKET_MS > horizon) continue;
       await this.#keepWhatStays(retention, bucket);
-      const row = await this.#call('drop_bucket_1($1, $2) AS events', [bucket, horizon]);
+      const row = await this.#call('drop_bucket_1($1, $2) AS events', [bucket, horizon], WHOLE_MS);
       sums.events += numberOrNull(row, 'events') ?? 0;
     }
   }
@@ -119,7 +120,7 @@ export class Purge {
       { text: `SELECT make_bucket($1)`, values: [tomorrow] },
     ]);
     await this.#call('fold_totals_1()', []);
-    return numberIn(await this.#call('turn_epochs_1() AS forgotten', []), 'forgotten');
+    return numberIn(await this.#call('turn_epochs_1() AS forgotten', [], WHOLE_MS), 'forgotten');
   }
 
   async #days(): Promise<{ readonly now: number; readonly days: readonly Day[] }> {
@@ -136,15 +137,15 @@ export class Purge {
     return { now: Number(clock?.['now']), days };
   }
 
-  async #call(call: string, values: readonly unknown[]): Promise<Row> {
+  async #call(call: string, values: readonly unknown[], statementMs = STEP_MS): Promise<Row> {
     const { schema } = this.#to;
     const what = call.startsWith('*') ? call.replace('SCHEMA', schema) : `${schema}.${call}`;
-    const [row] = await this.#run([{ text: `SELECT ${what}`, values }]);
+    const [row] = await this.#run([{ text: `SELECT ${what}`, values }], statementMs);
     return row ?? {};
   }
 
-  #run(statements: readonly Statement[]): Promise<readonly Row[]> {
-    return this.#to.connections.run(statements, { statementMs: STEP_MS });
+  #run(statements: readonly Statement[], statementMs = STEP_MS): Promise<readonly Row[]> {
+    return this.#to.connections.run(statements, { statementMs });
   }
 }
 
