@@ -6,6 +6,7 @@ import type {
   Append,
   AppendAnswer,
   ClaimRef,
+  CommitAnswers,
   CommitBatch,
   DocumentAnswer,
   DocumentWrite,
@@ -39,6 +40,12 @@ export type Kind = keyof Kinds;
 export type RowOf<K extends Kind> = Kinds[K]['row'];
 export type AnswerOf<K extends Kind> = Kinds[K]['answer'];
 export type Rows = { readonly [K in Kind]: Waiting<RowOf<K>, AnswerOf<K>>[] };
+
+/** What became of replay rows, and of the documents committed with them. */
+export interface ReplayAnswers {
+  readonly replays: readonly ReplayAnswer[];
+  readonly documents: readonly DocumentAnswer[];
+}
 
 export function emptyBatch(): Rows {
   return { appends: [], starts: [], settlements: [], releases: [], replays: [], actions: [], documents: [] };
@@ -111,14 +118,29 @@ function rowOf<Row>(waiting: Waiting<Row, never>): Row {
   return waiting.row;
 }
 
-/** Gives each row its answer. */
-export function resolveAll<Answer>(rows: readonly Waiting<unknown, Answer>[], answers: readonly Answer[]): void {
+/** Gives each row its answer. Those of a batch that were collected for it come after those that were asked for. */
+export function answerAll(rows: Rows, answers: CommitAnswers): void {
+  resolveAll(rows.appends, answers.appends);
+  resolveAll(rows.starts, answers.starts);
+  resolveAll(rows.settlements, answers.settlements);
+  resolveAll(rows.releases, answers.releases);
+  resolveAll(rows.replays, answers.replays);
+  resolveAll(rows.actions, answers.actions);
+  resolveAll(rows.documents, answers.documents);
+}
+
+function resolveAll<Answer>(rows: readonly Waiting<unknown, Answer>[], answers: readonly Answer[]): void {
   for (let index = 0; index < rows.length; index++) {
     const answer = answers[index];
     if (answer === undefined)
       rows[index]?.reject(new HoldfastError('internal', { detail: 'The store gave no answer for a row.' }));
     else rows[index]?.resolve(answer);
   }
+}
+
+/** How many rows there are of the kind of which there are most, of those that are kept over an outage. */
+export function mostKept({ settlements, releases, starts }: Rows): number {
+  return Math.max(settlements.length, releases.length, starts.length);
 }
 
 /** Rows whose sender can try again are told so; what only this process knows is kept. */

@@ -9,6 +9,7 @@ import {
   type ClaimRef,
   type CommitAnswers,
   type CommitBatch,
+  type Settlement,
   StoreError,
   type WorkStore,
 } from '../store/store.ts';
@@ -26,6 +27,8 @@ class Rig {
   readonly batches: CommitBatch[] = [];
   readonly states: CommitterState[] = [];
   readonly faults: Fault[] = [];
+  /** What the store takes in no batch. */
+  refuses: (settlement: Settlement) => boolean = () => false;
   /** What began since the last commit. */
   readonly begun: ClaimRef[] = [];
   readonly committer: Committer;
@@ -37,7 +40,7 @@ class Rig {
       clock: this.clock,
       ids: this.ids,
       observer: silentObserver,
-      lease: new Lease(this.clock, 60_000),
+      lease: new Lease(this.clock, 600_000),
       starts: () => this.begun.splice(0),
       committed: () => undefined,
       changed: (state) => this.states.push(state),
@@ -49,6 +52,7 @@ class Rig {
     const commit = async (batch: CommitBatch): Promise<CommitAnswers> => {
       this.batches.push(batch);
       const fault = this.faults.shift();
+      if (batch.settlements.some((one) => this.refuses(one))) throw new StoreError('unavailable', 'no such row');
       if (fault === 'unavailable' || fault === 'fatal') throw new StoreError(fault, 'as asked');
       if (fault === 'unknown-not-written') throw new StoreError('unknown', 'as asked');
       if (fault === 'held') await new Promise<void>((resolve) => (this.letGo = resolve));
@@ -82,6 +86,11 @@ class Rig {
     return { events: [{ event, dedupeWindowMs: 60_000, deliveries: [delivery] }] };
   }
 
+  /** In steps: each lets the store answer, and what that sets off be scheduled. */
+  async pass(ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += 50) await this.clock.advanceSlowly(50);
+  }
+
   async open(): Promise<void> {
     await this.store.work.open();
   }
@@ -106,6 +115,8 @@ const attempt = {
   worker: 'w',
   exchange: null,
 } as const;
+
+const succeeded = { kind: 'succeeded', attempt } as const;
 
 async function rig(...faults: Fault[]): Promise<Rig> {
   const made = new Rig();
@@ -177,6 +188,54 @@ describe('the committer', () => {
     assert.equal(made.committer.state, 'unavailable');
     await made.clock.advanceSlowly(5000);
     assert.equal((await settled).status, 'committed');
+  });
+
+  test('refused: one outcome that the store never takes is set aside, and all others are committed', async () => {
+    const made = await rig();
+    const claims = [];
+    for (let count = 0; count < 20; count++) claims.push(await made.claimed());
+    const bad = claims[13];
+    made.refuses = ({ claim }) => claim === bad;
+    const statuses = new Map<unknown, string>();
+    const settlements = claims.map(async (claim) => {
+      const { status } = await made.committer.settle({ claim, outcome: succeeded, emits: [], answer: null });
+      statuses.set(claim, status);
+    });
+    await turn();
+    assert.equal(made.committer.state, 'unavailable');
+    await made.pass(10_000);
+    assert.equal(made.committer.state, 'open');
+    assert.equal(statuses.size, 19);
+    assert.equal((await made.committer.append(made.append())).status, 'committed', 'it takes what comes');
+    await made.pass(120_000);
+    assert.equal(made.committer.state, 'open');
+    made.refuses = () => false;
+    await made.pass(60_000);
+    await Promise.all(settlements);
+    assert.equal(statuses.get(bad), 'committed', 'it is tried again');
+  });
+
+  test('refused: what is set aside ends with the committer, and keeps nothing alive', async () => {
+    const made = await rig();
+    const claim = await made.claimed();
+    made.refuses = () => true;
+    const settled = codeOf(made.committer.settle({ claim, outcome: succeeded, emits: [], answer: null }));
+    await made.pass(10_000);
+    assert.equal(made.committer.state, 'open');
+    await made.committer.close();
+    assert.equal(await settled, 'stopping');
+    assert.equal(made.clock.pending, 0);
+  });
+
+  test('unavailable: an outage sets nothing aside', async () => {
+    const made = await rig();
+    const claim = await made.claimed();
+    made.faults.push(...Array.from({ length: 25 }, () => 'unavailable' as const));
+    const settled = made.committer.settle({ claim, outcome: succeeded, emits: [], answer: null });
+    await made.pass(60_000);
+    assert.equal((await settled).status, 'committed');
+    assert.equal(made.committer.state, 'open');
+    assert.equal(made.batches.filter(({ settlements }) => settlements.length === 1).length > 2, true);
   });
 
   for (const fault of ['unknown-written', 'unknown-not-written'] as const) {

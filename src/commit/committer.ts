@@ -6,7 +6,7 @@
  * | the store says | appends and the like | outcomes, releases, starts |
  * | --- | --- | --- |
  * | committed / refused | answered | answered |
- * | unavailable | 503, try later | kept, and committed when the store is back |
+ * | unavailable | 503, try later | kept, and committed when the store is back; what is refused alone is set aside |
  * | unknown | the same batch again under its token; 503 after a while | the same batch again |
  * | fatal | 503, nothing more is taken, the process ends | lost with the process: attempted again after the restart |
  */
@@ -25,7 +25,6 @@ import type {
   DocumentAnswer,
   DocumentWrite,
   Release,
-  ReplayAnswer,
   ReplayRow,
   RowAnswer,
   SettleAnswer,
@@ -34,25 +33,22 @@ import type {
 } from '../store/store.ts';
 import { StoreError } from '../store/store.ts';
 import {
+  answerAll,
   type AnswerOf,
   batchOf,
   emptyBatch,
   lastAnswered,
   type Kind,
+  mostKept,
   rejectNew,
-  resolveAll,
+  type ReplayAnswers,
   type RowOf,
   type Rows,
   take,
   type Waiting,
 } from './batch.ts';
+import { Aside } from './aside.ts';
 import type { Lease } from './lease.ts';
-
-/** What became of replay rows, and of the documents committed with them. */
-export interface ReplayAnswers {
-  readonly replays: readonly ReplayAnswer[];
-  readonly documents: readonly DocumentAnswer[];
-}
 
 export interface CommitterOptions {
   readonly store: WorkStore;
@@ -104,10 +100,12 @@ export class Committer {
   #scheduled = false;
   #backoffMs = BACKOFF_FIRST_MS;
   #retry: Timer | null = null;
+  readonly #aside: Aside;
   #idle: (() => void)[] = [];
 
   constructor(options: CommitterOptions) {
     this.#options = options;
+    this.#aside = new Aside({ ...options, batchOf: (rows) => this.#batchOf(rows, []) });
   }
 
   get state(): CommitterState {
@@ -201,13 +199,7 @@ export class Committer {
     this.#inFlight = true;
     while (this.#state === 'open' && this.#pending() > 0) {
       const rows = this.#take();
-      const batch = batchOf(rows, {
-        token: this.#options.ids.make('cmt'),
-        now: this.#options.clock.now(),
-        leaseMs: this.#options.lease.ms,
-        starts: this.#options.starts(),
-      });
-      await this.#commit(rows, batch);
+      await this.#commit(rows, this.#batchOf(rows, this.#options.starts()));
       for (let turn = 0; turn < TURNS_BETWEEN; turn++) await nextTurn();
     }
     this.#inFlight = false;
@@ -215,9 +207,14 @@ export class Committer {
     else this.#schedule();
   }
 
-  #take(): Rows {
-    this.#flying = take(this.#rows, ROWS_MAX, BYTES_MAX);
+  #take(rowsMax = ROWS_MAX): Rows {
+    this.#flying = take(this.#rows, rowsMax, BYTES_MAX);
     return this.#flying;
+  }
+
+  #batchOf(rows: Rows, starts: readonly ClaimRef[]): CommitBatch {
+    const { ids, clock, lease } = this.#options;
+    return batchOf(rows, { token: ids.make('cmt'), now: clock.now(), leaseMs: lease.ms, starts });
   }
 
   async #commit(rows: Rows, batch: CommitBatch): Promise<void> {
@@ -240,14 +237,7 @@ export class Committer {
       clock.monotonic() - startedAt,
     );
     committed(batch, answers);
-    resolveAll(rows.appends, answers.appends);
-    // The first starts of the batch are those that were asked for; the rest were collected.
-    resolveAll(rows.starts, answers.starts);
-    resolveAll(rows.settlements, answers.settlements);
-    resolveAll(rows.releases, answers.releases);
-    resolveAll(rows.replays, answers.replays);
-    resolveAll(rows.actions, answers.actions);
-    resolveAll(rows.documents, answers.documents);
+    answerAll(rows, answers);
   }
 
   async #failed(rows: Rows, batch: CommitBatch, error: unknown): Promise<void> {
@@ -312,17 +302,24 @@ export class Committer {
     void this.#probe();
   }
 
-  /** Tries with what must not be lost, or with nothing, until the store takes a commit. */
+  /**
+   * Tries with what must not be lost until the store takes a commit. It may be there, and refuse one row of them: so with
+   * fewer and fewer, and at last with nothing. What it refuses alone after it took nothing is set aside.
+   */
   async #probe(): Promise<void> {
+    let rowsMax = ROWS_MAX;
+    let isThere = false;
     while (this.#state === 'unavailable') {
-      await this.#pause();
+      if (!isThere) await this.#pause(rowsMax === ROWS_MAX);
       if (this.#state !== 'unavailable') return;
-      const rows = this.#take();
-      const { clock, ids, lease } = this.#options;
-      const batch = batchOf(rows, { token: ids.make('cmt'), now: clock.now(), leaseMs: lease.ms, starts: [] });
-      const startedAt = clock.monotonic();
+      const rows = this.#take(rowsMax);
+      const batch = this.#batchOf(rows, []);
+      const startedAt = this.#options.clock.monotonic();
       try {
         const answers = await this.#options.store.commit(batch);
+        isThere = rowsMax === 0;
+        rowsMax = 1;
+        if (isThere) continue;
         this.#enter('open');
         this.#answer(rows, { batch, answers, startedAt });
       } catch (error) {
@@ -334,13 +331,23 @@ export class Committer {
           return;
         }
         this.#keep(rows);
+        if (isThere) this.#setAside();
+        rowsMax = rowsMax === 0 ? ROWS_MAX : Math.floor((mostKept(rows) || 2 * ROWS_MAX) / 2);
       }
     }
   }
 
-  #pause(): Promise<void> {
+  #setAside(): void {
+    const rows = take(this.#rows, 1, BYTES_MAX);
+    this.#aside.add(rows);
+    const text = 'The store takes commits, but not this outcome: it is set aside, and tried again every minute.';
+    this.#options.observer.commitFailed('unavailable', text);
+    this.#enter('open');
+  }
+
+  #pause(grows = true): Promise<void> {
     const delayMs = this.#backoffMs;
-    this.#backoffMs = Math.min(BACKOFF_LAST_MS, delayMs * 2);
+    if (grows) this.#backoffMs = Math.min(BACKOFF_LAST_MS, delayMs * 2);
     return new Promise((resolve) => {
       this.#retry = this.#options.clock.schedule(delayMs, resolve);
     });
@@ -356,6 +363,7 @@ export class Committer {
 
   #refuse(code: 'stopping' | 'store_unavailable'): void {
     const error = new HoldfastError(code, { retryAfterS: 5 });
+    this.#aside.close(error);
     for (const list of this.#lists()) for (const waiting of list.splice(0)) waiting.reject(error);
     for (const resolve of this.#idle.splice(0)) resolve();
   }
