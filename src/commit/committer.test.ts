@@ -29,6 +29,7 @@ class Rig {
   readonly faults: Fault[] = [];
   /** What the store takes in no batch. */
   refuses: (settlement: Settlement) => boolean = () => false;
+  refusesToken = '';
   /** What began since the last commit. */
   readonly begun: ClaimRef[] = [];
   readonly committer: Committer;
@@ -52,7 +53,8 @@ class Rig {
     const commit = async (batch: CommitBatch): Promise<CommitAnswers> => {
       this.batches.push(batch);
       const fault = this.faults.shift();
-      if (batch.settlements.some((one) => this.refuses(one))) throw new StoreError('unavailable', 'no such row');
+      if (batch.token === this.refusesToken || batch.settlements.some((one) => this.refuses(one)))
+        throw new StoreError('unavailable', 'no such row');
       if (fault === 'unavailable' || fault === 'fatal') throw new StoreError(fault, 'as asked');
       if (fault === 'unknown-not-written') throw new StoreError('unknown', 'as asked');
       if (fault === 'held') await new Promise<void>((resolve) => (this.letGo = resolve));
@@ -259,6 +261,21 @@ describe('the committer', () => {
     assert.equal(await append, 'commit_unknown');
     assert.equal(made.committer.state, 'open');
     assert.equal((await made.store.history.events({}, { limit: 10 })).rows.length, 1);
+  });
+
+  test('unknown, and then refused for longer than a lease: what is kept is tried under other tokens', async () => {
+    const made = await rig();
+    const claim = await made.claimed();
+    made.faults.push('unknown-not-written');
+    const settled = made.committer.settle({ claim, outcome: succeeded, emits: [], answer: null });
+    await turn();
+    const [token] = made.batches.slice(-1).map((batch) => batch.token);
+    made.refusesToken = token ?? '';
+    await made.pass(500_000);
+    assert.equal(made.committer.state, 'unavailable');
+    await made.pass(150_000);
+    assert.equal(made.committer.state, 'open');
+    assert.match((await settled).status, /committed|refused/);
   });
 
   test('has caught up with what was given until then, however much more is given', async () => {

@@ -248,11 +248,7 @@ export class Committer {
       return;
     }
     rejectNew(rows, unavailable());
-    if (failure === 'fatal') {
-      this.#enter('fatal');
-      this.#refuse('store_unavailable');
-      return;
-    }
+    if (failure === 'fatal') return this.#lose();
     this.#keep(rows);
     // Those that were collected for it, too: it is the only place where they are known.
     for (const row of batch.starts.slice(rows.starts.length))
@@ -278,12 +274,12 @@ export class Committer {
         return;
       } catch (error) {
         const failure = error instanceof StoreError ? error.failure : 'fatal';
-        // `unavailable` says only that this call wrote nothing, not what the first one did: ask again.
-        if (failure !== 'fatal') continue;
-        this.#enter('fatal');
-        rejectNew(rows, unavailable());
-        this.#refuse('store_unavailable');
-        return;
+        if (failure === 'fatal') return this.#lose();
+        // `unavailable` says only that this call wrote nothing, not what the first one did: ask again. Once its claims have
+        // ended by themselves it does not matter any more: an outcome counts once, whatever its token is.
+        if (failure === 'unknown' || clock.monotonic() - since <= Math.max(UNKNOWN_ANSWER_MS, batch.leaseMs)) continue;
+        this.#keep(rows);
+        return this.#probe();
       }
     }
   }
@@ -325,11 +321,7 @@ export class Committer {
       } catch (error) {
         const failure = error instanceof StoreError ? error.failure : 'fatal';
         if (failure === 'unknown') return this.#resolveUnknown(rows, batch);
-        if (failure === 'fatal') {
-          this.#enter('fatal');
-          this.#refuse('store_unavailable');
-          return;
-        }
+        if (failure === 'fatal') return this.#lose();
         this.#keep(rows);
         if (isThere) this.#setAside();
         rowsMax = rowsMax === 0 ? ROWS_MAX : Math.floor((mostKept(rows) || 2 * ROWS_MAX) / 2);
@@ -359,6 +351,12 @@ export class Committer {
     this.#options.changed(state);
     if (state === 'open') this.#schedule();
     else for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  /** The store is lost. */
+  #lose(): void {
+    this.#enter('fatal');
+    this.#refuse('store_unavailable');
   }
 
   #refuse(code: 'stopping' | 'store_unavailable'): void {
