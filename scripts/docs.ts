@@ -47,7 +47,7 @@ function configurationPage(): string {
 # Configuration
 
 Every setting can be given in the config file by its name or in the environment by its variable; the environment wins.
-An unknown name in the config is an error; one in the environment is not looked at. A duration is written like \`500ms\`, \`5s\`, \`7d\`, a bare number is milliseconds; bytes like \`16KiB\`, \`1MiB\`; a list with commas.
+An unknown name in the config is an error; one in the environment is not looked at, but \`start\` and \`doctor\` say so of one that is named nearly as a setting's. A duration is written like \`500ms\`, \`5s\`, \`7d\`, a bare number is milliseconds; bytes like \`16KiB\`, \`1MiB\`; a list with commas.
 
 ${table(['setting', 'variable', 'type', 'default', 'what it means'], rows)}
 `;

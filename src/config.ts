@@ -4,7 +4,7 @@
  */
 import { inspect } from 'node:util';
 import { parseBytes, parseDuration } from './core/duration.ts';
-import { nearestName } from './core/suggest.ts';
+import { didYouMean } from './core/suggest.ts';
 import { type EmitsConfig, EventTypes } from './deliver/event-types.ts';
 import { HoldfastError } from './errors.ts';
 import { type Setting, type SettingName, type Settings, type SettingType, settings } from './settings.ts';
@@ -44,23 +44,6 @@ export const processEnvironment: Environment = (name) => process.env[name];
 
 /** Names of the variables of the process's environment. */
 export const processVariables: readonly string[] = Object.keys(process.env);
-
-/** What else is read of the environment under the names of settings. */
-const OTHER_VARIABLES = ['HOLDFAST_URL', 'HOLDFAST_DEMO_SECRET'];
-/** Other programs have variables of their own: only what differs this little from a setting's was meant for one. */
-const MISSPELT_BY = 2;
-
-/** Variables of the environment that are nothing here, and named nearly as a setting's is: each with that one. */
-export function misspeltVariables(
-  names: readonly string[],
-): readonly { readonly name: string; readonly meant: string }[] {
-  const known = new Set([...Object.values(settings).map(({ env }) => env), ...OTHER_VARIABLES]);
-  const strange = names.filter((name) => name.startsWith('HOLDFAST_') && !known.has(name));
-  return strange.flatMap((name) => {
-    const meant = nearestName(name, known, MISSPELT_BY);
-    return meant === null ? [] : [{ name, meant }];
-  });
-}
 
 /**
  * Fills in defaults; the environment wins over the config, so that one build runs everywhere.
@@ -156,9 +139,7 @@ function checkPaths(sources: readonly Source[]): void {
 }
 
 function unknownSetting(name: string, known: ReadonlySet<string>): HoldfastError {
-  const nearest = nearestName(name, known);
-  const hint = nearest === null ? '' : ` Did you mean '${nearest}'?`;
-  return new HoldfastError('config_unknown_setting', { detail: `'${name}'.${hint}` });
+  return new HoldfastError('config_unknown_setting', { detail: `'${name}'.${didYouMean(name, known)}` });
 }
 
 /** The settings for people: secrets shown only as set or not. */

@@ -3,16 +3,16 @@ import { existsSync, statSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
-import { misspeltVariables } from '../config.ts';
 import { formatBytes } from '../core/duration.ts';
 import { tokenFile } from '../core/files.ts';
 import { HoldfastError } from '../errors.ts';
 import { resolveSource } from '../ingest/source.ts';
 import { Client, httpSend } from './client.ts';
 import type { Surroundings } from './command.ts';
-import { failed, type Finding } from './finding.ts';
+import { existing, failed, type Finding } from './finding.ts';
 import { findAddress, runningGateway, type Setup } from './locate.ts';
 import { setupEnvironment } from './playground.ts';
+import { misspeltVariables } from './misspelt.ts';
 import { checkQueue } from './queue-check.ts';
 import { checkSpool } from './spool-check.ts';
 import { checkStore } from './store-checks.ts';
@@ -100,11 +100,6 @@ const checkDisk: Check = async ({ storePath, directory, settings }) => {
     return [{ check: 'disk', state: 'warn', text, action: 'Free disk space, or shorten retention.' }];
   return [{ check: 'disk', state: 'ok', text }];
 };
-
-/** The folder, or the nearest above it that exists. */
-function existing(folder: string): string {
-  return existsSync(folder) || folder === dirname(folder) ? folder : existing(dirname(folder));
-}
 
 const checkPort: Check = async (setup, surroundings) => {
   const { storePath, settings } = setup;

@@ -19,10 +19,14 @@ export function failed(check: string, error: unknown): Finding {
   return { check, state: 'fail', text: error instanceof Error ? error.message : String(error) };
 }
 
+/** The folder, or the nearest above it that exists. */
+export function existing(folder: string): string {
+  return existsSync(folder) || folder === dirname(folder) ? folder : existing(dirname(folder));
+}
+
 /** A file that is made at first start, if it can be. */
 export function placeFinding(check: string, path: string): Finding {
-  let folder = dirname(path);
-  while (!existsSync(folder)) folder = dirname(folder);
+  const folder = existing(dirname(path));
   try {
     accessSync(folder, constants.W_OK);
     return { check, state: 'ok', text: `${path} is made at first start` };

@@ -4,10 +4,10 @@ import type { Gateway } from '../gateway.ts';
 import { isLoopback } from '../api/listener.ts';
 import type { SourceInfo } from '../api/port.ts';
 import { RELEASE } from '../gateway/release.ts';
-import { misspeltVariables } from '../config.ts';
 import { tokenFile } from '../core/files.ts';
 import type { Surroundings } from './command.ts';
 import type { Setup } from './locate.ts';
+import { misspeltVariables } from './misspelt.ts';
 import { selfCommand } from './self.ts';
 
 interface Welcome {

@@ -23,6 +23,8 @@ export interface Waiting<Row, Answer> {
   readonly row: Row;
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: Error) => void;
+  /** It is not answered with the others: who waits for them all need not wait for it. */
+  readonly passed?: () => void;
 }
 
 /** Row and answer of each kind. */
@@ -67,16 +69,25 @@ export function take(rows: Rows, rowsMax: number, bytesMax: number): Rows {
   };
 }
 
-/** Resolves when the last of those that wait has its answer, and so all of them: they are answered in their order. */
+/** Everybody who waits for an answer. */
+export function waitingIn(rows: Rows): Waiting<unknown, never>[] {
+  return Object.values(rows).flat();
+}
+
+/**
+ * Resolves when the last of those that wait has its answer, and so all of them but what was set aside: they are answered in
+ * their order.
+ */
 export function lastAnswered(list: Waiting<unknown, never>[]): Promise<void> {
   const last = list.at(-1);
   if (last === undefined) return Promise.resolve();
-  const { row, resolve, reject } = last;
+  const { row, resolve, reject, passed } = last;
   return new Promise((done) => {
     list[list.length - 1] = {
       row,
       resolve: (answer) => (resolve(answer), done()),
       reject: (error) => (reject(error), done()),
+      passed: () => (passed?.(), done()),
     };
   });
 }

@@ -105,7 +105,7 @@ export class Committer {
 
   constructor(options: CommitterOptions) {
     this.#options = options;
-    this.#aside = new Aside({ ...options, batchOf: (rows) => this.#batchOf(rows, []) });
+    this.#aside = new Aside({ ...options, batchOf: (rows) => this.#batchOf(rows, []), given: unavailable });
   }
 
   get state(): CommitterState {
@@ -157,7 +157,7 @@ export class Committer {
     return this.#add('documents', document);
   }
 
-  /** Resolves when everything that was given until now has its answer, however much has been given since. */
+  /** Resolves when everything that was given until now has its answer or was set aside, however much came since. */
   async caughtUp(): Promise<void> {
     await Promise.all(this.#lists().map(lastAnswered));
   }
@@ -330,9 +330,9 @@ export class Committer {
   }
 
   #setAside(): void {
-    const rows = take(this.#rows, 1, BYTES_MAX);
-    this.#aside.add(rows);
-    const text = 'The store takes commits, but not this outcome: it is set aside, and tried again every minute.';
+    this.#aside.add(take(this.#rows, 1, BYTES_MAX), this.#options.lease.ms);
+    const text =
+      'The store takes commits, but not this outcome: it is set aside, and tried again while its claim holds.';
     this.#options.observer.commitFailed('unavailable', text);
     this.#enter('open');
   }

@@ -155,7 +155,7 @@ export class Settling {
       const answer = await this.#parts.committer.settle(settlement);
       if (answer.status === 'committed') this.#ended(lane, claim, settlement);
     } catch {
-      // The process is ending without a commit: the delivery is attempted again after the restart.
+      // Not committed, because the process ends or the store does not take it: the delivery is attempted again.
     }
     this.#parts.budget.give(claim.event.body?.length ?? 0);
     this.#parts.answers.settled(claim.event.id, lane.destination.name, settlement.answer);

@@ -1,6 +1,6 @@
-import { HoldfastError } from '../../errors.ts';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { HoldfastError } from '../../errors.ts';
 import { salvageStore } from '../../gateway/stores.ts';
 import { defineCommand } from '../command.ts';
 import { exitCodes } from '../exit.ts';
