@@ -93,14 +93,12 @@ async function listenAdmin({ settings, admin, token }: ListenParts): Promise<Lis
   return { ingest: bound, admin: bound, leave: () => Promise.resolve(), close: () => own.stop() };
 }
 
-const ADMIN_PATH = /^\/(?:api|health|ready|metrics)(?:\/|$)/;
-
 /** What is no source's path, and is one of the admin API, goes there. */
 function fallback(admin: AdminApi): Fallback {
   const handler = nodeHandler(admin);
   return {
     // Whoever mistypes the path of a source is told that there is no such source, not to bring a token.
-    has: (path) => path === '/' || ADMIN_PATH.test(path),
+    has: (path) => admin.handles(path),
     request: (request, response) => handler(request, response),
     upgrade: (request, socket, head) => admin.stream.upgrade(request, socket, head),
   };
