@@ -1,24 +1,19 @@
 import assert from 'node:assert/strict';
 import { randomFillSync } from 'node:crypto';
 import { describe } from 'node:test';
+import { MongoClient } from 'mongodb';
 import { IdMaker } from '../src/core/id.ts';
 import { systemClock } from '../src/gateway/clock.ts';
 import { HoldfastError } from '../src/errors.ts';
 import { mongoStore, type MongoOptions, type MongoStore } from '../src/store/mongodb/index.ts';
-import {
-  type Claim,
-  type CommitAnswers,
-  type CommitBatch,
-  type NewEvent,
-  type Settlement,
-  type Store,
-  StoreError,
-} from '../src/store/store.ts';
+import type { Claim, CommitBatch, NewEvent, Settlement, Store, StoreError } from '../src/store/store.ts';
 import { Builder } from '../src/testing/conformance/build.ts';
 import { plain } from '../src/testing/conformance/plain.ts';
 import { first } from '../src/testing/conformance/world.ts';
 import { TestClock } from '../src/testing/clock.ts';
 import { timeOf } from '../src/store/mongodb/harness.ts';
+import { COLLECTIONS } from '../src/store/mongodb/documents.ts';
+import { commitSurely } from './commit-surely.ts';
 import { mongo, mongoHere } from './mongodb.ts';
 import { isCommit, isWrite, MongoProxy } from './mongodb-proxy.ts';
 import { testNeeding } from './require.ts';
@@ -34,18 +29,6 @@ function storeAt(url: string, database: string, more: Partial<MongoOptions> = {}
 
 function batchOf(...events: readonly NewEvent[]): CommitBatch {
   return build.batch({ appends: events.map((event) => ({ events: [event] })) });
-}
-
-/** Commits until it is known what became of the batch, as the committer does. */
-async function commitSurely(store: Store, batch: CommitBatch): Promise<CommitAnswers> {
-  for (;;) {
-    try {
-      return await store.work.commit(batch);
-    } catch (error) {
-      assert.ok(error instanceof StoreError && error.failure !== 'fatal', String(error));
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  }
 }
 
 async function eventIds(store: Store): Promise<readonly string[]> {
@@ -244,6 +227,16 @@ describe('the mongodb store, when its server or the way there fails', () => {
     );
     await other.work.close();
     await proxy.close();
+  });
+
+  testNeeding([mongo], 'every collection is there before the first commit is', async () => {
+    const store = storeAt(here().server.url, 'whole');
+    await store.work.open();
+    const client = await MongoClient.connect(here().server.url);
+    const there = await client.db('whole').listCollections({}, { nameOnly: true }).toArray();
+    await client.close();
+    assert.deepEqual(there.map(({ name }) => name).toSorted(), Object.values(COLLECTIONS).toSorted());
+    await store.work.close();
   });
 
   testNeeding([mongo], 'a server that dies and comes back is found again without a restart', async () => {

@@ -6,22 +6,11 @@ import { TestClock } from '../src/testing/clock.ts';
 import { systemClock } from '../src/gateway/clock.ts';
 import { plain } from '../src/testing/conformance/plain.ts';
 import { postgresStore } from '../src/store/postgres/index.ts';
-import { type CommitAnswers, type CommitBatch, type Store, StoreError } from '../src/store/store.ts';
+import type { Store, StoreError } from '../src/store/store.ts';
+import { commitSurely } from './commit-surely.ts';
 import { postgres, postgresHere } from './postgres.ts';
 import { testNeeding } from './require.ts';
 import { TcpProxy } from './tcp-proxy.ts';
-
-/** Commits until it is known what became of the batch, as the committer does. */
-async function commitSurely(store: Store, batch: CommitBatch): Promise<CommitAnswers> {
-  for (;;) {
-    try {
-      return await store.work.commit(batch);
-    } catch (error) {
-      assert.ok(error instanceof StoreError && error.failure !== 'fatal', String(error));
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  }
-}
 
 function throughProxy(url: string, proxy: TcpProxy): string {
   const through = new URL(url);

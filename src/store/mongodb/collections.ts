@@ -74,12 +74,16 @@ const indexes: readonly { readonly of: keyof typeof COLLECTIONS; readonly specs:
   { of: 'documents', specs: [{ key: { kind: 1 } }, { key: { rev: 1 } }] },
 ];
 
-/** Creates the indexes that are not there yet. */
-export async function createIndexes(db: Db): Promise<void> {
+/**
+ * Creates the collections and indexes that are not there yet. None is left to the first write to it: whatever becomes
+ * of a commit, a server that dies under it has every collection whole.
+ */
+export async function createCollections(db: Db): Promise<void> {
+  await Promise.all(Object.values(COLLECTIONS).map((name) => db.createCollection(name).catch(unlessThere)));
   await Promise.all(
     indexes.map(async ({ of, specs }) => {
       const collection = db.collection(COLLECTIONS[of]);
-      const there = await namesOf(collection);
+      const there = new Set((await collection.indexes()).map(({ name }) => name ?? ''));
       const missing = specs
         .map((spec) => ({ ...spec, name: Object.keys(spec.key).join('_') }))
         .filter(({ name }) => !there.has(name));
@@ -88,13 +92,8 @@ export async function createIndexes(db: Db): Promise<void> {
   );
 }
 
-async function namesOf(collection: Collection): Promise<ReadonlySet<string>> {
-  try {
-    return new Set((await collection.indexes()).map(({ name }) => name ?? ''));
-  } catch (error) {
-    if (error instanceof MongoServerError && error.code === NAMESPACE_NOT_FOUND) return new Set();
-    throw error;
-  }
-}
+const NAMESPACE_EXISTS = 48;
 
-const NAMESPACE_NOT_FOUND = 26;
+function unlessThere(error: unknown): void {
+  if (!(error instanceof MongoServerError && error.code === NAMESPACE_EXISTS)) throw error;
+}

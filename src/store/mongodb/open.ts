@@ -5,7 +5,7 @@ import type { Clock } from '../../core/clock.ts';
 import { clockAhead } from '../fitness.ts';
 import type { StoreReport } from '../store.ts';
 import { isDuplicateKey } from './apply.ts';
-import { collectionsOf, createIndexes } from './collections.ts';
+import { collectionsOf, createCollections } from './collections.ts';
 import { asking } from './failure.ts';
 import { lackingRights, privilegesOf } from './rights.ts';
 
@@ -44,7 +44,7 @@ const defaults: MongoClientOptions = {
 };
 
 /**
- * Makes the indexes and the state, where they are missing. Answers the format there is then.
+ * Makes the collections, the indexes and the state, where they are missing. Answers the format there is then.
  * @throws HoldfastError store_format when a newer version has written this database
  */
 export async function prepare(db: Db): Promise<number> {
@@ -55,9 +55,9 @@ export async function prepare(db: Db): Promise<number> {
       const detail = `It has format ${known.format}; this version reads up to ${FORMAT}.`;
       throw new HoldfastError('store_format', { detail });
     }
-    // The state comes last: where it is, the indexes are.
+    // The state comes last: where it is, all else is.
     if (known !== null) return;
-    await createIndexes(db);
+    await createCollections(db);
     // Two processes may open an empty database at once: one of them makes the state.
     const empty = { _id: 'state', format: FORMAT, applied: 0, seq: 0, events: 0 } as const;
     await state.insertOne(empty).catch(unlessThere);
