@@ -3,10 +3,13 @@ import { execFileSync } from 'node:child_process';
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { Client } from 'pg';
 import { freePort, Service } from './service.ts';
 
 const BASE = '/usr/lib/postgresql';
+const LEFT_MS_MAX = 20_000;
+const LOOK_MS = 50;
 
 /** The command that installs it. */
 export const POSTGRES_INSTALL = 'sudo scripts/install-tools.sh';
@@ -48,6 +51,19 @@ export class PostgresService extends Service {
       ready: () => answers(url),
     });
     this.#directory = directory;
+  }
+
+  /** Once it was killed, its backends end by themselves, a moment later: until then a new one refuses to start. */
+  override async start(): Promise<void> {
+    const until = Date.now() + LEFT_MS_MAX;
+    for (;;) {
+      try {
+        return await super.start();
+      } catch (error) {
+        if (Date.now() > until || !String(error).includes('pre-existing shared memory block')) throw error;
+        await setTimeout(LOOK_MS);
+      }
+    }
   }
 
   /** Ends it at once and removes its data. */

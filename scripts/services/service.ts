@@ -3,6 +3,7 @@
  * folder of its own. One file a server beside this one says how it is found, installed and asked whether it is ready.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
@@ -60,6 +61,7 @@ export class Service {
       ...(gid === undefined ? {} : { gid }),
     });
     this.#child = child;
+    this.#output = '';
     const keep = (chunk: Buffer): void => {
       this.#output = (this.#output + chunk.toString()).slice(-OUTPUT_CHARACTERS_MAX);
     };
@@ -102,14 +104,23 @@ export async function started(service: Service): Promise<Service> {
   return service;
 }
 
+/** Below those that a system gives to connections by itself: one of theirs would hold the port of a server that restarts. */
+const PORTS = { from: 15_000, to: 32_000 };
+const PORT_TRIES_MAX = 100;
+
 /** A port nobody listens on now. */
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('No port was given.');
-  return address.port;
+  for (let tries = 0; tries < PORT_TRIES_MAX; tries++) {
+    const port = randomInt(PORTS.from, PORTS.to);
+    const server = createServer().listen(port, '127.0.0.1');
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    );
+    if (!isFree) continue;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
+  throw new Error('No port is free.');
 }
