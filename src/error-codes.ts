@@ -188,7 +188,7 @@ export const errorCodes = {
   replay_open: {
     status: 409,
     retryable: false,
-    message: 'A replay of this delivery is still open.',
+    message: 'The delivery, or a replay of it, has not ended.',
     action: 'Wait for it to end.',
   },
   // Admin API and CLI.

@@ -3,7 +3,7 @@
  */
 import { randomFillSync } from 'node:crypto';
 import { resolve } from 'node:path';
-import { type MountableAdmin, mountable } from './api/mountable.ts';
+import { type AdminMountOptions, type MountableAdmin, mountable } from './api/mountable.ts';
 import type { DestinationLive, SourceInfo } from './api/port.ts';
 import { type Config, processEnvironment, redactedSettings, type ResolvedConfig, resolveConfig } from './config.ts';
 import type { Clock, Random } from './core/clock.ts';
@@ -321,11 +321,11 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
   /**
    * The admin API, to be mounted where you say: `fetch` for hosts that speak `Request`, `handler` for Express, Connect
    * and node:http, `fastify` as a plugin (`app.register(gateway.admin().fastify)`), which leaves to the application what
-   * it has a route for. It asks for its token wherever it is.
+   * it has a route for. It asks for its token wherever it is, unless `identify` knows who asks.
    * @throws HoldfastError not_started
    */
-  admin(): MountableAdmin {
-    return mountable(this.#running().admin);
+  admin(options: AdminMountOptions = {}): MountableAdmin {
+    return mountable(this.#running().admin, options);
   }
 
   // ------------------------------------------------------------------------------------------------- emitting

@@ -30,7 +30,15 @@ export type { Gateway, GatewayOptions, StopOptions } from './gateway.ts';
 export type { BatchOptions, HandlerOptions } from './gateway/destinations.ts';
 export type { EndpointOptions } from './gateway/endpoints.ts';
 export type { EndpointsOptions } from './gateway/endpoints-queue.ts';
-export type { Operations, OperationsOptions } from './gateway/operations.ts';
+export type {
+  AdminMountOptions,
+  Caller,
+  Identify,
+  Identity,
+  Operations,
+  OperationsOptions,
+  Scope,
+} from './gateway/operations.ts';
 export type { EveryOptions } from './gateway/schedules.ts';
 export type { SourceConfig } from './ingest/source.ts';
 export type { HistoryStore } from './store/store.ts';

@@ -6,11 +6,12 @@ import { type ErrorCode, errorCodes, HoldfastError } from '../errors.ts';
 import { auditRoutes } from './audit.ts';
 import { deliveryRoutes } from './deliveries.ts';
 import { docRoutes, openApiDocument, type OpenApiDocument } from './docs.ts';
+import { endpointDeliveryRoutes } from './endpoint-deliveries.ts';
 import { endpointRoutes } from './endpoints.ts';
 import { eventTypeRoutes } from './event-types.ts';
 import { eventRoutes } from './events.ts';
 import { ADMIN, admit, ANONYMOUS, type Caller, mayCall, neededScopes } from './caller.ts';
-import { guard } from './guard.ts';
+import { type Came, guard, type Identify } from './guard.ts';
 import { healthRoutes } from './health.ts';
 import { IdempotencyKeys } from './idempotency.ts';
 import { readInput } from './input.ts';
@@ -47,9 +48,11 @@ export interface AdminApiOptions {
 export interface AdminApi {
   /**
    * Answers a request, in whatever server. `GET /api/stream` needs {@link AdminApi.stream}. `peer`: the address the
-   * request came from, for the audit log; '' when it came over no network.
+   * request came from, for the audit log; '' when it came over no network. `identify`: whoever has no token.
    */
-  fetch(request: Request, peer?: string): Promise<Response>;
+  fetch(request: Request, peer?: string, identify?: Identify): Promise<Response>;
+  /** Whose API token this is, to guard routes of your own by it; `null`: it is none, was revoked, or has expired. */
+  callerOf(token: string): Caller | null;
   /** Whether a path belongs to this API, so that a shared port knows whom to ask. */
   handles(path: string): boolean;
   /** Every route as the router has it; `{param}` is `:param` there. */
@@ -59,7 +62,7 @@ export interface AdminApi {
   document(): OpenApiDocument;
 }
 
-type Env = { Bindings: { peer: string }; Variables: { caller: Caller | null } };
+type Env = { Bindings: Came; Variables: { caller: Caller | null } };
 
 /** Makes the admin API over a port. It holds nothing open until somebody watches the stream. */
 export function createAdminApi(port: AdminPort, options: AdminApiOptions): AdminApi {
@@ -81,7 +84,8 @@ export function createAdminApi(port: AdminPort, options: AdminApiOptions): Admin
   });
   const prefixes = [...new Set(routes.map(({ path }) => path.split('/').slice(0, 3).join('/')))];
   return {
-    fetch: async (request, peer = '') => app.fetch(request, { peer }),
+    fetch: async (request, peer = '', identify) => app.fetch(request, { peer, identify } satisfies Came),
+    callerOf: (token) => port.identify(token).caller,
     handles: (path) => prefixes.some((prefix) => path === prefix || path.startsWith(`${prefix}/`)),
     routes: app.routes.filter(({ method }) => method !== 'ALL').map(({ method, path }) => ({ method, path })),
     stream: new Stream({ port, clock: options.clock, origins }),
@@ -103,6 +107,7 @@ export function allRoutes(document: () => OpenApiDocument): readonly Route[] {
     ...spoolRoutes,
     ...rejectionRoutes,
     ...endpointRoutes,
+    ...endpointDeliveryRoutes,
     ...streamRoutes,
     ...tokenRoutes,
     ...auditRoutes,

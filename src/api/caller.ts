@@ -6,7 +6,7 @@ export const scopes = {
   admin: 'everything, tokens and the audit log among it',
   read: 'look at events, deliveries, queues, replays, rejections, metrics and the live stream; change nothing',
   emit: "emit the application's own events and cancel delayed ones",
-  endpoints: 'look at endpoints and change them',
+  endpoints: 'look at endpoints, change them, and see and repeat what each was sent',
 } as const;
 
 export type Scope = keyof typeof scopes;
@@ -30,6 +30,29 @@ export type Identified =
   | { readonly caller: Caller }
   /** There is no such token, it was revoked, or its time is over. */
   | { readonly caller: null; readonly why: 'unknown' | 'expired' };
+
+/** Somebody whom the application knows by a login of its own: see `gateway.admin({ identify })`. */
+export interface Identity {
+  /** Who it is, as the audit log has it and as it is shown beside what they pause. */
+  readonly name: string;
+  /** The one tenant whose part they see and change; `null`: all of it. */
+  readonly tenant: string | null;
+  /** What they may. Default: of a tenant `read`, `emit` and `endpoints`; without a tenant nothing. */
+  readonly scopes?: readonly Scope[] | undefined;
+}
+
+/** What a tenant may at most. */
+export const TENANT_SCOPES = ['read', 'emit', 'endpoints'] as const;
+
+/** Whom the application has identified. @throws HoldfastError internal for what is no identity: nobody gets in by mistake */
+export function callerOf({ name, tenant, scopes: given }: Identity): Caller {
+  const allowed = given ?? (tenant === null ? [] : TENANT_SCOPES);
+  if (tenant !== null && (typeof tenant !== 'string' || tenant === ''))
+    throw new HoldfastError('internal', { detail: 'identify: tenant: expected a name, or null for all.' });
+  if (typeof name !== 'string' || !allowed.every((scope) => Object.hasOwn(scopes, scope)))
+    throw new HoldfastError('internal', { detail: 'identify: expected a name, and scopes that there are.' });
+  return { id: 'application', name, scopes: allowed, tenant };
+}
 
 /** The bearer of the admin token. */
 export const ADMIN: Caller = { id: 'admin', name: 'admin token', scopes: ['admin'], tenant: null };

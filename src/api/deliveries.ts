@@ -24,7 +24,8 @@ import { showAttempted } from './timeline.ts';
 
 const params = z.object({ id: idOf('dlv') });
 
-const states = z
+/** States of deliveries, in a query. */
+export const states = z
   .string()
   .transform((list) => list.split(',').map((state) => state.trim()))
   .pipe(z.array(deliveryState).min(1))

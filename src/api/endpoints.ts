@@ -235,14 +235,16 @@ const create = jsonRoute({
   path: '/api/endpoints',
   summary: 'Makes an endpoint, and shows its secret this once.',
   audit: 'endpoint.create',
-  body: z.strictObject({
-    url,
-    tenant,
-    secret: secretText
-      .optional()
-      .openapi({ description: 'To sign with one that the receiver has; default: made here.' }),
-    ...settings,
-  }),
+  body: z
+    .strictObject({
+      url,
+      tenant,
+      secret: secretText
+        .optional()
+        .openapi({ description: 'To sign with one that the receiver has; default: made here.' }),
+      ...settings,
+    })
+    .openapi({ example: { url: 'https://example.com/hooks', description: 'Orders of the shop' } }),
   answer: endpointMadeShape,
   statuses: [201],
   errors: input,
@@ -260,16 +262,18 @@ const update = jsonRoute({
   summary: 'Changes an endpoint; what is left out stays. Attempts from now on are made as it is then.',
   audit: 'endpoint.update',
   params,
-  body: z.strictObject({
-    url: url.optional(),
-    tenant,
-    state: z.enum(['active', 'paused', 'disabled']).optional().openapi({
-      description:
-        'paused and disabled hold its deliveries; disabled also takes no new ones to attempt until it is active.',
-    }),
-    version: z.number().int().optional().openapi({ description: 'Refused when it has another one by now.' }),
-    ...settings,
-  }),
+  body: z
+    .strictObject({
+      url: url.optional(),
+      tenant,
+      state: z.enum(['active', 'paused', 'disabled']).optional().openapi({
+        description:
+          'paused and disabled hold its deliveries; disabled also takes no new ones to attempt until it is active.',
+      }),
+      version: z.number().int().optional().openapi({ description: 'Refused when it has another one by now.' }),
+      ...settings,
+    })
+    .openapi({ example: { description: 'Orders of the other shop' } }),
   answer: endpointShape,
   errors: [...input, 'not_found', 'conflict'],
   async handle({ params: { id }, body: { state, version, ...rest } }, { port, by, changed }) {
@@ -310,10 +314,12 @@ const rotate = jsonRoute({
   summary: 'Makes a new secret, shown this once; the old ones sign beside it for a while.',
   audit: 'endpoint.rotate-secret',
   params,
-  body: z.strictObject({
-    overlapMs: z.number().int().min(0).max(OVERLAP_MS_MAX).default(OVERLAP_MS_DEFAULT),
-    secret: secretText.optional(),
-  }),
+  body: z
+    .strictObject({
+      overlapMs: z.number().int().min(0).max(OVERLAP_MS_MAX).default(OVERLAP_MS_DEFAULT),
+      secret: secretText.optional(),
+    })
+    .openapi({ example: { overlapMs: OVERLAP_MS_DEFAULT } }),
   bodyOptional: true,
   answer: endpointMadeShape,
   errors: ['not_found', 'invalid_input', 'store_unavailable'],

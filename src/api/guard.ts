@@ -5,7 +5,7 @@
  */
 import type { MiddlewareHandler } from 'hono';
 import { HoldfastError } from '../errors.ts';
-import type { Caller, Identified } from './caller.ts';
+import { type Caller, callerOf, type Identified, type Identity } from './caller.ts';
 import { problemResponse } from './problem.ts';
 import type { Access } from './route.ts';
 
@@ -28,15 +28,30 @@ const HEADERS: Readonly<Record<string, string>> = {
   'x-frame-options': 'DENY',
 };
 
+/** Asks the application who sent a request that has no token of Holdfast; `null`: nobody it knows. */
+export type Identify = (request: Request) => Identity | null | Promise<Identity | null>;
+
+/** What comes with a request besides itself. */
+export interface Came {
+  /** The address it came from; '' when it came over no network. */
+  readonly peer: string;
+  readonly identify: Identify | undefined;
+}
+
 const UNKNOWN: Identified = { caller: null, why: 'unknown' };
 
 /** The middleware in front of all routes. Sets the variable `caller`; `null` only on open routes. */
-export function guard(options: GuardOptions): MiddlewareHandler<{ Variables: { caller: Caller | null } }> {
+export function guard(
+  options: GuardOptions,
+): MiddlewareHandler<{ Bindings: Came; Variables: { caller: Caller | null } }> {
   return async (context, next) => {
-    const { method, headers } = context.req.raw;
+    const request = context.req.raw;
     const access = options.access.get(context.req.path) ?? 'token';
-    const identified = identify(options, headers, access);
-    const refused = refuse(access, identified) ?? refuseOrigin(method, context.req.raw, options.origins);
+    const byToken = identify(options, request.headers, access);
+    const isAsked = byToken.caller === null && access !== 'open';
+    const known = isAsked ? await context.env.identify?.(request) : null;
+    const identified = known ? { caller: callerOf(known) } : byToken;
+    const refused = refuse(access, identified) ?? refuseOrigin(request, options.origins);
     context.set('caller', identified.caller);
     if (refused === null) await next();
     else context.res = refused;
@@ -75,8 +90,8 @@ export function notIdentified(why: 'unknown' | 'expired'): HoldfastError {
   return new HoldfastError(why === 'expired' ? 'token_expired' : 'unauthorized');
 }
 
-function refuseOrigin(method: string, request: Request, origins: readonly string[]): Response | null {
-  if (method === 'GET' || method === 'HEAD') return null;
+function refuseOrigin(request: Request, origins: readonly string[]): Response | null {
+  if (request.method === 'GET' || request.method === 'HEAD') return null;
   const { host } = new URL(request.url);
   const reason = foreignOrigin({ headers: request.headers, host, origins });
   return reason === null ? null : problemResponse(new HoldfastError('forbidden', { detail: reason }));

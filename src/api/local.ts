@@ -1,6 +1,6 @@
 /** Asks routes within the process: what a request passes, without one. No token, since whoever can call has the code. */
 import type { Clock } from '../core/clock.ts';
-import { admit, type Caller } from './caller.ts';
+import { admit, type Caller, TENANT_SCOPES } from './caller.ts';
 import { IdempotencyKeys } from './idempotency.ts';
 import { checkInput, type Handed } from './input.ts';
 import type { AdminPort } from './port.ts';
@@ -30,7 +30,7 @@ export type Ask = <Value>(route: ValueRoute<Value>, handed: Handed, on: LocalCal
 export function localAsk(port: AdminPort, { clock, version, features }: LocalOptions): Ask {
   const idempotency = new IdempotencyKeys(clock);
   return async (route, handed, { by, tenant }) => {
-    const caller: Caller = { id: 'local', name: 'local', scopes: tenant === null ? ['admin'] : LOCAL_TENANT, tenant };
+    const caller: Caller = { id: 'local', name: 'local', scopes: tenant === null ? ['admin'] : TENANT_SCOPES, tenant };
     admit(caller, route);
     const input = checkInput(route, handed);
     const { params } = input;
@@ -53,6 +53,3 @@ export function localAsk(port: AdminPort, { clock, version, features }: LocalOpt
     }
   };
 }
-
-/** What a tenant's token may have at most. */
-const LOCAL_TENANT = ['read', 'emit', 'endpoints'] as const;

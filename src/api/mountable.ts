@@ -2,16 +2,28 @@
 import type { RequestListener } from 'node:http';
 import type { AdminApi } from './admin.ts';
 import { type AdminPluginLike, fastifyAdmin } from './fastify.ts';
+import type { Identify } from './guard.ts';
 import { nodeHandler } from './listener.ts';
 
-export interface MountableAdmin extends AdminApi {
+export interface AdminMountOptions {
+  /**
+   * Who sent a request that has no token of Holdfast, by a login of your own: asked before anything is done, `null` is
+   * answered 401. What it answers is all that request may; a tenant gets what a token bound to it would.
+   */
+  readonly identify?: Identify;
+}
+
+export interface MountableAdmin extends Omit<AdminApi, 'fetch'> {
+  /** For hosts that speak `Request`. `peer`: the address it came from, for the audit log. */
+  fetch(request: Request, peer?: string): Promise<Response>;
   /** For Express, Connect and node:http. */
   readonly handler: RequestListener;
   /** For Fastify. */
   readonly fastify: AdminPluginLike;
 }
 
-export function mountable(api: AdminApi): MountableAdmin {
-  const handler = nodeHandler(api);
-  return { ...api, handler, fastify: fastifyAdmin(api, handler) };
+export function mountable(api: AdminApi, { identify }: AdminMountOptions): MountableAdmin {
+  const mounted = { ...api, fetch: (request: Request, peer?: string) => api.fetch(request, peer, identify) };
+  const handler = nodeHandler(mounted);
+  return { ...mounted, handler, fastify: fastifyAdmin(mounted, handler) };
 }

@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
+import type { AttemptRecord } from '../core/delivery.ts';
 import { MemoryRejections } from '../ingest/rejections.ts';
 import { memoryStore } from '../store/memory.ts';
-import { StoreError } from '../store/store.ts';
+import { type Outcome, StoreError } from '../store/store.ts';
 import { TestClock } from '../testing/clock.ts';
 import { type AdminApi, allRoutes, createAdminApi } from './admin.ts';
 import { type Caller, type Scope, scopes } from './caller.ts';
@@ -60,6 +61,9 @@ const table: Readonly<Record<string, readonly (Exclude<Scope, 'admin'> | 'tenant
   'DELETE /api/endpoints/:id': ['endpoints', 'tenant'],
   'POST /api/endpoints/:id/rotate-secret': ['endpoints', 'tenant'],
   'POST /api/endpoints/:id/test': ['endpoints', 'tenant'],
+  'GET /api/endpoints/:id/deliveries': ['endpoints', 'tenant'],
+  'GET /api/endpoints/:id/deliveries/:delivery': ['endpoints', 'tenant'],
+  'POST /api/endpoints/:id/deliveries/:delivery/replay': ['endpoints', 'tenant'],
   'GET /api/stream': ['read', 'tenant'],
   'GET /api/openapi.json': ['read', 'emit', 'endpoints', 'tenant'],
   'GET /api/docs': ['read', 'emit', 'endpoints', 'tenant'],
@@ -112,6 +116,10 @@ async function call(target: string, token: string | null, body?: unknown): Promi
 function codeOf(answered: unknown): unknown {
   return typeof answered === 'object' && answered !== null && 'code' in answered ? answered.code : null;
 }
+
+const dead = (attempt: AttemptRecord): Outcome => {
+  return { kind: 'dead', reason: 'exhausted', note: null, holdKey: false, attempt };
+};
 
 const NO_EVENT = `evt_${'0'.repeat(26)}`;
 const rowsOf = (answered: Called): unknown[] => (answered.body as { rows: unknown[] }).rows;
@@ -269,26 +277,71 @@ describe('a token bound to a tenant', () => {
   });
 
   test('finds nothing of another by any route: not found, as if it were not there', async () => {
-    const { rows } = await port.history.deliveries({ eventId: others }, { limit: 1 });
     /** What globex has, by the beginning of the routes that take its id. */
     const endpoint = `ep_${'1'.repeat(26)}`;
+    const sent = await port.append({ tenant: 'globex' }, endpoint);
+    const { rows } = await port.history.deliveries({ eventId: sent }, { limit: 1 });
+    const delivery = rows[0]?.id ?? assert.fail('there is no delivery');
     Object.assign(port, { endpoints: endpointOf(endpoint, 'globex') });
     const foreign: Readonly<Record<string, string>> = {
       '/api/endpoints/': endpoint,
       '/api/events/': others,
-      '/api/deliveries/': rows[0]?.id ?? '',
+      '/api/deliveries/': delivery,
     };
     const every = Object.keys(scopes).filter((scope) => scope !== 'admin') as Scope[];
     for (const { method, path } of allRoutes(() => api.document()).filter((route) => route.tenants === true)) {
       if (!path.includes('{')) continue;
       const [, id] = Object.entries(foreign).find(([start]) => path.startsWith(start)) ?? [];
       assert.ok(id !== undefined, `${path}: add something of another tenant to this test`);
-      const target = `${method.toUpperCase()} ${path.replace(/\{\w+\}/, id)}`;
+      const target = `${method.toUpperCase()} ${path.replace(/\{\w+\}/, id).replace('{delivery}', delivery)}`;
       const { status, code } = await call(target, tokenFor(every, 'acme'), method === 'get' ? undefined : {});
       assert.deepEqual([status, code], [404, 'not_found'], target);
       assert.notEqual((await call(target, TOKEN)).status, 404, `${target}: it is there for others`);
     }
     assert.equal((await call(`GET /api/events/${mine}`, acme)).status, 200);
+  });
+
+  test('sees of an endpoint of its own what it was sent, with the scope of endpoints alone', async () => {
+    const endpoint = `ep_${'2'.repeat(26)}`;
+    Object.assign(port, { endpoints: endpointOf(endpoint, 'acme') });
+    const customer = tokenFor(['endpoints'], 'acme');
+    const eventId = await port.append({ tenant: 'acme' }, endpoint);
+    // The endpoint was globex's before.
+    await port.append({ tenant: 'globex' }, endpoint);
+    const listed = rowsOf(await call(`GET /api/endpoints/${endpoint}/deliveries`, customer)) as Record<
+      string,
+      string
+    >[];
+    assert.deepEqual(
+      listed.map((row) => row['eventId']),
+      [eventId],
+    );
+    const path = `/api/endpoints/${endpoint}/deliveries/${listed[0]?.['id'] ?? ''}`;
+    assert.equal((await call(`GET ${path}`, customer)).status, 200);
+    assert.equal((await call(`POST ${path}/replay`, customer)).code, 'replay_open', 'it is still to be delivered');
+    await port.settle(endpoint, dead);
+    assert.equal((await call(`POST ${path}/replay`, customer)).status, 201);
+    assert.equal((await call(`POST ${path}/replay`, customer)).code, 'replay_open', 'once, until it has ended');
+    const [{ action, target } = assert.fail('nothing was recorded')] = port.audited;
+    assert.deepEqual([action, target], ['delivery.replay', listed[0]?.['id']]);
+  });
+
+  test('sees nothing of its other destinations with the scope of endpoints alone', async () => {
+    const endpoint = `ep_${'2'.repeat(26)}`;
+    Object.assign(port, { endpoints: endpointOf(endpoint, 'acme') });
+    const customer = tokenFor(['endpoints'], 'acme');
+    const { rows } = await port.history.deliveries({ eventId: mine }, { limit: 1 });
+    const internal = rows[0]?.id ?? assert.fail('there is no delivery');
+    for (const [method, end] of [
+      ['GET', ''],
+      ['POST', '/replay'],
+    ])
+      assert.equal(
+        (await call(`${method} /api/endpoints/${endpoint}/deliveries/${internal}${end}`, customer)).code,
+        'not_found',
+      );
+    for (const path of ['events', 'deliveries', `events/${mine}`, `deliveries/${internal}`, 'dead-letters'])
+      assert.equal((await call(`GET /api/${path}`, customer)).code, 'forbidden', path);
   });
 
   test('is not told who paused the destination of its delivery', async () => {

@@ -45,6 +45,10 @@ export function tenantPort(port: AdminPort, tenant: string): AdminPort {
       if ((await history.event(eventId)) === null) throw new HoldfastError('not_found', { detail: eventId });
       await port.cancel(eventId);
     },
+    replayDelivery: async (id, by) => {
+      if ((await history.delivery(id)) === null) throw new HoldfastError('not_found', { detail: id });
+      return port.replayDelivery(id, by);
+    },
     identify: (token) => port.identify(token),
     verifyAgain: refuse,
     counts: refuse,
@@ -55,7 +59,6 @@ export function tenantPort(port: AdminPort, tenant: string): AdminPort {
     resume: refuse,
     clear: refuse,
     replayEvent: refuse,
-    replayDelivery: refuse,
     planReplay: refuse,
     startReplay: refuse,
     replays: refuse,

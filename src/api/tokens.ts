@@ -60,16 +60,18 @@ const create = jsonRoute({
   summary: 'Makes an API token. Its text is in this answer and nowhere else: it is kept as a hash.',
   audit: 'token.create',
   about: 'Every process of the gateway takes it within five seconds. The scope admin cannot be bound to a tenant.',
-  body: z.strictObject({
-    name: z.string().trim().min(1).max(128).openapi({ description: 'What it is for, as the audit log shows it.' }),
-    scopes: z
-      .array(scope)
-      .min(1)
-      .max(SCOPES.length)
-      .refine((given) => new Set(given).size === given.length, 'expected each scope once'),
-    tenant: text.optional(),
-    expiresAt: z.union([z.iso.datetime({ offset: true }), z.number().int().min(0).max(8.64e15)]).optional(),
-  }),
+  body: z
+    .strictObject({
+      name: z.string().trim().min(1).max(128).openapi({ description: 'What it is for, as the audit log shows it.' }),
+      scopes: z
+        .array(scope)
+        .min(1)
+        .max(SCOPES.length)
+        .refine((given) => new Set(given).size === given.length, 'expected each scope once'),
+      tenant: text.optional(),
+      expiresAt: z.union([z.iso.datetime({ offset: true }), z.number().int().min(0).max(8.64e15)]).optional(),
+    })
+    .openapi({ example: { name: 'shop', scopes: ['endpoints'], tenant: 'shop' } }),
   answer: createdTokenShape,
   statuses: [201],
   errors: ['store_unavailable'],

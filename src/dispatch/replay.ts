@@ -385,6 +385,7 @@ export class Replays {
 
 function refusal(answer: Extract<ReplayAnswer, { status: 'refused' }>): HoldfastError {
   if (answer.reason === 'body_purged' || answer.reason === 'replay_open') return new HoldfastError(answer.reason);
+  if (answer.reason === 'conflict') return new HoldfastError('replay_open', { detail: 'It is still to be delivered.' });
   return new HoldfastError('not_found');
 }
 

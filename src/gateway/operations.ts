@@ -1,5 +1,6 @@
 /** What the admin API can do, for code within the process: one method a route, by the same schemas. */
 import { deliveries } from '../api/deliveries.ts';
+import { endpointDeliveries } from '../api/endpoint-deliveries.ts';
 import { endpoints } from '../api/endpoints.ts';
 import { events } from '../api/events.ts';
 import { states } from '../api/health.ts';
@@ -14,6 +15,11 @@ import type { DeadReason, DeliveryState } from '../core/delivery.ts';
 import { type ErrorCode, HoldfastError } from '../errors.ts';
 import type { EndpointChange, EndpointInput } from '../endpoints/definition.ts';
 import type { ReplayFilter } from '../dispatch/replay.ts';
+
+/** Who may use the admin API where it is mounted. */
+export type { Caller, Identity, Scope } from '../api/caller.ts';
+export type { Identify } from '../api/guard.ts';
+export type { AdminMountOptions } from '../api/mountable.ts';
 
 /** For whom {@link Operations} work. */
 export interface OperationsOptions {
@@ -289,6 +295,24 @@ export class Operations {
   /** `POST /api/endpoints/:id/test`: sends it an event of the type `endpoint.test`. @throws not_found */
   testEndpoint(id: string): Promise<AnswerOf<typeof endpoints.test>> {
     return this.#do(endpoints.test, { params: { id } });
+  }
+
+  /** `GET /api/endpoints/:id/deliveries`: what it is owed and was sent. @throws not_found */
+  endpointDeliveries(
+    id: string,
+    search: Pick<DeliverySearch, 'type' | 'state' | 'since' | 'until' | keyof Listing> = {},
+  ): Promise<AnswerOf<typeof endpointDeliveries.list>> {
+    return this.#do(endpointDeliveries.list, { params: { id }, query: search });
+  }
+
+  /** `GET /api/endpoints/:id/deliveries/:delivery`: with its attempts. @throws not_found */
+  endpointDelivery(id: string, delivery: string): Promise<AnswerOf<typeof endpointDeliveries.one>> {
+    return this.#do(endpointDeliveries.one, { params: { id, delivery } });
+  }
+
+  /** `POST /api/endpoints/:id/deliveries/:delivery/replay`: sends it again. @throws not_found, body_purged, replay_open */
+  replayToEndpoint(id: string, delivery: string): Promise<AnswerOf<typeof endpointDeliveries.replay>> {
+    return this.#do(endpointDeliveries.replay, { params: { id, delivery } });
   }
 
   /** A failure, also one to begin, is a rejection of the promise. */

@@ -1,9 +1,9 @@
 /** A process that answers HTTP. With QUEUE_DRIVER=memory it does everything; in production ROLE says what else it does. */
 import { makeApp } from './app.ts';
 import { makeGateway } from './gateway.ts';
-import { openRows } from './rows.ts';
+import { Rows } from './rows.ts';
 
-const rows = await openRows();
+const rows = await Rows.open();
 const gateway = makeGateway(rows, process.env['ROLE']);
 await gateway.start();
 const app = await makeApp(gateway, rows);

@@ -1,186 +1,124 @@
-/** The HTTP side: what merchants write, the endpoints they are sent webhooks at, and what the operator looks at. */
-import { createHash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
-import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
-import { HoldfastError, type Operations } from 'holdfast';
+/** The HTTP side: what merchants write, and Holdfast's own API beside it, for merchants and for the operator. */
+import { randomUUID } from 'node:crypto';
+import swagger from '@fastify/swagger';
+import fastify, { type FastifyRequest } from 'fastify';
+import {
+  type FastifyPluginAsyncZod,
+  jsonSchemaTransform,
+  serializerCompiler,
+  validatorCompiler,
+} from 'fastify-type-provider-zod';
+import { HoldfastError } from 'holdfast';
 import { z } from 'zod';
+import { DRIVER } from './drivers.ts';
 import { type Change, kinds, type Kind, typeOf } from './events.ts';
-import { DRIVER, type Payments } from './gateway.ts';
-import { described } from './openapi.ts';
+import type { Payments } from './gateway.ts';
 import { Conflict, type Rows } from './rows.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
     merchant: string;
-    correlationId: string;
   }
 }
 
-const CORRELATION = /^[\w.:-]{1,128}$/;
-
-export async function makeApp(gateway: Payments, rows: Rows): Promise<FastifyInstance> {
-  const app = fastify();
-  app.decorateRequest('merchant', '');
-  app.decorateRequest('correlationId', '');
-  app.addHook('onRequest', async (request, reply) => {
-    const given = request.headers['x-correlation-id'];
-    request.correlationId = typeof given === 'string' && CORRELATION.test(given) ? given : randomUUID();
-    reply.header('x-correlation-id', request.correlationId);
-  });
+export async function makeApp(gateway: Payments, rows: Rows) {
+  // The request's id is the correlation id of all that comes of it.
+  const app = fastify({ requestIdHeader: 'x-correlation-id', genReqId: () => randomUUID() });
+  app.addHook('onRequest', async ({ id }, reply) => void reply.header('x-correlation-id', id));
+  app.setValidatorCompiler(validatorCompiler).setSerializerCompiler(serializerCompiler);
   app.setErrorHandler((error, _request, reply) => {
     if (error instanceof Conflict) return reply.code(409).send({ code: 'conflict' });
-    if (error instanceof z.ZodError) return reply.code(400).send({ code: 'invalid_input', issues: error.issues });
     if (!(error instanceof HoldfastError)) return reply.send(error);
     return reply.code(error.status).send({ code: error.code, detail: error.detail });
   });
-  const api = described(app);
-  operator(app, gateway, rows);
-  app.get('/openapi.json', () => api(gateway.admin().document()));
-  await app.register(async (own) => {
-    own.addHook('onRequest', async (request, reply) => {
-      const merchant = await rows.merchantOf(hashOf(bearerOf(request)));
-      if (merchant === null) return reply.code(401).send({ code: 'unauthorized' });
-      request.merchant = merchant;
-      return undefined;
-    });
-    business(own, gateway, rows);
-    webhooks(own, gateway);
+  const info = { title: 'Payments', version: '1.0.0' };
+  await app.register(swagger, {
+    openapi: { openapi: '3.1.0', info },
+    transform: jsonSchemaTransform,
+    hideUntagged: true,
   });
-  await app.register(gateway.admin().fastify); // /api/queues/… with the admin token
-  return app;
-}
 
-function operator(app: FastifyInstance, gateway: Payments, rows: Rows): void {
-  app.get('/health', { schema: { tags: ['operator'], summary: 'The state of the queues.' } }, async () => {
+  const admin = gateway.admin();
+  app.get('/openapi.json', () => joined(app.swagger(), admin.document()));
+  app.get('/health', { schema: { tags: ['queues'], summary: 'The state of the queues.' } }, async () => {
     const { services, features, queues } = await gateway.operations().health();
     const { ready, inMemoryMode } = queues;
     return { services: { queues: services.queues }, features, queues: { ready, driver: DRIVER, inMemoryMode } };
   });
-  const body = z.object({ id: z.string().regex(/^[\w-]{1,64}$/) }).meta({ examples: [{ id: 'mer_1' }] });
-  const schema = {
-    tags: ['operator'],
-    summary: 'Makes a merchant; its key is shown this once.',
-    body: schemaOf(body),
-  };
-  app.post('/merchants', { schema }, async (request, reply) => {
-    if (!same(bearerOf(request), gateway.adminToken)) return reply.code(401).send({ code: 'unauthorized' });
-    const { id } = body.parse(request.body);
-    const key = `key_${randomBytes(24).toString('base64url')}`;
-    await rows.addMerchant(id, hashOf(key));
-    return reply.code(201).send({ id, key });
+  // #region merchants
+  app.decorateRequest('merchant', '');
+  await app.register(async (own) => {
+    // A merchant is a tenant of Holdfast: the operator makes its token (POST /api/tokens), which is good here too.
+    own.addHook('onRequest', async (request) => {
+      const token = /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')?.[1];
+      const merchant = token && admin.callerOf(token)?.tenant;
+      if (!merchant) throw new HoldfastError('unauthorized');
+      request.merchant = merchant;
+    });
+    await own.register(business, { gateway, rows });
   });
+  // #endregion
+  await app.register(admin.fastify); // /api/endpoints, for merchants; /api/queues and the rest of it
+  return app;
+}
+
+interface Parts {
+  readonly gateway: Payments;
+  readonly rows: Rows;
 }
 
 /** What a merchant writes: each change is a row and an event, together or not at all. */
-function business(app: FastifyInstance, gateway: Payments, rows: Rows): void {
-  const write = async (request: FastifyRequest, changes: readonly Change[], verb: 'created' | 'updated') => {
-    const { merchant: tenant, correlationId } = request;
+const business: FastifyPluginAsyncZod<Parts> = async (app, { gateway, rows }) => {
+  const write = async ({ merchant, id }: FastifyRequest, changes: readonly Change[], verb: 'created' | 'updated') => {
     const events = changes.map((change) => {
       const orderKey = change.kind === 'payment' ? `order:${change.row.order}` : `${change.kind}:${change.row.id}`;
-      return { type: typeOf(change, verb), body: change.row, tenant, correlationId, orderKey };
+      return { type: typeOf(change, verb), body: change.row, tenant: merchant, correlationId: id, orderKey };
     });
     // The pairs of type and body are right by construction; the gateway checks each against the catalogue.
     const batch = events as Parameters<Payments['emitBatch']>[0];
-    await rows.write(tenant, changes, { verb, emit: (tx) => gateway.emitBatch(batch, tx === undefined ? {} : { tx }) });
-    return changes.map(({ row }) => row);
+    await rows.write(merchant, changes, {
+      verb,
+      emit: (tx) => gateway.emitBatch(batch, tx === undefined ? {} : { tx }),
+    });
   };
   for (const kind of Object.keys(kinds) as Kind[]) {
-    const tags = [`${kind}s`];
-    const body = schemaOf(kinds[kind]);
-    const changeOf = (row: unknown): Change => ({ kind, row: kinds[kind].parse(row) }) as Change;
-    app.post(`/${kind}s`, { schema: { tags, summary: `Creates: ${kind}.`, body } }, async (request, reply) => {
-      const [row] = await write(request, [changeOf(request.body)], 'created');
-      return reply.code(201).send(row);
+    const [tags, body] = [[`${kind}s`], kinds[kind]];
+    const created = { tags, summary: `Creates: ${kind}.`, body, response: { 201: z.looseObject({}) } };
+    app.post(`/${kind}s`, { schema: created }, async (request, reply) => {
+      await write(request, [{ kind, row: request.body } as Change], 'created');
+      return reply.code(201).send(request.body);
     });
-    app.get<ById>(
-      `/${kind}s/:id`,
-      { schema: { tags, summary: `Shows: ${kind}.` } },
-      async ({ merchant, params }, reply) => {
-        return (await rows.find(merchant, kind, params.id)) ?? reply.code(404).send({ code: 'not_found' });
-      },
-    );
+    const params = z.object({ id: z.string() });
+    app.get(`/${kind}s/:id`, { schema: { tags, summary: `Shows: ${kind}.`, params } }, async (request, reply) => {
+      const found = await rows.find(request.merchant, kind, request.params.id);
+      return found ?? reply.code(404).send({ code: 'not_found' });
+    });
     if (kind !== 'customer' && kind !== 'order') continue;
-    app.put<ById>(`/${kind}s/:id`, { schema: { tags, summary: `Changes: ${kind}.`, body } }, async (request) => {
-      const row = { ...(request.body as object), id: request.params.id };
-      return (await write(request, [changeOf(row)], 'updated'))[0];
+    app.put(`/${kind}s/:id`, { schema: { tags, summary: `Changes: ${kind}.`, params, body } }, async (request) => {
+      const row = { ...request.body, id: request.params.id };
+      await write(request, [{ kind, row } as Change], 'updated');
+      return row;
     });
   }
-  const items = z.array(z.object({ kind: z.enum(Object.keys(kinds) as [Kind, ...Kind[]]), row: z.looseObject({}) }));
-  const batch = z.object({ changes: items.min(1).max(500) }).meta({
-    examples: [{ changes: [{ kind: 'customer', row: { id: 'cus_2', email: 'bob@example.com', name: 'Bob' } }] }],
-  });
-  const schema = {
-    tags: ['batches'],
-    summary: 'Creates many, or none.',
-    body: schemaOf(batch),
-  };
+  const change = z.union(Object.entries(kinds).map(([kind, row]) => z.object({ kind: z.literal(kind), row })));
+  const example = { changes: [{ kind: 'customer', row: { id: 'cus_2', email: 'bob@example.com', name: 'Bob' } }] };
+  const batch = z.object({ changes: z.array(change).min(1).max(500) }).meta({ example });
+  const response = { 201: z.object({ created: z.int() }) };
+  const schema = { tags: ['batches'], summary: 'Creates many, or none.', body: batch, response };
   app.post('/batches', { schema }, async (request, reply) => {
-    const changes = batch.parse(request.body).changes.map(({ kind, row }) => ({ kind, row: kinds[kind].parse(row) }));
-    return reply.code(201).send({ created: (await write(request, changes as Change[], 'created')).length });
+    await write(request, request.body.changes as Change[], 'created');
+    return reply.code(201).send({ created: request.body.changes.length });
   });
+};
+
+interface Document {
+  readonly paths?: object | undefined;
+  readonly components?: object | undefined;
 }
 
-/** A merchant's own endpoints, and what became of each delivery. What is another's is not there. */
-function webhooks(app: FastifyInstance, gateway: Payments): void {
-  const tags = ['webhooks'];
-  const as = ({ merchant }: FastifyRequest) => gateway.operations({ tenant: merchant, by: merchant });
-  const body = z
-    .object({ url: z.url(), types: z.array(z.string()).min(1).optional(), ordered: z.boolean().optional() })
-    .meta({ examples: [{ url: '{{receiver}}' }] });
-  const json = schemaOf(body);
-  app.post(
-    '/webhooks',
-    { schema: { tags, summary: 'Makes an endpoint; its secret is shown this once.', body: json } },
-    async (request, reply) => {
-      return reply.code(201).send(await as(request).createEndpoint(body.parse(request.body)));
-    },
-  );
-  app.get('/webhooks', { schema: { tags, summary: 'Lists endpoints.' } }, (request) => as(request).endpoints());
-  app.post<ById>('/webhooks/:id/test', { schema: { tags, summary: 'Sends it a test.' } }, (request) =>
-    as(request).testEndpoint(request.params.id),
-  );
-  app.get<ById>(
-    '/webhooks/:id/deliveries',
-    { schema: { tags, summary: 'Lists what it is owed and was sent.' } },
-    (request) => deliveriesOf(as(request), request.params.id),
-  );
-  app.get<ById & { Params: { delivery: string } }>(
-    '/webhooks/:id/deliveries/:delivery',
-    { schema: { tags, summary: 'Shows a delivery with its attempts, and when and why it is attempted next.' } },
-    async (request, reply) => {
-      const { id, delivery } = request.params;
-      const found = await as(request).delivery(delivery);
-      return found.destination === id ? found : reply.code(404).send({ code: 'not_found' });
-    },
-  );
-  app.delete<ById>('/webhooks/:id', { schema: { tags, summary: 'Deletes an endpoint.' } }, async (request, reply) => {
-    await as(request).removeEndpoint(request.params.id);
-    return reply.code(204).send();
-  });
-}
-
-/** @throws HoldfastError not_found where it is not this merchant's */
-async function deliveriesOf(operations: Operations, id: string) {
-  const { id: destination } = await operations.endpoint(id);
-  return operations.deliveries({ destination, limit: 200 });
-}
-
-interface ById {
-  Params: { id: string };
-}
-
-function schemaOf(schema: z.ZodType): object {
-  const { $schema: _, ...json } = z.toJSONSchema(schema, { target: 'draft-7' });
-  return json;
-}
-
-function bearerOf({ headers }: FastifyRequest): string {
-  return /^Bearer (\S+)$/.exec(headers.authorization ?? '')?.[1] ?? '';
-}
-
-function hashOf(key: string): string {
-  return createHash('sha256').update(key).digest('hex');
-}
-
-function same(given: string, wanted: string): boolean {
-  return timingSafeEqual(Buffer.from(hashOf(given)), Buffer.from(hashOf(wanted)));
+/** One document of what merchants and the operator use: these routes, and those of Holdfast that are for them. */
+function joined(own: Document, holdfast: Document): object {
+  const used = /^\/api\/(?:tokens$|endpoints|queues)/;
+  const paths = Object.entries(holdfast.paths ?? {}).filter(([path]) => used.test(path));
+  return { ...own, paths: { ...own.paths, ...Object.fromEntries(paths) }, components: holdfast.components };
 }

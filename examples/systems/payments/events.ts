@@ -13,20 +13,18 @@ const channel = z.enum(['email', 'sms', 'push']);
 export const kinds = {
   customer: z
     .object({ id, email: z.email(), name: z.string().max(200), note })
-    .meta({ examples: [{ id: 'cus_1', email: 'ada@example.com', name: 'Ada' }] }),
+    .meta({ example: { id: 'cus_1', email: 'ada@example.com', name: 'Ada' } }),
   order: z
     .object({ id, customer: id, cents, currency, note })
-    .meta({ examples: [{ id: 'ord_1', customer: 'cus_1', cents: 990, currency: 'EUR' }] }),
-  transaction: z.object({ id, order: id, cents }).meta({ examples: [{ id: 'tra_1', order: 'ord_1', cents: 990 }] }),
-  refund: z
-    .object({ id, transaction: id, cents })
-    .meta({ examples: [{ id: 'ref_1', transaction: 'tra_1', cents: 990 }] }),
+    .meta({ example: { id: 'ord_1', customer: 'cus_1', cents: 990, currency: 'EUR' } }),
+  transaction: z.object({ id, order: id, cents }).meta({ example: { id: 'tra_1', order: 'ord_1', cents: 990 } }),
+  refund: z.object({ id, transaction: id, cents }).meta({ example: { id: 'ref_1', transaction: 'tra_1', cents: 990 } }),
   payment: z
     .object({ id, order: id, cents, status })
-    .meta({ examples: [{ id: 'pay_1', order: 'ord_1', cents: 990, status: 'succeeded' }] }),
+    .meta({ example: { id: 'pay_1', order: 'ord_1', cents: 990, status: 'succeeded' } }),
   notification: z
     .object({ id, channel, to: z.string().max(320), text: z.string().max(1000) })
-    .meta({ examples: [{ id: 'not_1', channel: 'email', to: 'ada@example.com', text: 'Your order is on its way.' }] }),
+    .meta({ example: { id: 'not_1', channel: 'email', to: 'ada@example.com', text: 'Your order is on its way.' } }),
 } as const;
 
 export type Kind = keyof typeof kinds;

@@ -38,7 +38,7 @@ await using broken = await Inbox.start(() => (down ? 503 : 200));
 const merchants: Client[] = [];
 for (let index = 0; index < MERCHANTS; index++) {
   const merchant = await operator.merchant(`load-${randomUUID().slice(0, 8)}`);
-  const { status } = await merchant.call('POST /webhooks', { url: index === 0 ? broken.url : inbox.url });
+  const { status } = await merchant.call('POST /api/endpoints', { url: index === 0 ? broken.url : inbox.url });
   if (status !== 201) throw new Error(`could not make an endpoint: ${status}`);
   merchants.push(merchant);
 }

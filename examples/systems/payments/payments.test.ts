@@ -11,7 +11,7 @@ import { kinds, startAll } from '../../../scripts/services/all.ts';
 import { testNeeding } from '../../../test/require.ts';
 import { type Got, Inbox, until } from '../../../test/sending-world.ts';
 import { collectionOf } from './postman.ts';
-import { type Client, World } from './world.ts';
+import { Client, World } from './world.ts';
 
 /** Everything shorter than in production, and few slots, so that queues compete for them. */
 const HURRY = { RETRY_BASE: '100ms', BREAKER_OPEN_MS: '300', UNPAID_MS: '400', HOLDFAST_RUNNING_MAX: '4' };
@@ -124,26 +124,36 @@ const promises: Readonly<Record<string, Promised>> = {
     await inbox.received(1);
     const [delivery] = await one.deliveries(id);
     assert.ok(delivery);
-    const shown = await one.call<{ attemptList: unknown[] }>(`GET /webhooks/${id}/deliveries/${delivery.id}`);
+    const shown = await one.call<{ attemptList: unknown[] }>(`GET /api/endpoints/${id}/deliveries/${delivery.id}`);
     assert.equal(shown.status, 200);
-    for (const path of ['', '/deliveries', `/deliveries/${delivery.id}`, '/test']) {
-      const method = path === '' ? 'DELETE' : path === '/test' ? 'POST' : 'GET';
-      assert.equal((await other.call(`${method} /webhooks/${id}${path}`)).status, 404, path);
-    }
-    assert.equal((await other.call('GET /orders/mine')).status, 404);
-    assert.equal((await one.call<{ rows: unknown[] }>('GET /webhooks')).body.rows.length, 1);
+    const foreign = [
+      `GET /api/endpoints/${id}`,
+      `DELETE /api/endpoints/${id}`,
+      `POST /api/endpoints/${id}/test`,
+      `GET /api/endpoints/${id}/deliveries`,
+      `GET /api/endpoints/${id}/deliveries/${delivery.id}`,
+      `POST /api/endpoints/${id}/deliveries/${delivery.id}/replay`,
+      'GET /orders/mine',
+    ];
+    for (const target of foreign) assert.equal((await other.call(target)).status, 404, target);
+    assert.equal((await one.call<{ rows: unknown[] }>('GET /api/endpoints')).body.rows.length, 1);
     for (const url of [
       'http://169.254.169.254/latest',
       'http://10.0.0.1/',
       'http://[::ffff:10.0.0.1]/',
       'file:///etc/passwd',
     ]) {
-      assert.equal((await one.call('POST /webhooks', { url })).status, 400, url);
+      assert.equal((await one.call('POST /api/endpoints', { url })).status, 400, url);
     }
-    assert.equal((await one.call('POST /webhooks', { url: inbox.url, types: ['notification.*'] })).status, 400);
-    for (const path of ['/api/queues/stats', '/api/endpoints'])
-      assert.equal((await one.call(`GET ${path}`)).status, 401);
-    assert.equal((await one.call('POST /merchants', { id: 'x' })).status, 401);
+    const notTheirs = { url: inbox.url, types: ['notification.*'] };
+    assert.equal((await one.call('POST /api/endpoints', notTheirs)).status, 400);
+    assert.equal((await one.call('POST /api/endpoints', { url: inbox.url, tenant: 'other' })).status, 403);
+    assert.equal((await one.call('POST /api/events', { type: 'payment.succeeded', data: {} })).status, 403);
+    // Nor what the application's own queues made of its events.
+    for (const path of ['queues/stats', 'tokens', 'deliveries', 'events'])
+      assert.equal((await one.call(`GET /api/${path}`)).status, 403, path);
+    assert.equal((await operator.call('GET /orders/mine')).status, 401);
+    assert.equal((await new Client(world.base, 'key_unknown').call('GET /api/endpoints')).status, 401);
     assert.equal(inbox.got.length, 1);
   },
 

@@ -12,7 +12,7 @@ interface Item {
   readonly name: string;
   readonly item?: readonly Item[];
   readonly response?: readonly { readonly code: number }[];
-  readonly request?: { readonly url: { readonly path: readonly string[] } };
+  readonly request?: { readonly method: string; readonly url: { readonly path: readonly string[] } };
 }
 
 interface Collection {
@@ -20,28 +20,32 @@ interface Collection {
 }
 
 /** Of the operator; everything else is a merchant's. */
-const OPERATOR = new Set(['api', 'health', 'merchants']);
+const OPERATOR = /^(?:health|api\/(?:tokens|queues))/;
+/** Folders that the others need what they make of: a merchant, and something it is owed. */
+const FIRST = ['tokens', 'endpoints'];
+/** Where the examples of Holdfast's document send to. */
+const RECEIVER = 'https://example.com/hooks';
 
 const HAND_ON = `
 const answer = pm.response.code === 204 ? {} : pm.response.json();
-if (answer.key) pm.collectionVariables.set('merchantKey', answer.key);
-if (answer.endpoint) pm.collectionVariables.set('id', answer.endpoint.id);
+if (answer.token) pm.collectionVariables.set('merchantToken', answer.token);
+if (answer.endpoint) pm.collectionVariables.set('endpoints', answer.endpoint.id);
 if (answer.rows && answer.rows[0]) pm.collectionVariables.set('delivery', answer.rows[0].id);
 `;
 
 /** @param base where the application is: `http://127.0.0.1:3000` */
 export async function collectionOf(base: string): Promise<object> {
-  const document = (await (await fetch(`${base}/openapi.json`)).json()) as object;
-  const collection = await converted(document);
+  const document = (await (await fetch(`${base}/openapi.json`)).text()).replaceAll(RECEIVER, '{{receiver}}');
+  const collection = await converted(JSON.parse(document) as object);
   const { item, ...rest } = collection;
   return {
     ...rest,
-    item: item.map(checked),
+    item: item.toSorted((one, other) => rankOf(one) - rankOf(other)).map(checked),
     event: [test(HAND_ON)],
     variable: [
       { key: 'baseUrl', value: base },
       { key: 'operatorToken', value: '' },
-      { key: 'receiver', value: 'https://example.com/hooks' },
+      { key: 'receiver', value: RECEIVER },
       { key: 'destination', value: 'notification-events' },
     ],
   };
@@ -60,9 +64,9 @@ function converted(data: object): Promise<Collection> {
 
 /** With the token of whom it is for, and a test that it answers what its document calls success. */
 function checked(item: Item): object {
-  if (item.request === undefined) return { ...item, item: item.item?.map(checked) };
+  if (item.request === undefined) return { ...item, item: item.item?.filter(isRun).toSorted(deletesLast).map(checked) };
   const { url } = item.request;
-  const token = OPERATOR.has(url.path[0] ?? '') ? '{{operatorToken}}' : '{{merchantKey}}';
+  const token = OPERATOR.test(url.path.join('/')) ? '{{operatorToken}}' : '{{merchantToken}}';
   const success = item.response?.find(({ code }) => code < 300)?.code;
   const named = url.path.filter((part) => part.startsWith(':')).map((part) => part.slice(1));
   return {
@@ -70,15 +74,31 @@ function checked(item: Item): object {
     request: {
       ...item.request,
       auth: { type: 'bearer', bearer: [{ key: 'token', value: token, type: 'string' }] },
-      url: { ...url, variable: named.map((key) => ({ key, value: valueOf(key, url.path[0] ?? '') })) },
+      url: { ...url, variable: named.map((key) => ({ key, value: valueOf(key, url.path) })) },
     },
     event: [test(`pm.test('answers ${success}', () => pm.response.to.have.status(${success}));`)],
   };
 }
 
+function rankOf({ name }: Item): number {
+  const rank = FIRST.indexOf(name);
+  return rank === -1 ? FIRST.length : rank;
+}
+
+/** To send again waits for the delivery to have ended: that is nothing for a run from top to bottom. */
+function isRun({ request }: Item): boolean {
+  return request?.url.path.at(-1) !== 'replay';
+}
+
+/** What is deleted is not there for what comes after. */
+function deletesLast(one: Item, other: Item): number {
+  return Number(one.request?.method === 'DELETE') - Number(other.request?.method === 'DELETE');
+}
+
 /** The id that was handed on; of what merchants write, that of the example. */
-function valueOf(key: string, folder: string): string {
-  return key === 'id' && folder !== 'webhooks' ? `${folder.slice(0, 3)}_1` : `{{${key}}}`;
+function valueOf(key: string, [folder = '', inApi = '']: readonly string[]): string {
+  if (key !== 'id') return `{{${key}}}`;
+  return folder === 'api' ? `{{${inApi}}}` : `${folder.slice(0, 3)}_1`;
 }
 
 function test(script: string): object {

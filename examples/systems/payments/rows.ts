@@ -1,9 +1,11 @@
-/** The application's own data: in PostgreSQL, or in the memory of a process that keeps nothing. */
+/** The application's own data: in PostgreSQL, or in a SQLite in memory that keeps nothing. The SQL is the same. */
+import { DatabaseSync } from 'node:sqlite';
 import { Pool, type PoolClient } from 'pg';
+import { DRIVER } from './drivers.ts';
 import type { Change, Kind } from './events.ts';
 
-/** Writes what happened, where the rows are written: in their transaction, if there is one. */
-export type Emit = (tx?: PoolClient) => Promise<unknown>;
+/** There is one already, or there is none to change. */
+export class Conflict extends Error {}
 
 export interface Stored {
   readonly row: Change['row'];
@@ -11,56 +13,91 @@ export interface Stored {
   readonly status: string;
 }
 
-export interface Rows {
-  /** Writes rows and what `emit` emits: all of it, or nothing. @throws Conflict */
-  write(merchant: string, changes: readonly Change[], how: { verb: 'created' | 'updated'; emit: Emit }): Promise<void>;
-  find(merchant: string, kind: Kind, id: string): Promise<Stored | null>;
-  /** What became of an order. An order that was paid does not expire. */
-  settle(merchant: string, order: string, status: string): Promise<void>;
-  /** Lets go notifications from before. */
-  forget(before: Date): Promise<void>;
-  addMerchant(id: string, keyHash: string): Promise<void>;
-  merchantOf(keyHash: string): Promise<string | null>;
+type Row = Readonly<Record<string, unknown>>;
+type Query = (sql: string, values: readonly (string | number)[]) => Promise<readonly Row[]>;
+
+interface Database {
+  readonly query: Query;
+  /** All of it or nothing. `tx` is the transaction as Holdfast takes it, where there is one. */
+  transaction(code: (query: Query, tx?: PoolClient) => Promise<void>): Promise<void>;
   close(): Promise<void>;
 }
 
-/** There is one already, or there is none to change. */
-export class Conflict extends Error {}
+const TABLES = `
+  CREATE TABLE IF NOT EXISTS record (merchant text NOT NULL, kind text NOT NULL, id text NOT NULL,
+    body text NOT NULL, status text NOT NULL DEFAULT 'open', made_at bigint NOT NULL, PRIMARY KEY (merchant, kind, id))`;
 
-/** As QUEUE_DRIVER says. */
-export function openRows(): Promise<Rows> {
-  const url = process.env['DATABASE_URL'];
-  const isMemory = (process.env['QUEUE_DRIVER'] ?? 'memory') === 'memory';
-  return isMemory || url === undefined ? Promise.resolve(memoryRows()) : postgresRows(url);
+const INSERT = `INSERT INTO record (merchant, kind, id, body, made_at) VALUES ($1, $2, $3, $4, $5)
+  ON CONFLICT DO NOTHING RETURNING id`;
+const UPDATE = 'UPDATE record SET body = $4 WHERE merchant = $1 AND kind = $2 AND id = $3 RETURNING id';
+
+export class Rows {
+  readonly #database: Database;
+
+  private constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** As QUEUE_DRIVER says. */
+  static async open(): Promise<Rows> {
+    return new Rows(DRIVER === 'memory' ? inMemory() : await inPostgres(process.env['DATABASE_URL']));
+  }
+
+  // #region transaction
+  /** Writes rows and what `emit` emits: all of it, or nothing. @throws Conflict */
+  write(
+    merchant: string,
+    changes: readonly Change[],
+    { verb, emit }: { verb: 'created' | 'updated'; emit: (tx?: PoolClient) => Promise<unknown> },
+  ): Promise<void> {
+    return this.#database.transaction(async (query, tx) => {
+      for (const { kind, row } of changes) {
+        const values = [merchant, kind, row.id, JSON.stringify(row)];
+        const written = verb === 'updated' ? await query(UPDATE, values) : await query(INSERT, [...values, Date.now()]);
+        if (written.length === 0) throw new Conflict();
+      }
+      await emit(tx); // gateway.emitBatch(events, { tx })
+    });
+  }
+  // #endregion
+
+  async find(merchant: string, kind: Kind, id: string): Promise<Stored | null> {
+    const sql = 'SELECT body, status FROM record WHERE merchant = $1 AND kind = $2 AND id = $3';
+    const [found] = await this.#database.query(sql, [merchant, kind, id]);
+    if (found === undefined) return null;
+    return { row: JSON.parse(String(found['body'])) as Change['row'], status: String(found['status']) };
+  }
+
+  /** What became of an order. An order that was paid does not expire. */
+  async settle(merchant: string, order: string, status: string): Promise<void> {
+    const sql = `UPDATE record SET status = $3 WHERE merchant = $1 AND kind = 'order' AND id = $2`;
+    await this.#database.query(status === 'expired' ? `${sql} AND status = 'open'` : sql, [merchant, order, status]);
+  }
+
+  /** Lets go notifications from before. */
+  async forget(before: Date): Promise<void> {
+    await this.#database.query(`DELETE FROM record WHERE kind = 'notification' AND made_at < $1`, [before.getTime()]);
+  }
+
+  close(): Promise<void> {
+    return this.#database.close();
+  }
 }
 
-const TABLES = `
-  SELECT pg_advisory_xact_lock(720101);
-  CREATE TABLE IF NOT EXISTS merchant (id text PRIMARY KEY, key_hash text UNIQUE NOT NULL);
-  CREATE TABLE IF NOT EXISTS record (
-    merchant text REFERENCES merchant, kind text, id text, row jsonb NOT NULL, status text NOT NULL DEFAULT 'open',
-    made_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (merchant, kind, id));
-`;
-
-export async function postgresRows(url: string): Promise<Rows> {
+async function inPostgres(url: string | undefined): Promise<Database> {
   const pool = new Pool({ connectionString: url });
-  await pool.query(TABLES);
-  const one = async (tx: PoolClient, sql: string, values: unknown[]): Promise<void> => {
-    const { rowCount } = await tx.query(sql, values);
-    if (rowCount !== 1) throw new Conflict();
-  };
+  await pool.query(`SELECT pg_advisory_xact_lock(720101); ${TABLES}`); // several processes may start at once
+  const queryOf =
+    (on: Pool | PoolClient): Query =>
+    async (sql, values) =>
+      (await on.query<Row>(sql, [...values])).rows;
   return {
-    // #region transaction
-    async write(merchant, changes, { verb, emit }) {
+    query: queryOf(pool),
+    async transaction(code) {
       const tx = await pool.connect();
       try {
         await tx.query('BEGIN');
-        for (const { kind, row } of changes) {
-          const values = [merchant, kind, row.id, row];
-          if (verb === 'updated') await one(tx, UPDATE, values);
-          else await one(tx, INSERT, values);
-        }
-        await emit(tx); // gateway.emitBatch(events, { tx })
+        await code(queryOf(tx), tx);
         await tx.query('COMMIT');
       } catch (error) {
         await tx.query('ROLLBACK');
@@ -69,90 +106,35 @@ export async function postgresRows(url: string): Promise<Rows> {
         tx.release();
       }
     },
-    // #endregion
-    async find(merchant, kind, id) {
-      const { rows } = await pool.query<Stored>(
-        'SELECT row, status FROM record WHERE merchant = $1 AND kind = $2 AND id = $3',
-        [merchant, kind, id],
-      );
-      return rows[0] ?? null;
-    },
-    async settle(merchant, order, status) {
-      await pool.query(
-        `UPDATE record SET status = $3 WHERE merchant = $1 AND kind = 'order' AND id = $2
-         AND ($3 <> 'expired' OR status = 'open')`,
-        [merchant, order, status],
-      );
-    },
-    async forget(before) {
-      await pool.query(`DELETE FROM record WHERE kind = 'notification' AND made_at < $1`, [before]);
-    },
-    async addMerchant(id, keyHash) {
-      const { rowCount } = await pool.query('INSERT INTO merchant VALUES ($1, $2) ON CONFLICT DO NOTHING', [
-        id,
-        keyHash,
-      ]);
-      if (rowCount !== 1) throw new Conflict();
-    },
-    async merchantOf(keyHash) {
-      const { rows } = await pool.query<{ id: string }>('SELECT id FROM merchant WHERE key_hash = $1', [keyHash]);
-      return rows[0]?.id ?? null;
-    },
     close: () => pool.end(),
   };
 }
 
-const INSERT = 'INSERT INTO record (merchant, kind, id, row) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING';
-const UPDATE = 'UPDATE record SET row = $4 WHERE merchant = $1 AND kind = $2 AND id = $3';
-
-export function memoryRows(): Rows {
-  const records = new Map<string, Stored & { readonly kind: Kind; readonly madeAt: number }>();
-  const merchants = new Map<string, string>();
-  const keyOf = (...parts: readonly string[]): string => JSON.stringify(parts);
+/** One connection: whoever asks while a transaction is open waits for its end. */
+function inMemory(): Database {
+  const database = new DatabaseSync(':memory:');
+  database.exec(TABLES);
+  const query: Query = async (sql, values) =>
+    database.prepare(sql).all(Object.fromEntries(values.map((value, index) => [`$${index + 1}`, value])));
+  let last: Promise<unknown> = Promise.resolve();
+  const inTurn = <Answer>(code: () => Promise<Answer>): Promise<Answer> => {
+    const answer = last.then(code);
+    last = answer.catch(() => undefined);
+    return answer;
+  };
   return {
-    async write(merchant, changes, { verb, emit }) {
-      const keys = changes.map(({ kind, row }) => keyOf(merchant, kind, row.id));
-      const wrong = keys.some((key) => records.has(key) !== (verb === 'updated')) || new Set(keys).size < keys.length;
-      if (wrong) throw new Conflict();
-      const before = new Map(keys.map((key) => [key, records.get(key)]));
-      const madeAt = Date.now();
-      for (const { kind, row } of changes)
-        records.set(keyOf(merchant, kind, row.id), {
-          status: 'open',
-          ...before.get(keyOf(merchant, kind, row.id)),
-          kind,
-          row,
-          madeAt,
-        });
-      try {
-        await emit();
-      } catch (error) {
-        for (const [key, row] of before) {
-          if (row === undefined) records.delete(key);
-          else records.set(key, row);
+    query: (sql, values) => inTurn(() => query(sql, values)),
+    transaction: (code) =>
+      inTurn(async () => {
+        database.exec('BEGIN');
+        try {
+          await code(query);
+          database.exec('COMMIT');
+        } catch (error) {
+          database.exec('ROLLBACK');
+          throw error;
         }
-        throw error;
-      }
-    },
-    find: (merchant, kind, id) => Promise.resolve(records.get(keyOf(merchant, kind, id)) ?? null),
-    settle(merchant, order, status) {
-      const key = keyOf(merchant, 'order', order);
-      const found = records.get(key);
-      if (found !== undefined && (status !== 'expired' || found.status === 'open'))
-        records.set(key, { ...found, status });
-      return Promise.resolve();
-    },
-    forget(before) {
-      for (const [key, { kind, madeAt }] of records)
-        if (kind === 'notification' && madeAt < before.getTime()) records.delete(key);
-      return Promise.resolve();
-    },
-    addMerchant(id, keyHash) {
-      if ([...merchants.values()].includes(id)) return Promise.reject(new Conflict());
-      merchants.set(keyHash, id);
-      return Promise.resolve();
-    },
-    merchantOf: (keyHash) => Promise.resolve(merchants.get(keyHash) ?? null),
-    close: () => Promise.resolve(),
+      }),
+    close: async () => database.close(),
   };
 }

@@ -62,13 +62,14 @@ export class Client {
 
   /** Makes a merchant. */
   async merchant(id: string): Promise<Client> {
-    const { status, body } = await this.call<{ key: string }>('POST /merchants', { id });
+    const asked = { name: id, tenant: id, scopes: ['endpoints'] };
+    const { status, body } = await this.call<{ token: string }>('POST /api/tokens', asked);
     assert.equal(status, 201);
-    return new Client(this.#base, body.key);
+    return new Client(this.#base, body.token);
   }
 
   async deliveries(endpoint: string): Promise<readonly Delivery[]> {
-    return (await this.call<{ rows: Delivery[] }>(`GET /webhooks/${endpoint}/deliveries`)).body.rows;
+    return (await this.call<{ rows: Delivery[] }>(`GET /api/endpoints/${endpoint}/deliveries?limit=200`)).body.rows;
   }
 
   async queue(name: string): Promise<Queue> {
@@ -101,7 +102,7 @@ export class World implements AsyncDisposable {
 
   /** Makes an endpoint of a merchant, known to every process. */
   async endpoint(merchant: Client, url: string): Promise<{ readonly id: string; readonly secret: string }> {
-    const { status, body } = await merchant.call<{ endpoint: { id: string }; secret: string }>('POST /webhooks', {
+    const { status, body } = await merchant.call<{ endpoint: { id: string }; secret: string }>('POST /api/endpoints', {
       url,
     });
     assert.equal(status, 201, JSON.stringify(body));
