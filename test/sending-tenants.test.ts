@@ -75,3 +75,35 @@ describe('an endpoint that is given to another tenant', () => {
     );
   });
 });
+
+describe('what an endpoint was sent', () => {
+  test('is seen by its tenant with every attempt, and sent again when they ask', async () => {
+    let answer = 500;
+    await using inbox = await Inbox.start(() => answer);
+    await using sender = await Sender.start();
+    const never = { kind: 'list', delaysMs: [] } as const;
+    const { id } = await sender.endpoint({ url: inbox.url, tenant: 'acme', retry: never });
+    const own = sender.gateway.operations({ tenant: 'acme', by: 'ada' });
+    await sender.gateway.emit('order.made', { n: 1 }, { tenant: 'acme' });
+    await until(async () => (await own.endpointDeliveries(id, { state: ['dead'] })).rows.length === 1);
+    const [dead] = (await own.endpointDeliveries(id)).rows;
+    assert.ok(dead);
+    const { attemptList } = await own.endpointDelivery(id, dead.id);
+    assert.deepEqual(
+      attemptList.map(({ exchange }) => exchange?.response?.status),
+      [500],
+    );
+    answer = 200;
+    await own.updateEndpoint(id, { state: 'paused' });
+    const { deliveryId } = await own.replayToEndpoint(id, dead.id);
+    await assert.rejects(own.replayToEndpoint(id, dead.id), { code: 'replay_open' });
+    await assert.rejects(own.replayToEndpoint(id, deliveryId), { code: 'replay_open' });
+    await own.updateEndpoint(id, { state: 'active' });
+    await until(async () => (await own.endpointDelivery(id, deliveryId)).state === 'succeeded');
+    assert.equal(inbox.got.length, 2);
+    const other = sender.gateway.operations({ tenant: 'globex' });
+    await assert.rejects(other.endpointDeliveries(id), { code: 'not_found' });
+    await assert.rejects(other.endpointDelivery(id, dead.id), { code: 'not_found' });
+    await assert.rejects(other.replayToEndpoint(id, dead.id), { code: 'not_found' });
+  });
+});
