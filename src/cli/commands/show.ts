@@ -172,7 +172,8 @@ function showDelivery(out: Output, delivery: Delivery): void {
     attempts: String(delivery.attempts),
     crashes: delivery.crashes === 0 ? null : String(delivery.crashes),
     reason: delivery.reason,
-    note: delivery.note,
+    // The stack is shown once, with its attempt.
+    note: delivery.note?.split('\n', 1)[0] ?? null,
     resolved:
       delivery.resolved === null
         ? null
