@@ -1,9 +1,10 @@
-/** Tokens and the audit log on the command line, against a real gateway process and its store. */
+/** Tokens, the audit log and endpoints on the command line, against a real gateway process and its store. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { DatabaseSync } from 'node:sqlite';
 import { join } from 'node:path';
 import { linesOf, Place, type Program } from './cli-program.ts';
+import { Inbox, until } from './sending-world.ts';
 
 interface Entry {
   readonly seq: number;
@@ -15,7 +16,7 @@ interface Entry {
   readonly hash: string;
 }
 
-describe('tokens and the audit log', () => {
+describe('tokens, the audit log and endpoints', () => {
   const place = new Place();
   let gateway: Program;
   let adminUrl = '';
@@ -30,6 +31,7 @@ describe('tokens and the audit log', () => {
   before(async () => {
     await place.run('init');
     place.environment['ORDERS_SECRET'] = /ORDERS_SECRET=(\w+)/.exec(place.read('.env'))?.[1] ?? '';
+    place.environment['HOLDFAST_EGRESS_ALLOW'] = '127.0.0.1';
     gateway = await place.start();
     [, adminUrl = ''] = await gateway.until(/admin API +(http:\/\/127\.0\.0\.1:\d+)/);
   });
@@ -99,6 +101,26 @@ describe('tokens and the audit log', () => {
       logged.some(({ msg, hash }) => msg === 'audit' && hash === paused?.hash),
       'the log has each hash too',
     );
+  });
+
+  test('an endpoint is made, tested, tells what it was sent, and is deleted', async () => {
+    await using inbox = await Inbox.start(() => 500);
+    const made = await place.run('endpoints', 'create', inbox.url, '--tenant', 'acme');
+    assert.match(made.stdout, /^whsec_/);
+    const id = /ep_\w+/.exec(made.stderr)?.[0] ?? '';
+    assert.match((await place.run('endpoints', 'deliveries', id)).stderr, /owed nothing yet/);
+    assert.match((await place.run('endpoints', 'test', id)).stdout, /is on its way/);
+    await until(async () => {
+      const [row] = await place.json<{ lastError: string | null }>('endpoints', 'deliveries', id);
+      return typeof row?.lastError === 'string';
+    });
+    const told = await place.run('endpoints', 'deliveries', id);
+    assert.match(told.stdout, /^RECEIVED +DELIVERY +TYPE +STATE +ATTEMPTS +LAST ERROR/);
+    assert.match(told.stdout, /dlv_\w+ +endpoint\.test +\w+ +\d+ +status: the endpoint answered 500/);
+    assert.equal((await place.run('endpoints', 'delete', id, '--yes')).code, 0);
+    const gone = await place.run('endpoints', 'deliveries', id);
+    assert.notEqual(gone.code, 0);
+    assert.match(gone.stderr, /not_found/);
   });
 
   test('an entry that was changed in the store is found, also where no gateway runs', async () => {

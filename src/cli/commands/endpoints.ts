@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { endpointMadeShape, endpointShape } from '../../api/endpoints.ts';
+import type { deliveryShape } from '../../api/shapes.ts';
 import { parseDuration } from '../../core/duration.ts';
 import { isId } from '../../core/id.ts';
 import { didYouMean } from '../../core/suggest.ts';
@@ -9,13 +10,16 @@ import { confirm } from '../confirm.ts';
 import { withGateway } from '../connect.ts';
 import { UsageError } from '../exit.ts';
 import { type Output, plain } from '../output.ts';
-import { dateTime } from '../text.ts';
+import { firstLine } from '../story.ts';
+import { dateTime, stateText } from '../text.ts';
 
+type Delivery = z.output<typeof deliveryShape>;
 type Endpoint = z.output<typeof endpointShape>;
 type Made = z.output<typeof endpointMadeShape>;
 
 const ACTIONS = [
   'show',
+  'deliveries',
   'create',
   'update',
   'pause',
@@ -59,6 +63,7 @@ const options = {
     value: 'JSON',
     about: 'Anything else of an endpoint, as the API takes it: retry, auth, signing and so on.',
   },
+  limit: { type: 'integer', short: 'n', min: 1, default: 20, about: 'Most deliveries listed.' },
   yes: { type: 'flag', short: 'y', about: 'Does not ask before deleting.' },
   json: jsonOption,
   'token-file': gatewayOptions['token-file'],
@@ -69,7 +74,7 @@ type Asked = Invocation<typeof options>;
 
 export const endpoints = defineCommand({
   name: 'endpoints',
-  summary: 'Lists endpoints, makes, changes, tests or deletes one, or gives it a new secret.',
+  summary: 'Lists endpoints, makes, changes, tests or deletes one, shows what it was sent, or gives it a new secret.',
   details:
     'pause and disable hold what an endpoint is owed; nothing is lost. A secret is shown once, when it is made, alone on standard output.',
   positionals: [
@@ -80,6 +85,7 @@ export const endpoints = defineCommand({
   examples: [
     "holdfast endpoints create https://example.com/hooks --tenant acme --type 'payment.*'",
     'holdfast endpoints test ep_01k3…',
+    'holdfast endpoints deliveries ep_01k3…',
     'holdfast endpoints rotate-secret ep_01k3… --overlap 48h',
     'holdfast endpoints update ep_01k3… --settings \'{"retry":{"kind":"list","delaysMs":[5000,60000]}}\'',
   ],
@@ -116,6 +122,8 @@ async function onOne(
   switch (action) {
     case 'show':
       return shown(asked, await client.get<Endpoint>(path));
+    case 'deliveries':
+      return deliveries(asked, await client.list<Delivery>(`${path}/deliveries`, {}, asked.options.limit));
     case 'update':
       return shown(asked, await client.patch<Endpoint>(path, changesOf(asked)));
     case 'pause':
@@ -154,6 +162,26 @@ async function list(client: Client, { options: { tenant, json }, out }: Asked): 
         plain(row.tenant ?? '-'),
         plain(row.types?.join(',') ?? 'all'),
         plain(row.url),
+      ]),
+    );
+  }
+  return 0;
+}
+
+/** Newest first. How each attempt went: holdfast show ID. */
+function deliveries({ options: { json }, out }: Asked, rows: readonly Delivery[]): number {
+  if (json) for (const row of rows) out.json(row);
+  else if (rows.length === 0) out.note('It was owed nothing yet.');
+  else {
+    out.table(
+      ['RECEIVED', 'DELIVERY', 'TYPE', 'STATE', 'ATTEMPTS', 'LAST ERROR'],
+      rows.map((row) => [
+        dateTime(row.receivedAt),
+        row.id,
+        plain(row.type) || '-',
+        stateText(out, row.state),
+        String(row.attempts),
+        firstLine(plain(row.lastError ?? '')),
       ]),
     );
   }
