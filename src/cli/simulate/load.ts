@@ -161,13 +161,14 @@ async function sign(verifier: Verifier, request: UnsignedRequest): Promise<Unsig
   return signRequest(verifier, request, Date.now());
 }
 
-/** Whether the time came before the signal. */
+/** Whether the time came before the signal. A timer counts from when its turn of the event loop began: it may be early. */
 async function waitUntil(time: number, signal: AbortSignal | undefined): Promise<boolean> {
-  const delay = time - performance.now();
-  if (delay <= 0) return true;
   try {
-    await wait(delay, undefined, signal === undefined ? {} : { signal });
-    return true;
+    for (;;) {
+      const delay = time - performance.now();
+      if (delay <= 0) return true;
+      await wait(delay, undefined, signal === undefined ? {} : { signal });
+    }
   } catch {
     return false;
   }
