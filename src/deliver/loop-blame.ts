@@ -14,6 +14,8 @@ export interface LoopBlameOptions {
   readonly observer: Observer;
   /** A stretch this long, in milliseconds, is reported. Default 50. */
   readonly thresholdMs?: number;
+  /** Measures the delay of the event loop. Default: the runtime's histogram. */
+  readonly measure?: () => Histogram;
 }
 
 /** Delay of the event loop since the last reading, in milliseconds. */
@@ -23,7 +25,11 @@ export interface LoopDelay {
   readonly maxMs: number;
 }
 
-type Histogram = ReturnType<typeof monitorEventLoopDelay>;
+/** What is used of the runtime's histogram: nanoseconds between two ticks. */
+export type Histogram = Pick<
+  ReturnType<typeof monitorEventLoopDelay>,
+  'count' | 'mean' | 'max' | 'percentile' | 'reset' | 'enable' | 'disable'
+>;
 
 /** Granularity of the runtime's measurement: its timer fires this often. */
 const RESOLUTION_MS = 20;
@@ -38,6 +44,7 @@ export class LoopBlame {
   readonly #clock: Clock;
   readonly #observer: Observer;
   readonly #thresholdMs: number;
+  readonly #measure: () => Histogram;
   #delay: Histogram | null = null;
   #checked: Histogram | null = null;
   #timer: Timer | null = null;
@@ -54,6 +61,7 @@ export class LoopBlame {
     this.#clock = options.clock;
     this.#observer = options.observer;
     this.#thresholdMs = options.thresholdMs ?? 50;
+    this.#measure = options.measure ?? (() => monitorEventLoopDelay({ resolution: RESOLUTION_MS }));
   }
 
   /** The destination whose inline code runs synchronously right now, for who is told of an exit or an uncaught error. */
@@ -83,8 +91,10 @@ export class LoopBlame {
   /** Begins to measure the delay as a whole. Safe twice. */
   start(): void {
     if (this.#delay !== null) return;
-    this.#delay = histogram();
-    this.#checked = histogram();
+    this.#delay = this.#measure();
+    this.#checked = this.#measure();
+    this.#delay.enable();
+    this.#checked.enable();
     this.#schedule();
   }
 
@@ -151,12 +161,6 @@ export class LoopBlame {
     if (ms > this.#explainedMs) this.#explainedMs = ms;
     this.#observer.loopBlocked(ms, destination);
   }
-}
-
-function histogram(): Histogram {
-  const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
-  delay.enable();
-  return delay;
 }
 
 /** The histogram holds the time between two ticks: what exceeds the tick itself is delay. */
