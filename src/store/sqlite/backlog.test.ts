@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { TestClock } from '../../testing/clock.ts';
 import { Builder, settlement } from '../../testing/conformance/build.ts';
 import type { ClaimAnswer, Store } from '../store.ts';
-import { copyDatabase, idMaker, scratch } from './harness.ts';
+import { copyDatabase, idMaker, processorMs, scratch } from './harness.ts';
 import { sqliteStore } from './index.ts';
 
 const EVENTS = 100_000;
@@ -30,9 +30,9 @@ describe('a backlog', () => {
     await filling.work.close();
 
     const store = sqliteStore({ path: `${path}-crashed`, ...options });
-    const start = performance.now();
+    const start = processorMs();
     await store.work.open();
-    assert.ok(performance.now() - start < 1_000, 'opening takes more than a second');
+    assert.ok(processorMs() - start < 1_000, 'opening takes more than a second');
     assert.equal((await store.history.counts()).destinations[0]?.ready, EVENTS);
 
     const first = await drain({ store, build, clock }, 10);
@@ -43,13 +43,13 @@ describe('a backlog', () => {
   });
 });
 
-/** Claims and settles, a hundred at a time; answers the milliseconds it took. */
+/** Claims and settles, a hundred at a time; answers the milliseconds of the processor that it took. */
 async function drain(
   { store, build, clock }: { store: Store; build: Builder; clock: TestClock },
   rounds: number,
 ): Promise<number> {
   const wants = [{ destination: 'till', slots: 100, bytesMax: 1e9 }];
-  const start = performance.now();
+  const start = processorMs();
   for (let round = 0; round < rounds; round++) {
     const answer: ClaimAnswer = await store.work.claim({ now: clock.now(), leaseMs: 60_000, wants });
     assert.equal(answer.claims.length, 100);
@@ -57,5 +57,5 @@ async function drain(
     const settlements = answer.claims.map((claim) => settlement(claim, build.succeeded()));
     await store.work.commit(build.batch({ settlements }));
   }
-  return performance.now() - start;
+  return processorMs() - start;
 }

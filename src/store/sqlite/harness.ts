@@ -18,6 +18,15 @@ export function idMaker(clock: { now(): number }): IdMaker {
   return new IdMaker({ now: () => clock.now(), fill: (bytes) => void randomFillSync(bytes) });
 }
 
+/**
+ * Milliseconds of the processor that this process has taken: what work costs, however long the machine had something else
+ * to do meanwhile.
+ */
+export function processorMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
 /** A directory for one test. */
 export function scratch(): { readonly path: string; readonly remove: () => void } {
   const directory = mkdtempSync(join(tmpdir(), 'holdfast-'));

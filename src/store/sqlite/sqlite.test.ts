@@ -11,7 +11,7 @@ import { type Store, StoreError } from '../store.ts';
 import { connectWriter } from './connection.ts';
 import { Executor, ScriptError } from './executor.ts';
 import { toStoreError } from './failure.ts';
-import { asFormat, copyDatabase, idMaker, scratch, sqliteHarness } from './harness.ts';
+import { asFormat, copyDatabase, idMaker, processorMs, scratch, sqliteHarness } from './harness.ts';
 import { sqliteStore, type SqliteOptions } from './index.ts';
 
 interface Opened {
@@ -200,7 +200,7 @@ describe('order keys', () => {
       await store.work.commit(build.batch({ appends: [{ events }] }));
     }
     const wants = [{ destination: 'till', slots: 100, bytesMax: 1e9 }];
-    const start = performance.now();
+    const start = processorMs();
     for (let round = 0; round < 100; round++) {
       const { claims } = await store.work.claim({ now: clock.now(), leaseMs: 1_000, wants });
       assert.equal(claims.length, 1);
@@ -209,7 +209,7 @@ describe('order keys', () => {
       await store.work.commit(build.batch({ settlements: [settlement(claim, build.succeeded())] }));
     }
     // A scan of what waits would take a hundred times as long.
-    assert.ok(performance.now() - start < 2_000, 'one claim with its settlement takes more than 20 ms');
+    assert.ok(processorMs() - start < 2_000, 'one claim with its settlement takes more than 20 ms');
   });
 });
 
