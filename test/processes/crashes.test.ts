@@ -114,9 +114,11 @@ for (const { need, url } of [
           const first = await world.work();
           const before = (await world.until('bystander', () => true)).length;
           const { times } = world.receiver.of('bystander');
-          await world.gateway.emit('bystander', 1);
+          const emitted = world.gateway.emit('bystander', 1);
+          // Within the same turn in which its request comes: its answer must not be on the way.
           await world.receiver.until(() => times.length === 1);
           first.signal('SIGSTOP');
+          await emitted;
           await world.work();
           await world.receiver.until(() => times.length === 2);
           first.signal('SIGCONT');
