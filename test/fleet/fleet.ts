@@ -14,7 +14,10 @@ const READY_MS_MAX = 40_000;
 const EXIT_MS_MAX = 20_000;
 
 /** What all processes of a fleet share. */
-export type FleetOptions = Pick<MemberOptions, 'store' | 'queue' | 'leaseMs' | 'handlerMs' | 'logLevel'>;
+export type FleetOptions = Pick<
+  MemberOptions,
+  'store' | 'queue' | 'leaseMs' | 'handlerMs' | 'stopsItself' | 'logLevel'
+>;
 
 /** One place in the fleet: a process, and after its death the next. */
 export class Member {

@@ -42,6 +42,7 @@ async function handle(event: HandlerEvent, context: HandlerContext): Promise<voi
     ended: false,
   };
   write(line);
+  if (options.stopsItself === options.member && line.destination === FREE) process.kill(process.pid, 'SIGSTOP');
   if (options.handlerMs > 0) await new Promise((resolve) => setTimeout(resolve, options.handlerMs));
   write({ ...line, ended: true });
 }

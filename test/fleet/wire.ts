@@ -21,6 +21,8 @@ export interface MemberOptions {
   /** The file that all handlers of the fleet write to. */
   readonly log: string;
   readonly handlerMs: number;
+  /** The start that stops itself (SIGSTOP) when it has begun with {@link FREE}. */
+  readonly stopsItself?: string;
   readonly logLevel?: string;
 }
 
