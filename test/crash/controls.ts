@@ -6,8 +6,8 @@ import type { Claim, ClaimAnswer, CommitAnswers, CommitBatch, Store } from '../.
 import { withWork } from './failpoints.ts';
 import type { Control } from './wire.ts';
 
-/** How long after its acknowledgement a commit begins. */
-const COMMIT_LATE_MS = 1500;
+/** How long after its acknowledgement a commit begins: the process is killed before, however slow the machine is. */
+const COMMIT_LATE_MS = 60_000;
 /** A lease that ends while the handler of the plan `overtaken` still runs. */
 const SHORT_LEASE_MS = 150;
 

@@ -6,8 +6,8 @@ import { type Ending, LEDGER, type LogLine, MAIL, type Plan, type ProgramOptions
 
 const SLOW_MS = 15;
 const LONG_MS = 8000;
-/** With the control `settle-before-run`: how long after its outcome a handler begins. */
-const LATE_MS = 2000;
+/** With the control `settle-before-run`: how long after its outcome a handler begins. The process is killed before. */
+const LATE_MS = 60_000;
 const OVERTAKEN_MS = 1500;
 const OVERTAKING_MS = 1500;
 
