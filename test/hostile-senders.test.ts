@@ -182,11 +182,22 @@ async function honest(t: TestContext, port: number, count: number): Promise<numb
 const p99 = (times: readonly number[]): number => times[Math.floor(times.length * 0.99)] ?? 0;
 const rss = (): number => process.memoryUsage.rss() / 1024 / 1024;
 
-/** Slower than when it is quiet, by all means; but not in another class. The clients run in this process too. */
-function assertAnswered(t: TestContext, quiet: readonly number[], besieged: readonly number[]): void {
-  const [before, during] = [p99(quiet), p99(besieged)];
-  t.diagnostic(`p99 ${before.toFixed(1)} ms when it is quiet, ${during.toFixed(1)} ms now, of ${besieged.length}`);
-  assert.ok(during < before * 20 + 500, `p99 ${during} ms against ${before} ms`);
+/** How long honest webhooks took to be answered, while it was quiet and while it was not. */
+interface Siege {
+  readonly before: readonly number[];
+  readonly during: readonly number[];
+  readonly after: readonly number[];
+}
+
+/**
+ * Slower than when it is quiet, by all means; but not in another class. The clients run in this process too. Quiet is
+ * before and after: what else the machine has to do may have begun in between.
+ */
+function assertAnswered(t: TestContext, { before, during, after }: Siege): void {
+  const [besieged, ...quiet] = [during, before, after].map(p99) as [number, number, number];
+  const told = `p99 ${besieged.toFixed(1)} ms against ${quiet.map((ms) => ms.toFixed(1)).join(' and ')} ms`;
+  t.diagnostic(`${told} when it is quiet, of ${during.length}`);
+  assert.ok(besieged < Math.max(...quiet) * 20 + 500, told);
 }
 
 test(
@@ -219,10 +230,10 @@ test(
     const open = slow.filter(({ destroyed }) => !destroyed).length;
     const grown = rss() - start;
     t.diagnostic(`${open} of 3000 slow connections open, ${sent} bytes dripped, RSS ${grown.toFixed(0)} MB more`);
-    assertAnswered(t, quiet, besieged);
     assert.ok(grown < 150, `${grown} MB more`);
-    await until(() => handled() >= 1200);
     for (const socket of slow) socket.destroy();
+    assertAnswered(t, { before: quiet, during: besieged, after: await honest(t, port, 400) });
+    await until(() => handled() >= 1600);
   },
 );
 
@@ -251,8 +262,8 @@ test(
     const grown = rss() - start;
     t.diagnostic(`${during} refused meanwhile, ${refused} in all, RSS ${grown.toFixed(0)} MB more`);
     assert.equal(refused, 10_000);
-    assertAnswered(t, quiet, besieged);
     assert.ok(grown < 150, `${grown} MB more`);
-    await until(() => handled() >= 1200);
+    assertAnswered(t, { before: quiet, during: besieged, after: await honest(t, port, 400) });
+    await until(() => handled() >= 1600);
   },
 );
