@@ -173,7 +173,7 @@ describe('gateways that are restarted one after the other', () => {
   const here = postgresHere();
 
   testNeeding([postgres], 'lose no request, where they say first that they are not ready', async (t) => {
-    const load = await rollingRestart(t, `${here().server.url}?schema=rolling`, '1s');
+    const load = await rollingRestart(t, `${here().server.url}?schema=rolling`, '3s');
     assert.deepEqual(load.failures, []);
     t.diagnostic(`${load.accepted} requests accepted`);
   });
