@@ -10,8 +10,9 @@ import { join } from 'node:path';
 import type { Arm, Failpoint, ProgramOptions, Told } from './wire.ts';
 
 const CACHE = mkdtempSync(join(tmpdir(), 'holdfast-cache-'));
-const READY_DEADLINE_MS = 20_000;
-const EXIT_DEADLINE_MS = 20_000;
+/** No promises: what takes longer hangs, also on a machine on which everything takes ten times as long. */
+const READY_DEADLINE_MS = 60_000;
+const EXIT_DEADLINE_MS = 60_000;
 const STDERR_KEPT = 16_384;
 
 const alive = new Set<ChildProcess>();
