@@ -293,7 +293,7 @@ describe('a receiver that', () => {
   const egress = loopbackEgress();
   after(() => egress.close());
 
-  for (const { does, behave, code, status: expected = null, target = {}, timeoutMs = 2000, ...rest } of cases) {
+  for (const { does, behave, code, status: expected = null, target = {}, timeoutMs = 30_000, ...rest } of cases) {
     const kind = rest.kind ?? (code === null ? 'succeeded' : 'failed');
     test(`${does}: ${kind}${code === null ? '' : `, ${code}`}`, async () => {
       await using receiver = await Receiver.start(behave);

@@ -149,7 +149,7 @@ for (const [name, bytes] of Object.entries({
 }
 
 test('a refused body that never comes gets no second answer', async (t) => {
-  const { port } = await running(t, slow);
+  const { port } = await running(t, { limits: { requestDeadlineMs: 1000 } });
   const { answers, ended } = await sendRaw(port, post('/in/nobody', ['Content-Length: 10'], '12345'), {
     answers: Number.POSITIVE_INFINITY,
   });

@@ -172,7 +172,8 @@ describe('receipts', SOON, () => {
   });
 
   testNeeding(needs, 'workers share a backlog, and each adds to what is written', async (t) => {
-    const count = 600;
+    // Twice what one worker takes at once: ten batches of a hundred.
+    const count = 2000;
     const [first, second] = workers;
     assert.ok(first !== undefined && second !== undefined);
     const both = await drain({ world, web, workers }, 'both', count);
@@ -183,7 +184,7 @@ describe('receipts', SOON, () => {
     );
     assert.equal(sumUp(both.shares), count, 'the gateway writes nothing');
     assert.equal(await second.end('SIGTERM'), 0);
-    const alone = await drain({ world, web, workers: [first] }, 'alone', count);
+    const alone = await drain({ world, web, workers: [first] }, 'alone', 600);
     t.diagnostic(`one worker: ${lineOf(alone)}`);
     workers = [first, await world.run('worker.ts')];
     const { report, endToEndMs } = await pace({ world, web, workers }, 'paced', { count: 200, ratePerS: 100 });
