@@ -179,6 +179,11 @@ function removeExchanges(txn: Txn, whole: readonly Fate[], goes: readonly Fate[]
 function removeEntries(txn: Txn, pages: readonly Page[], seqs: ReadonlySet<number>): void {
   for (const page of pages) {
     const { key } = page;
+    if (page.open > 0) {
+      // Claims and cursors of lanes know its entries by their places.
+      markRemoved(txn.draft(key), seqs);
+      continue;
+    }
     const rest = page.without((index) => seqs.has(page.seq(index)) || page.state(index) === MOVED);
     if (rest.count > 0) {
       txn.putPage(rest);
@@ -189,6 +194,12 @@ function removeEntries(txn: Txn, pages: readonly Page[], seqs: ReadonlySet<numbe
     txn.step({ statement: { sql }, params: [key.destination, key.seq] });
     txn.afterwards(() => txn.state.pages.forget(key));
   }
+}
+
+/** Their entries stay, and say nothing. */
+function markRemoved(page: Page | null, seqs: ReadonlySet<number>): void {
+  if (page === null) return;
+  for (let index = 0; index < page.count; index++) if (seqs.has(page.seq(index))) page.mark(index, MOVED);
 }
 
 function removeChunk(txn: Txn, seq: number): void {

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import type { Clock } from '../../core/clock.ts';
 import { TestClock } from '../../testing/clock.ts';
-import { Builder } from '../../testing/conformance/build.ts';
-import type { Retention, Store } from '../store.ts';
+import { Builder, settlement } from '../../testing/conformance/build.ts';
+import type { Claim, Retention, Store } from '../store.ts';
 import { idMaker, scratch } from './harness.ts';
 import { sqliteStore } from './index.ts';
 
@@ -71,5 +71,50 @@ describe('a step of retention', () => {
       400,
     );
     assert.equal((await store.history.counts()).events, 0);
+  });
+});
+
+describe('what goes from a page in which others are open', () => {
+  it('leaves claims their deliveries, and cursors what they have not come to', async (t) => {
+    const { path, remove } = scratch();
+    const clock = new TestClock();
+    const store = sqliteStore({ path, clock, ids: idMaker(clock), writer: 'inline', synchronous: 'OFF' });
+    t.after(async () => {
+      await store.work.close();
+      remove();
+    });
+    await store.work.open();
+    const build = new Builder(clock);
+    const claim = async (slots: number): Promise<readonly Claim[]> => {
+      const wants = [{ destination: 'till', slots, bytesMax: 1e9 }];
+      return (await store.work.claim({ now: clock.now(), leaseMs: 1e7, wants })).claims;
+    };
+    const succeed = (claims: readonly Claim[]): Promise<unknown> =>
+      store.work.commit(build.batch({ settlements: claims.map((one) => settlement(one, build.succeeded())) }));
+    const events = Array.from({ length: 6 }, () => build.event({}, 'till'));
+    const ids = events.map(({ event }) => event.id);
+    await store.work.commit(build.batch({ appends: [{ events }] }));
+    await succeed(await claim(2));
+    clock.advance(2_000);
+    const held = await claim(2);
+    const purged = await store.work.purge({ now: clock.now(), retention: RETENTION, heldBefore: [], limit: 100 });
+    assert.equal(purged.events, 2);
+    const rest = await claim(6);
+    assert.deepEqual(
+      rest.map(({ event }) => event.id),
+      ids.slice(4),
+    );
+    await succeed(held);
+    const { rows } = await store.history.deliveries({}, { limit: 10, oldestFirst: true });
+    assert.deepEqual(
+      rows.map(({ eventId, state }) => [eventId, state]),
+      ids.slice(2).map((id, index) => [id, index < 2 ? 'succeeded' : 'claimed']),
+    );
+    await succeed(rest);
+    clock.advance(2_000);
+    assert.equal((await steps(store, clock, 10)).length, 1);
+    const { events: left, destinations } = await store.history.counts();
+    assert.equal(left, 0);
+    assert.equal(destinations[0]?.ready, 0);
   });
 });
