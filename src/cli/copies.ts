@@ -2,7 +2,7 @@
  * Backups of an embedded store: a copy of the file as one moment had it, and a copy put in the file's place.
  * SQLite's own online backup makes it (https://www.sqlite.org/backup.html), so a gateway may run meanwhile.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { copyFile, chmod, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { backup, DatabaseSync } from 'node:sqlite';
@@ -107,13 +107,13 @@ export async function restoreStore({ from, to, check, now }: Restoring): Promise
   try {
     const staged = `${to}.restoring`;
     await removeWithSides(staged);
-    await copyFile(from, staged);
-    await chmod(staged, OWNER_ONLY);
     try {
+      await stage(from, staged);
+      await chmod(staged, OWNER_ONLY);
       await check(staged);
     } catch (error) {
       await removeWithSides(staged);
-      if (!(error instanceof HoldfastError)) throw error;
+      if (!(error instanceof HoldfastError) || error.code === 'invalid_input') throw error;
       // It is the backup that is meant, not the copy of it that was looked at.
       const detail = (error.detail ?? '').replaceAll(staged, from);
       throw new HoldfastError(error.code, { detail, cause: error });
@@ -126,6 +126,13 @@ export async function restoreStore({ from, to, check, now }: Restoring): Promise
   } finally {
     held.release();
   }
+}
+
+/** A store that was not closed, one that was moved aside for example, has its newest commits in the log beside it. */
+async function stage(from: string, staged: string): Promise<void> {
+  const log = statSync(`${from}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+  if (log > 0) await copyWhole(from, staged, () => undefined);
+  else await copyFile(from, staged);
 }
 
 async function removeWithSides(file: string): Promise<void> {
