@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { cpSync, existsSync } from 'node:fs';
+import { cpSync, existsSync, writeFileSync } from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
+import { HoldfastError } from '../errors.ts';
 import { idMaker, scratch } from '../store/sqlite/harness.ts';
 import { sqliteStore } from '../store/sqlite/index.ts';
 import type { Store } from '../store/store.ts';
@@ -53,6 +54,18 @@ describe('restoring', () => {
     assert.equal(await eventsIn(path), 1);
     assert.ok(aside !== null && existsSync(`${aside}-wal`));
     await restoreStore({ from: aside, to: path, check, now: 2 });
+    assert.equal(await eventsIn(path), 3);
+  });
+
+  it('refuses a file with nothing in it, and leaves the store as it is', async (t) => {
+    const { path } = await killed(t);
+    const empty = `${path}.empty`;
+    writeFileSync(empty, '');
+    await assert.rejects(
+      restoreStore({ from: empty, to: path, check, now: 1 }),
+      (error) => error instanceof HoldfastError && error.code === 'store_corrupt' && error.detail?.includes(empty),
+    );
+    assert.ok(!existsSync(`${path}.restoring`));
     assert.equal(await eventsIn(path), 3);
   });
 });

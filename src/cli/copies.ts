@@ -110,6 +110,7 @@ export async function restoreStore({ from, to, check, now }: Restoring): Promise
     try {
       await stage(from, staged);
       await chmod(staged, OWNER_ONLY);
+      assertStore(staged);
       await check(staged);
     } catch (error) {
       await removeWithSides(staged);
@@ -133,6 +134,19 @@ async function stage(from: string, staged: string): Promise<void> {
   const log = statSync(`${from}-wal`, { throwIfNoEntry: false })?.size ?? 0;
   if (log > 0) await copyWhole(from, staged, () => undefined);
   else await copyFile(from, staged);
+}
+
+/** Opening one that is empty would make a store of it. @throws HoldfastError store_corrupt */
+function assertStore(file: string): void {
+  const copy = new DatabaseSync(file, { readOnly: true });
+  try {
+    if (copy.prepare('SELECT 1 FROM sqlite_schema').get() !== undefined) return;
+  } catch (error) {
+    throw new HoldfastError('store_corrupt', { detail: `${file}: ${reasonOf(error)}`, cause: error });
+  } finally {
+    copy.close();
+  }
+  throw new HoldfastError('store_corrupt', { detail: `${file}: there is nothing in it.` });
 }
 
 async function removeWithSides(file: string): Promise<void> {
