@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, lstatSync, symlinkSync, writeFileSync } from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import { HoldfastError } from '../errors.ts';
 import { idMaker, scratch } from '../store/sqlite/harness.ts';
@@ -55,6 +55,16 @@ describe('restoring', () => {
     assert.ok(aside !== null && existsSync(`${aside}-wal`));
     await restoreStore({ from: aside, to: path, check, now: 2 });
     assert.equal(await eventsIn(path), 3);
+  });
+
+  it('puts the file where a link leads, and leaves the link', async (t) => {
+    const { path, backup } = await killed(t);
+    const link = `${path}.link`;
+    symlinkSync(path, link);
+    const aside = await restoreStore({ from: backup, to: link, check, now: 1 });
+    assert.ok(lstatSync(link).isSymbolicLink());
+    assert.equal(await eventsIn(path), 1);
+    assert.equal(await eventsIn(aside ?? ''), 3);
   });
 
   it('refuses a file with nothing in it, and leaves the store as it is', async (t) => {

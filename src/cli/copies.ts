@@ -105,7 +105,8 @@ export interface Restoring {
 export async function restoreStore({ from, to, check, now }: Restoring): Promise<string | null> {
   const held = await holdStore(to);
   try {
-    const staged = `${to}.restoring`;
+    const { path } = held;
+    const staged = `${path}.restoring`;
     await removeWithSides(staged);
     try {
       await stage(from, staged);
@@ -120,8 +121,8 @@ export async function restoreStore({ from, to, check, now }: Restoring): Promise
       throw new HoldfastError(error.code, { detail, cause: error });
     }
     await removeSides(staged);
-    const aside = `${to}.before-${new Date(now).toISOString().replaceAll(/[:.]/g, '-')}`;
-    const isThere = existsSync(to);
+    const aside = `${path}.before-${new Date(now).toISOString().replaceAll(/[:.]/g, '-')}`;
+    const isThere = existsSync(path);
     held.replace({ staged, aside });
     return isThere ? aside : null;
   } finally {

@@ -94,15 +94,18 @@ export async function makeSpool(path: string, clock: Clock): Promise<SpoolFile> 
 
 /** The embedded store at a path, while nobody can open it. */
 export interface HeldStore {
+  /** Where its file lies, behind links to it. */
+  readonly path: string;
   /** Puts the database `staged` in its place, and what was there in `aside`. A crash leaves the one or the other, whole. */
   replace(files: { readonly staged: string; readonly aside: string }): void;
   release(): void;
 }
 
 /** Keeps everybody from opening an embedded store. @throws HoldfastError store_owned when a process has it open */
-export async function holdStore(path: string): Promise<HeldStore> {
-  const { takeOwnership } = await import('../store/sqlite/ownership.ts');
+export async function holdStore(named: string): Promise<HeldStore> {
+  const { fileBehind, takeOwnership } = await import('../store/sqlite/ownership.ts');
   const { finishSwap, swap } = await import('../store/sqlite/swap.ts');
+  const path = fileBehind(named);
   const ownership = takeOwnership(path);
   try {
     finishSwap(path);
@@ -110,7 +113,7 @@ export async function holdStore(path: string): Promise<HeldStore> {
     ownership.release();
     throw error;
   }
-  return { replace: (files) => swap(path, files), release: () => ownership.release() };
+  return { path, replace: (files) => swap(path, files), release: () => ownership.release() };
 }
 
 /**

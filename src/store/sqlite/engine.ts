@@ -8,7 +8,7 @@ import { assertVersion, connectReader, connectWriter, createFile, readBack, type
 import { BUCKET_KEYS } from './dedupe.ts';
 import { damagedFile, isDamage, toStoreError } from './failure.ts';
 import { check, type Found, load, migrate } from './open.ts';
-import { type Ownership, takeOwnership } from './ownership.ts';
+import { fileBehind, type Ownership, takeOwnership } from './ownership.ts';
 import { Reader } from './reader.ts';
 import { recover } from './recover.ts';
 import { FORMAT } from './schema.ts';
@@ -62,7 +62,8 @@ export class Engine {
   }
 
   /** @throws HoldfastError store_owned, store_corrupt, store_format, store_not_durable, sqlite_too_old */
-  static async open(options: SqliteOptions): Promise<Engine> {
+  static async open(given: SqliteOptions): Promise<Engine> {
+    const options = { ...given, path: fileBehind(given.path) };
     const ownership = takeOwnership(options.path);
     const opened: { close(): void | Promise<void> }[] = [];
     try {

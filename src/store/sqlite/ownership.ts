@@ -3,6 +3,8 @@
  * lives: the operating system lets go when the process dies, so there is no stale lock, and readers of the database
  * itself (backups, the store's own) are not locked out.
  */
+import { readlinkSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { HoldfastError } from '../../errors.ts';
 import { createFile } from './connection.ts';
@@ -12,7 +14,23 @@ export interface Ownership {
   release(): void;
 }
 
-/** @throws HoldfastError store_owned, at once */
+/** More links than any system follows. */
+const LINKS_MAX = 40;
+
+/** The file itself behind links to it. It has one owner, one log and one place, whatever it is called by. */
+export function fileBehind(path: string): string {
+  let at = path;
+  for (let links = 0; links < LINKS_MAX; links++) {
+    try {
+      at = resolve(dirname(at), readlinkSync(at));
+    } catch {
+      return at; // It is no link, or not there yet.
+    }
+  }
+  return at;
+}
+
+/** @param path As {@link fileBehind} says. @throws HoldfastError store_owned, at once */
 export function takeOwnership(path: string): Ownership {
   const lockPath = `${path}.lock`;
   createFile(lockPath);

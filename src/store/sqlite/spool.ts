@@ -12,7 +12,7 @@ import { assertVersion, connectWriter, createFile, readBack } from './connection
 import { ScriptError, storeErrorOf } from './executor.ts';
 import { damaged, isDamage, toStoreError } from './failure.ts';
 import { check } from './open.ts';
-import { type Ownership, takeOwnership } from './ownership.ts';
+import { fileBehind, type Ownership, takeOwnership } from './ownership.ts';
 import type { Param, Row, Step } from './script.ts';
 import { columnsOf, decodeRow, encodeAppend } from './spool-rows.ts';
 import { ThreadWriter, type Writer } from './writer.ts';
@@ -83,7 +83,7 @@ class SqliteSpool implements SpoolFile {
 
   async open(): Promise<SpoolOpened> {
     if (this.#opened !== null) return this.#opened.report;
-    const { path } = this.#options;
+    const path = fileBehind(this.#options.path);
     const ownership = takeOwnership(path);
     try {
       createFile(path);

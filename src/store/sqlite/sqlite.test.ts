@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { statSync } from 'node:fs';
+import { statSync, symlinkSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, it, type TestContext } from 'node:test';
 import { HoldfastError } from '../../errors.ts';
@@ -44,6 +44,14 @@ describe('ownership', () => {
     await store.work.close();
     await second.work.open();
     await second.work.close();
+  });
+
+  it('is of the file, whatever links to it', async (t) => {
+    const { path, clock } = await opened(t);
+    symlinkSync('store.db', `${path}.link`);
+    const second = sqliteStore({ path: `${path}.link`, clock, ids: idMaker(clock) });
+    t.after(() => second.work.close());
+    await assert.rejects(second.work.open(), hasCode('store_owned'));
   });
 
   it('keeps another process out', async (t) => {
