@@ -70,13 +70,15 @@ export function load(state: State): void {
   state.nextSeq = Math.max(lastSeq + 1, lastRow + 1, metaNumber(reader, 'nextSeq') ?? 1);
   const high = reader.first({ sql: 'SELECT high_id FROM chunk ORDER BY high_id DESC LIMIT 1' });
   state.highId = high === null ? '' : formatId('evt', high['high_id'] as Uint8Array);
-  const sql = `SELECT received_min FROM chunk WHERE seq NOT IN (SELECT seq FROM kept WHERE fresh = 1)
+  state.chunks.purgedTo = metaNumber(reader, 'purgedTo') ?? 0;
+  // Of what retention has still to come to in order. One that was noted apart and looked at since is not of these.
+  const sql = `SELECT received_min FROM chunk WHERE seq >= ? AND seq NOT IN (SELECT seq FROM kept)
     ORDER BY seq DESC LIMIT 1`;
-  state.receivedHigh = Number(reader.first({ sql })?.['received_min'] ?? Number.NEGATIVE_INFINITY);
+  const inOrder = reader.first({ sql }, state.chunks.purgedTo);
+  state.receivedHigh = Number(inOrder?.['received_min'] ?? Number.NEGATIVE_INFINITY);
   const latest = reader.first({ sql: 'SELECT received_high FROM chunk ORDER BY seq DESC LIMIT 1' });
   state.receivedLast = Number(latest?.['received_high'] ?? Number.NEGATIVE_INFINITY);
   state.hasAnswers = reader.first({ sql: 'SELECT 1 FROM answer LIMIT 1' }) !== null;
-  state.chunks.purgedTo = metaNumber(reader, 'purgedTo') ?? 0;
 }
 
 /** A number of `meta`; `null` when it was never written. */

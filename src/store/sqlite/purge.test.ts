@@ -74,6 +74,36 @@ describe('a step of retention', () => {
   });
 });
 
+describe('a chunk from a clock that was ahead', () => {
+  it('holds back nothing that came after it, also after a restart', async (t) => {
+    const { path, remove } = scratch();
+    const clock = new TestClock();
+    const open = async (): Promise<Store> => {
+      const store = sqliteStore({ path, clock, ids: idMaker(clock), writer: 'inline', synchronous: 'OFF' });
+      await store.work.open();
+      return store;
+    };
+    const build = new Builder(clock);
+    let store = await open();
+    t.after(async () => {
+      await store.work.close();
+      remove();
+    });
+    const append = (receivedAt: number, ...to: string[]): Promise<unknown> =>
+      store.work.commit(build.batch({ appends: [{ events: [build.event({ receivedAt }, ...to)] }] }));
+    await append(clock.now() + 30 * 86_400_000);
+    await append(clock.now(), 'till');
+    clock.advance(1_000);
+    await steps(store, clock, 10);
+    await store.work.close();
+    store = await open();
+    await append(clock.now());
+    clock.advance(1_000);
+    await steps(store, clock, 10);
+    assert.equal((await store.history.counts()).events, 2);
+  });
+});
+
 describe('what goes from a page in which others are open', () => {
   it('leaves claims their deliveries, and cursors what they have not come to', async (t) => {
     const { path, remove } = scratch();
