@@ -70,7 +70,7 @@ export class Runs {
         const column = 31 - Math.clz32(columns);
         columns &= ~(1 << column);
         const run = runs[column];
-        if (run !== null && run !== undefined) candidates.push(run);
+        if (run !== null && run !== undefined && this.#seats.has(run.number)) candidates.push(run);
       }
     }
     candidates.sort((a, b) => b.number - a.number);
@@ -82,8 +82,8 @@ export class Runs {
   }
 
   /**
-   * A place for the filter of a run that is being written. Until it is {@link add}ed nobody relies on it, but it may be
-   * asked: what it says too much costs a look into the run, and its keys are still found elsewhere.
+   * A place for the filter of a run that is being written. Until it is {@link add}ed it is not asked: the filter of a run
+   * that went may still be there, the blocks may not be, and its keys are found elsewhere.
    */
   reserve(run: Run): Seat {
     return this.#take(run);
