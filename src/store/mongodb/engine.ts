@@ -16,6 +16,8 @@ import { WorkingSet } from './working.ts';
 const TRIES_MAX = 500;
 /** Answers of commits of this process that are remembered in memory. */
 const ANSWERS_KEPT = 2;
+/** Tokens in doubt that are remembered: some are given up, and never asked about again. */
+const DOUBTS_KEPT = 100;
 
 type Work<Answer> = (set: WorkingSet) => Promise<Answer>;
 
@@ -91,11 +93,11 @@ export class Engine {
       const known = this.#answers.get(token);
       if (known !== undefined) return known;
       const isDoubtful = !this.#hasCommitted || this.#doubtful.has(token);
-      this.#doubtful.add(token);
+      this.#doubt(token);
       const answers = await this.#untilFirst((head, begun) =>
         this.#tryCommit(head, { token, work, begun, isDoubtful }),
       );
-      this.#doubtful.clear();
+      this.#doubtful.delete(token);
       this.#hasCommitted = true;
       this.#remember(token, answers);
       return answers;
@@ -172,6 +174,12 @@ export class Engine {
       this.log.forget();
       throw error;
     }
+  }
+
+  #doubt(token: string): void {
+    this.#doubtful.add(token);
+    const [oldest] = this.#doubtful;
+    if (this.#doubtful.size > DOUBTS_KEPT && oldest !== undefined) this.#doubtful.delete(oldest);
   }
 
   #remember(token: string, answers: CommitAnswers): void {
