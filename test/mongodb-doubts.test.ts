@@ -4,8 +4,10 @@ import { randomFillSync } from 'node:crypto';
 import { describe } from 'node:test';
 import { IdMaker } from '../src/core/id.ts';
 import { systemClock } from '../src/gateway/clock.ts';
+import { timeOf } from '../src/store/mongodb/harness.ts';
 import { mongoStore, type MongoOptions, type MongoStore } from '../src/store/mongodb/index.ts';
 import type { CommitBatch, NewEvent } from '../src/store/store.ts';
+import { TestClock } from '../src/testing/clock.ts';
 import { Builder } from '../src/testing/conformance/build.ts';
 import { first } from '../src/testing/conformance/world.ts';
 import { commitSurely } from './commit-surely.ts';
@@ -43,6 +45,25 @@ describe('the mongodb store, in doubt', () => {
       proxy.fate = () => 'pass';
       await commitSurely(store, later);
       assert.deepEqual(first((await commitSurely(store, lost)).appends).status, 'committed');
+      await store.work.close();
+      await proxy.close();
+    },
+  );
+
+  testNeeding(
+    [mongo],
+    'a commit whose reply was lost is not waited for: nobody else is about to apply it',
+    async () => {
+      const proxy = await MongoProxy.start(here().server.url);
+      const clock = new TestClock();
+      const pause = (): Promise<void> => Promise.reject(new Error('It waits for others.'));
+      const store = storeAt(proxy.url, 'alone', { clock, time: { ...timeOf(clock), pause } });
+      await store.work.open();
+      const batch = batchOf(build.event({}, 'till'));
+      proxy.fate = (request) => (isCommit(request) ? 'unheard' : 'pass');
+      await assert.rejects(store.work.commit(batch), unknown);
+      proxy.fate = () => 'pass';
+      assert.equal(first((await commitSurely(store, batch)).appends).status, 'committed');
       await store.work.close();
       await proxy.close();
     },

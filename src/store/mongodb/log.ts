@@ -155,7 +155,11 @@ export class Log {
     try {
       await asking(() => log.insertOne(document), true);
     } catch (error) {
-      if (!(error instanceof StoreError) || !isDuplicateKey(error.cause)) throw error;
+      // Should it be there all the same, nobody else is about to apply it.
+      if (!(error instanceof StoreError) || !isDuplicateKey(error.cause)) {
+        this.#hasFailed = true;
+        throw error;
+      }
       this.#isDisturbed = true;
       return 'lost';
     }
