@@ -68,4 +68,33 @@ describe('the mongodb store, in doubt', () => {
       await proxy.close();
     },
   );
+
+  testNeeding(
+    [mongo],
+    'a commit that arrives where the log has been forgotten is not taken for committed',
+    async () => {
+      const clock = new TestClock();
+      const proxy = await MongoProxy.start(here().server.url);
+      const slow = storeAt(proxy.url, 'forgotten', { clock, time: timeOf(clock) });
+      const other = storeAt(here().server.url, 'forgotten', { clock, time: timeOf(clock) });
+      await slow.work.open();
+      await other.work.open();
+      const batch = batchOf(build.event({}, 'till'));
+      proxy.fate = (request) => (isCommit(request) ? 'held' : 'pass');
+      await assert.rejects(slow.work.commit(batch), unknown);
+      proxy.fate = () => 'pass';
+      for (let turn = 0; turn < 3; turn++) {
+        await commitSurely(other, batchOf(build.event({}, 'till')));
+        await other.history.counts();
+        clock.advance(700_000);
+      }
+      await proxy.release();
+      assert.equal(first((await commitSurely(slow, batch)).appends).status, 'committed');
+      const id = batch.appends[0]?.events[0]?.event.id ?? '';
+      assert.notEqual(await other.history.event(id), null, 'it was acknowledged');
+      await slow.work.close();
+      await other.work.close();
+      await proxy.close();
+    },
+  );
 });

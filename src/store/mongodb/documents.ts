@@ -257,6 +257,8 @@ export interface StateDocument {
   readonly applied: number;
   readonly seq: number;
   readonly events: number;
+  /** Up to this position the log has been forgotten: what arrives there came too late. */
+  readonly forgotten?: number;
   /** Who goes next, and until when by the database's clock; see turns.ts. */
   readonly turnBy?: string;
   readonly turnUntil?: number;

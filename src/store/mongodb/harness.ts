@@ -92,7 +92,10 @@ export class MongoWorlds {
       ...kept.map((collection) => database.collection(collection).deleteMany({})),
       database
         .collection(COLLECTIONS.state)
-        .updateMany({}, { $set: { applied: 0, seq: 0, events: 0 }, $unset: { turnBy: '', turnUntil: '' } }),
+        .updateMany(
+          {},
+          { $set: { applied: 0, seq: 0, events: 0 }, $unset: { turnBy: '', turnUntil: '', forgotten: '' } },
+        ),
     ]);
     return name;
   }

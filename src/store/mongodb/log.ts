@@ -172,8 +172,12 @@ export class Log {
 
   /** The answers kept for a token; `null`: it was not committed, or long ago. */
   async answersOf(token: string): Promise<string | null> {
-    const entry = await asking(() => this.#parts.collections.log.findOne({ token }, { projection: { answers: 1 } }));
-    return entry?.answers ?? null;
+    const { log, state } = this.#parts.collections;
+    const found = await asking(() => log.find({ token }, { projection: { position: 1, answers: 1 } }).toArray());
+    if (found.length === 0) return null;
+    // One that took a position which was used and forgotten before is part of nothing: nobody applies it.
+    const forgotten = (await asking(() => state.findOne({ _id: 'state' })))?.forgotten ?? 0;
+    return found.find(({ position }) => position > forgotten)?.answers ?? null;
   }
 
   /** Waits for what goes on in the background. */
@@ -293,19 +297,24 @@ export class Log {
     const known = this.#known;
     if (known === null || now - this.#trimmedAt < TRIM_EVERY_MS) return;
     this.#trimmedAt = now;
-    const { log, parts } = this.#parts.collections;
-    const [newest] = await log
-      .find({ at: { $lt: now - WHOLE_MS } }, { projection: { position: 1 } })
-      .sort({ at: -1 })
-      .limit(1)
-      .toArray();
-    if (newest === undefined) return;
-    const to = Math.min(newest.position, known.position - 1);
+    const { log, parts, state } = this.#parts.collections;
+    const to = Math.min(await this.#newestBefore(now - WHOLE_MS), known.position - 1);
+    if (to <= 0) return;
     const over = { _id: { $gt: positionId(this.#stripped), $lte: positionId(to) } };
     await log.updateMany(over, { $unset: { changes: 1, parts: 1 } });
     this.#stripped = to;
-    await log.deleteMany({ at: { $lt: now - KEPT_MS }, _id: { $lt: positionId(known.position) } });
+    const forgotten = Math.min(await this.#newestBefore(now - KEPT_MS), known.position - 1);
+    // Said before it is done: whoever finds a position free that was not can tell.
+    await state.updateOne({ _id: 'state' }, { $max: { forgotten } });
+    await log.deleteMany({ _id: { $lte: positionId(forgotten) } });
     await parts.deleteMany({ at: { $lt: now - KEPT_MS } });
+  }
+
+  /** The position of the newest entry made before a time; 0: there is none. */
+  async #newestBefore(time: number): Promise<number> {
+    const before = this.#parts.collections.log.find({ at: { $lt: time } }, { projection: { position: 1 } });
+    const [newest] = await before.sort({ at: -1 }).limit(1).toArray();
+    return newest?.position ?? 0;
   }
 }
 
