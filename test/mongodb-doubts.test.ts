@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import { randomFillSync } from 'node:crypto';
 import { describe } from 'node:test';
+import { MongoClient } from 'mongodb';
 import { IdMaker } from '../src/core/id.ts';
 import { systemClock } from '../src/gateway/clock.ts';
+import { COLLECTIONS } from '../src/store/mongodb/documents.ts';
 import { timeOf } from '../src/store/mongodb/harness.ts';
 import { mongoStore, type MongoOptions, type MongoStore } from '../src/store/mongodb/index.ts';
 import type { CommitBatch, NewEvent } from '../src/store/store.ts';
@@ -95,6 +97,23 @@ describe('the mongodb store, in doubt', () => {
       await slow.work.close();
       await other.work.close();
       await proxy.close();
+    },
+  );
+
+  testNeeding(
+    [mongo],
+    'a turn that is far in the future, by the clock of a server that is gone, is nobody’s',
+    async () => {
+      const store = storeAt(here().server.url, 'ahead');
+      await store.work.open();
+      const client = await MongoClient.connect(here().server.url);
+      const turn = { turnBy: 'gone', turnUntil: systemClock.now() + 3_600_000 };
+      await client.db('ahead').collection(COLLECTIONS.state).updateOne({}, { $set: turn });
+      await client.close();
+      for (let turn = 0; turn < 2; turn++) {
+        assert.equal(first((await store.work.commit(batchOf(build.event({}, 'till')))).appends).status, 'committed');
+      }
+      await store.work.close();
     },
   );
 });

@@ -12,6 +12,8 @@ import type { StoreTime } from './time.ts';
 export const LOSSES_MAX = 2;
 /** A turn that is not used ends after this. */
 const TURN_MS = 2000;
+/** One that ends later than this is nobody's: it was taken by the clock of a server that is not the primary any more. */
+const FAR_MS = 10_000;
 const LOOK_MS = 20;
 
 export interface TurnsParts {
@@ -39,8 +41,9 @@ export class Turns {
   /** What a look at the document says. */
   saw(state: Pick<StateDocument, 'turnBy' | 'turnUntil'> | null): void {
     if (state === null) return;
-    this.#by = state.turnBy ?? null;
-    this.#until = state.turnUntil ?? 0;
+    const { turnBy = null, turnUntil = 0 } = state;
+    this.#by = turnUntil > this.#parts.time.now() + FAR_MS ? null : turnBy;
+    this.#until = turnUntil;
   }
 
   /** Waits until it is this process's turn. Where a call takes as long as a turn, it may be over when that is known. */
@@ -73,7 +76,8 @@ export class Turns {
   async #ask(): Promise<boolean> {
     const { collections, time, owner } = this.#parts;
     const now = time.now();
-    const free = { _id: 'state' as const, $or: [{ turnUntil: { $exists: false } }, { turnUntil: { $lt: now } }] };
+    const ends = [{ turnUntil: { $exists: false } }, { turnUntil: { $lt: now } }, { turnUntil: { $gt: now + FAR_MS } }];
+    const free = { _id: 'state' as const, $or: ends };
     const until = now + TURN_MS;
     const turn = { $set: { turnBy: owner, turnUntil: until } };
     const { matchedCount } = await asking(() => collections.state.updateOne(free, turn));
