@@ -7,6 +7,7 @@ import { redis, redisService } from '../scripts/services/redis.ts';
 import { idsOf, makeHints, untilAvailable } from '../src/testing/queues/world.ts';
 import { brokerOf, describeConformance, queueAt } from './queues-harness.ts';
 import { testNeeding } from './require.ts';
+import { TcpProxy } from './tcp-proxy.ts';
 
 async function asking<Answer>(url: string, ask: (client: Redis) => Promise<Answer>): Promise<Answer> {
   const client = new Redis(url.replace(/\?.*/, ''));
@@ -92,6 +93,28 @@ describe('a Redis of its own', () => {
     await untilAvailable(() => queue.push([hint]));
     assert.deepEqual(idsOf((await queue.pull({ channels: ['h-ledger'], max: 1, waitMs: 5000 })).hints), hint.ids);
     await queue.close();
+  });
+});
+
+describe('a primary that became a replica', () => {
+  const [old, next] = [redis, redis].map((kind) => brokerOf(kind, (directory) => redisService(directory)));
+
+  testNeeding([redis], 'is left by those that only pull, for what its address leads to now', async () => {
+    assert.ok(old !== undefined && next !== undefined);
+    const portOf = (url: string): number => Number(new URL(url).port);
+    const proxy = await TcpProxy.start(portOf(old.service.url));
+    const queue = queueAt(`redis://127.0.0.1:${proxy.port}`, VISIBILITY_MS);
+    await queue.open();
+    proxy.lead(portOf(next.service.url));
+    await asking(old.service.url, (client) => client.replicaof('127.0.0.1', portOf(next.service.url)));
+    const pusher = queueAt(next.service.url, VISIBILITY_MS);
+    await pusher.open();
+    const hints = makeHints('h-till', 1);
+    await pusher.push(hints);
+    const pulled = await untilAvailable(() => queue.pull({ channels: ['h-till'], max: 1, waitMs: 5000 }));
+    assert.deepEqual(idsOf(pulled.hints), idsOf(hints));
+    await Promise.all([queue.close(), pusher.close()]);
+    await proxy.close();
   });
 });
 

@@ -16,19 +16,21 @@ export interface Cut {
 export class TcpProxy {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  #port: number;
   /** Whether what the server says is lost, and the connection with it. */
   #deaf = false;
   #lost: (() => void)[] = [];
   #cut: Cut | null = null;
 
-  private constructor(server: Server) {
+  private constructor(server: Server, port: number) {
     this.#server = server;
+    this.#port = port;
   }
 
   static async start(port: number): Promise<TcpProxy> {
     const server = createServer();
-    const proxy = new TcpProxy(server);
-    server.on('connection', (client) => proxy.#join(client, port));
+    const proxy = new TcpProxy(server, port);
+    server.on('connection', (client) => proxy.#join(client));
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     return proxy;
@@ -55,6 +57,11 @@ export class TcpProxy {
     this.#deaf = false;
   }
 
+  /** New connections lead to another server; those there are stay. */
+  lead(port: number): void {
+    this.#port = port;
+  }
+
   /** Ends every connection now. */
   cut(): void {
     for (const socket of this.#sockets) reset(socket);
@@ -66,8 +73,8 @@ export class TcpProxy {
     await once(this.#server, 'close');
   }
 
-  #join(client: Socket, port: number): void {
-    const server = connect(port, '127.0.0.1');
+  #join(client: Socket): void {
+    const server = connect(this.#port, '127.0.0.1');
     const end = (): void => {
       client.destroy();
       server.destroy();

@@ -13,7 +13,7 @@ const AGAIN_MS_MAX = 1_000;
 /**
  * A command is not queued while there is no connection, and not sent again when one breaks: the port says that the call
  * failed. A broken connection is made again for ever; a silent one is given up by `socketTimeout`. A replica that was a
- * primary says READONLY: then the address leads to another one by now.
+ * primary says READONLY, a script of it somewhere in its error: then the address leads to another one by now.
  */
 const COMMANDS = {
   lazyConnect: true,
@@ -26,7 +26,7 @@ const COMMANDS = {
   socketTimeout: ANSWER_MS,
   connectionName: 'holdfast',
   retryStrategy: (times: number) => Math.min(AGAIN_MS_MAX, AGAIN_MS_MIN * times),
-  reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
+  reconnectOnError: (error: Error) => error.message.includes('READONLY'),
 } satisfies RedisOptions;
 
 /** The listener may wait for its connection. Where it misses something, the next look finds it. */
