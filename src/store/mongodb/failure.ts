@@ -12,6 +12,13 @@ import { StoreError, type StoreFailure } from '../store.ts';
 const NOT_WRITTEN: ReadonlySet<number> = new Set([10107, 13435, 10058]);
 
 /**
+ * Answers of a server that was interrupted while it wrote or waited for the others, or of a router whose server did not
+ * answer it: what was asked may be written. They carry a label only where the client itself repeats writes.
+ * https://github.com/mongodb/specifications/blob/master/source/retryable-writes/retryable-writes.md#determining-retryable-errors
+ */
+const PERHAPS_WRITTEN: ReadonlySet<number> = new Set([6, 7, 50, 64, 89, 91, 189, 262, 9001, 11_600, 11_601, 11_602]);
+
+/**
  * Does something with the database.
  * @throws StoreError when the client fails. With `writes` the failure is `unknown` unless the server is known to have
  *   written nothing; else it is `unavailable`: what was asked had no effect that a repeat would not have.
@@ -36,5 +43,6 @@ function isSurelyUnwritten(error: MongoError): boolean {
   if (error instanceof MongoWriteConcernError || error instanceof MongoBulkWriteError) return false;
   if (!(error instanceof MongoServerError)) return false;
   if (typeof error.code === 'number' && NOT_WRITTEN.has(error.code)) return true;
+  if (typeof error.code === 'number' && PERHAPS_WRITTEN.has(error.code)) return false;
   return !error.hasErrorLabel('RetryableWriteError');
 }
