@@ -76,10 +76,20 @@ export class UrlSettings {
  */
 export function queueUrl(text: string, schemes: readonly string[]): URL {
   const url = URL.canParse(text) ? new URL(text) : null;
-  if (url !== null && schemes.includes(url.protocol.slice(0, -1))) return url;
+  if (url !== null && schemes.includes(url.protocol.slice(0, -1)) && isDecodable(url)) return url;
+  const begins = schemes.map((scheme) => `${scheme}://`).join(' or ');
   throw new HoldfastError('config_invalid', {
-    detail: `queue: expected a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}.`,
+    detail: `queue: expected a URL that begins with ${begins}, its user and password percent-encoded (% is %25, / is %2F).`,
   });
+}
+
+function isDecodable({ username, password }: URL): boolean {
+  try {
+    decodeURIComponent(username + password);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /**

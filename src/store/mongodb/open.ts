@@ -22,8 +22,21 @@ const HEARTBEAT_MS = 1_000;
 const SOCKET_MS_MAX = 30_000;
 const WRITE_CONCERN_MS_MAX = 20_000;
 
-/** A connection to the database that the URL names. What the URL says of settings is so; else they are the strongest. */
+/**
+ * A connection to the database that the URL names. What the URL says of settings is so; else they are the strongest.
+ * @throws HoldfastError config_invalid, in the words of the client, which are never about a password
+ */
 export function connect(url: string): { readonly client: MongoClient; readonly db: Db } {
+  try {
+    return connected(url);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const detail = `store: ${why}. Expected mongodb://USER:PASSWORD@HOST:PORT/DATABASE, percent-encoded.`;
+    throw new HoldfastError('config_invalid', { detail, cause });
+  }
+}
+
+function connected(url: string): { readonly client: MongoClient; readonly db: Db } {
   const named = new Set([...new URLSearchParams(url.split('?')[1] ?? '').keys()].map((name) => name.toLowerCase()));
   const unnamed = Object.entries(defaults).filter(([name]) => !named.has(name.toLowerCase()));
   // A write that got no answer is found out about by its position in the log.
