@@ -1,6 +1,8 @@
 /** The NATS queue on a real nats-server: the conformance suite, and what only JetStream can do to it. */
 import { queueDrivers } from '../src/testing/capabilities.ts';
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe } from 'node:test';
 import {
   AckPolicy,
@@ -13,7 +15,7 @@ import {
 } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { nats, natsService } from '../scripts/services/nats.ts';
-import { idsOf, makeHints, pullIds, untilAvailable } from '../src/testing/queues/world.ts';
+import { idsOf, makeHints, pullIds, pullUntil, untilAvailable } from '../src/testing/queues/world.ts';
 import { brokerOf, describeConformance, queueAt } from './queues-harness.ts';
 import { testNeeding } from './require.ts';
 
@@ -153,3 +155,25 @@ describe('a stream that is there already', () => {
 function managing<Answer>(url: string, ask: (manager: JetStreamManager) => Promise<Answer>): Promise<Answer> {
   return asking(url, async (connection) => ask(await jetstreamManager(connection)));
 }
+
+describe('a user who may not acknowledge', () => {
+  const broker = brokerOf(nats, (directory) => {
+    const config = join(directory, 'rights.conf');
+    const permissions = '{ publish: ["$JS.API.>", "holdfast.>"], subscribe: ["_INBOX.>"] }';
+    const user = `{ user: ada, password: x, permissions: ${permissions} }`;
+    writeFileSync(config, `no_auth_user: ada\nauthorization { users = [${user}] }\n`);
+    return natsService(directory, ['--config', config]);
+  });
+
+  testNeeding([nats], 'is told so, by the second acknowledgement at the latest', async () => {
+    const queue = queueAt(broker.service.url, VISIBILITY_MS);
+    await queue.open();
+    await queue.push(makeHints('h-till', 2));
+    const { hints } = await pullUntil(queue, ['h-till'], 2);
+    const acknowledged = (async (): Promise<void> => {
+      for (const { receipt } of hints) await queue.ack([receipt]);
+    })();
+    await assert.rejects(acknowledged, { name: 'QueueError', message: /Permissions Violation.*\$JS\.ACK\.HOLDFAST/i });
+    await queue.close();
+  });
+});

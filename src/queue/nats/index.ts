@@ -40,6 +40,7 @@ const IN_FLIGHT_MAX = 256;
 const BATCH_MAX = 64;
 /** Also how long it takes until the loss of a consumer is noticed. */
 const WAIT_MS_MAX = 3_000;
+const ACK_PREFIX = '$JS.ACK.';
 const ACK_SUBJECT = /^\$JS\.ACK\.[^\s]+$/;
 const ACK = '+ACK';
 const NAK = '-NAK';
@@ -76,6 +77,8 @@ class NatsQueue implements Queue {
   #connecting: Promise<Connected> | null = null;
   /** Whether there is a connection now; while it is made again, the client would only keep what it is given. */
   #up = false;
+  /** What the server said last of an answer that it did not take. It says so to nobody's request. */
+  #refused: string | null = null;
   #closed = false;
 
   constructor({ url, clock, visibilityMs = VISIBILITY_MS }: NatsQueueOptions) {
@@ -125,8 +128,11 @@ class NatsQueue implements Queue {
     return this.#intake.pull(request);
   }
 
-  ack(receipts: readonly string[]): Promise<void> {
-    return this.#answer(receipts, ACK);
+  async ack(receipts: readonly string[]): Promise<void> {
+    await this.#answer(receipts, ACK);
+    const refused = this.#refused;
+    this.#refused = null;
+    if (refused !== null) throw new QueueError(refused);
   }
 
   async depth(channels: readonly string[]): Promise<readonly ChannelDepth[]> {
@@ -255,7 +261,9 @@ class NatsQueue implements Queue {
 
   /** Requests do not outlive a connection: the server has forgotten them. Ends with the connection. */
   async #follow({ connection, requests, consumers }: Connected): Promise<void> {
-    for await (const { type } of connection.status()) {
+    for await (const status of connection.status()) {
+      const { type } = status;
+      if (type === 'error' && status.error.message.includes(ACK_PREFIX)) this.#refused = status.error.message;
       if (type === 'reconnect') this.#up = true;
       if (type !== 'disconnect' && type !== 'close') continue;
       this.#up = false;
