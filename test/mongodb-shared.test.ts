@@ -7,6 +7,7 @@ import { mongoStore, type MongoStore } from '../src/store/mongodb/index.ts';
 import type { Claim, Store } from '../src/store/store.ts';
 import { Builder, settlement } from '../src/testing/conformance/build.ts';
 import { bodyText, first } from '../src/testing/conformance/world.ts';
+import { MongoProxy } from './mongodb-proxy.ts';
 import { mongo, mongoHere } from './mongodb.ts';
 import { testNeeding } from './require.ts';
 
@@ -152,5 +153,34 @@ describe('gateways on one MongoDB', () => {
     assert.deepEqual(late.settlements, [{ status: 'refused', reason: 'stale_claim' }]);
     const good = await other.work.commit(build.batch({ settlements: [settlement(first(current), build.succeeded())] }));
     assert.equal(first(good.settlements).status, 'committed');
+  });
+
+  testNeeding([mongo], 'ask as much for a hint of many endpoints as for one of a few', async () => {
+    const proxy = await MongoProxy.start(here().server.url);
+    await using gateways = await Gateways.open(proxy.url, 'many', 1);
+    const store = first(gateways.stores);
+    let requests = 0;
+    proxy.fate = (request) => {
+      if (request.includes('holdfast_')) requests++;
+      return 'pass';
+    };
+    const asked: number[] = [];
+    for (const count of [2, 200]) {
+      const event = build.event({}, 'endpoint 0', 'endpoint 1');
+      const answers = await store.work.commit(build.batch({ appends: [{ events: [event] }] }));
+      const answer = first(answers.appends);
+      assert.ok(answer.status === 'committed' && answer.events[0]?.status === 'committed');
+      const named = answer.events[0].offers?.[0] ?? '';
+      const names = Array.from({ length: count }, (_, index) => `endpoint ${index}`);
+      const wants = names.map((destination) => ({ destination, slots: 0, bytesMax: 0 }));
+      await store.history.delivery(named);
+      requests = 0;
+      const { claims, more } = await store.work.claim({ now: systemClock.now(), leaseMs: 60_000, wants, ids: [named] });
+      asked.push(requests);
+      assert.deepEqual([claims.map((one) => one.deliveryId), more], [[named], ['endpoint 1']]);
+    }
+    assert.ok(Math.max(...asked) < 20, `${asked.join(' and then ')} requests`);
+    await store.work.close();
+    await proxy.close();
   });
 });

@@ -16,14 +16,16 @@ import type { WorkingSet } from './working.ts';
 const RIPE_MAX = 1000;
 
 /** Claims what is ready of the destinations wanted, or just the ids named. */
-export async function claim(set: WorkingSet, request: ClaimRequest): Promise<ClaimAnswer> {
-  const { wants, ids } = request;
+export function claim(set: WorkingSet, request: ClaimRequest): Promise<ClaimAnswer> {
+  return request.ids === undefined ? claimFirst(set, request) : claimThese(set, request, request.ids);
+}
+
+async function claimFirst(set: WorkingSet, { wants, leaseMs }: ClaimRequest): Promise<ClaimAnswer> {
   const claims: Claim[] = [];
   const next = new Map<string, DeliveryRow | null>();
-  if (ids !== undefined) await set.deliveriesOf(ids);
   for (const want of wants) {
-    const found = ids === undefined ? await firstOf(set, want) : await these(set, want, ids);
-    claims.push(...(await claimAll(set, found.rows, request.leaseMs)));
+    const found = await firstOf(set, want);
+    claims.push(...(await claimAll(set, found.rows, leaseMs)));
     next.set(want.destination, found.next);
   }
   const more: string[] = [];
@@ -31,6 +33,41 @@ export async function claim(set: WorkingSet, request: ClaimRequest): Promise<Cla
     if (await hasMore(set, destination, next.get(destination) ?? null)) more.push(destination);
   }
   return { claims, more };
+}
+
+/** What hints name is wanted of all destinations that share a channel: nothing is asked for each of them. */
+async function claimThese(
+  set: WorkingSet,
+  { wants, leaseMs }: ClaimRequest,
+  ids: readonly string[],
+): Promise<ClaimAnswer> {
+  const ready = (await set.deliveriesOf([...new Set(ids)])).filter(({ now }) => stateOf(now, set.now) === 'ready');
+  const byDestination = Map.groupBy(ready, ({ now }) => now.destination);
+  const wanted = wants.flatMap(({ destination }) =>
+    (byDestination.get(destination) ?? []).toSorted((a, b) => a.now.seq - b.now.seq),
+  );
+  const claims = await claimAll(set, [...new Set(wanted)], leaseMs);
+  const names = wants.map(({ destination }) => destination);
+  const left = await withReady(set, names);
+  return { claims, more: names.filter((name) => left.has(name)) };
+}
+
+/** Which of these destinations have something that is ready by now. */
+async function withReady(set: WorkingSet, names: readonly string[]): Promise<ReadonlySet<string>> {
+  if (names.length === 0) return new Set();
+  const [ripe] = await Promise.all([
+    set.collections.deliveries.distinct('slot', {
+      _id: { $nin: [...set.deliveries.keys()] },
+      slot: { $in: [...names] },
+      lane: { $in: ['due', 'claimed'] },
+      at: { $lte: set.now },
+      free: true,
+    }),
+    set.destinations.load(names),
+  ]);
+  const here = [...set.deliveries.values()].filter(({ now }) => stateOf(now, set.now) === 'ready');
+  const counted = names.filter((name) => set.destination(name).lanes.ready > 0);
+  return new Set([...counted, ...here.map(({ now }) => now.destination), ...ripe.map(String)]);
 }
 
 /** What to claim, and one that is ready after that; `null`: there is none. */
@@ -55,14 +92,6 @@ async function firstOf(set: WorkingSet, { destination, slots, bytesMax, firsts }
     bytes += row.now.bytes;
   }
   if (firsts !== true) return { rows, next: null };
-  const others = await readyRows(set, { slot: destination, limit: rows.length + 1 });
-  return { rows, next: others.find((row) => !rows.includes(row)) ?? null };
-}
-
-async function these(set: WorkingSet, { destination }: ClaimWant, ids: readonly string[]): Promise<Found> {
-  const rows = (await set.deliveriesOf([...new Set(ids)]))
-    .filter(({ now }) => now.destination === destination && stateOf(now, set.now) === 'ready')
-    .toSorted((a, b) => a.now.seq - b.now.seq);
   const others = await readyRows(set, { slot: destination, limit: rows.length + 1 });
   return { rows, next: others.find((row) => !rows.includes(row)) ?? null };
 }
