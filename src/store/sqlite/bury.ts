@@ -64,6 +64,7 @@ async function openInPages(txn: Txn, number: number, { limit, before }: Burial):
       cursor = Number(row['seq']);
       const page = txn.page({ destination: number, seq: cursor });
       if (page === null) continue;
+      if (page.committedAt >= before && isAhead(txn, page.committedAt)) continue;
       if (page.committedAt >= before) return found;
       const open = [...page.entries(STARTED)].filter((index) => !txn.isClaimed(page.position(index)));
       for (const index of open) found.push(entryFound(page, index));
@@ -71,6 +72,11 @@ async function openInPages(txn: Txn, number: number, { limit, before }: Burial):
     if (rows.length < 64) break;
   }
   return found;
+}
+
+/** Committed while the clock was ahead: what comes behind it may be older. Otherwise what comes behind is younger. */
+function isAhead(txn: Txn, committedAt: number): boolean {
+  return committedAt > txn.now;
 }
 
 function entryFound(page: Page, index: number): Found {
@@ -88,6 +94,7 @@ async function openRows(txn: Txn, number: number, { limit, before }: Burial): Pr
     const rows = (await txn.query(sql, number, cursor)).map(toDeliveryRow);
     for (const row of rows) {
       cursor = row.position;
+      if (row.committed_at >= before && isAhead(txn, row.committed_at)) continue;
       if (row.committed_at >= before) return found;
       if (txn.isClaimed(row.position) || found.length >= limit) continue;
       found.push({ position: row.position, number, committedAt: row.committed_at, paged: null, row });

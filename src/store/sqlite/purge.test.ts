@@ -104,6 +104,29 @@ describe('a chunk from a clock that was ahead', () => {
   });
 });
 
+describe('deliveries that are held too long', () => {
+  it('die also behind what was committed while the clock was ahead', async (t) => {
+    const { path, remove } = scratch();
+    const clock = new TestClock();
+    const store = sqliteStore({ path, clock, ids: idMaker(clock), writer: 'inline', synchronous: 'OFF' });
+    t.after(async () => {
+      await store.work.close();
+      remove();
+    });
+    await store.work.open();
+    const build = new Builder(clock);
+    for (const now of [clock.now() + 365 * 86_400_000, clock.now()]) {
+      const events = [build.event({}, 'till'), build.event({ orderKey: 'k' }, 'till')];
+      await store.work.commit(build.batch({ now, appends: [{ events }] }));
+    }
+    clock.advance(2_000);
+    const heldBefore = [{ destination: 'till', before: clock.now() - 1_000 }];
+    const retention = { bodiesMs: null, eventsMs: null, unmatchedMs: null, deadLettersMs: null };
+    const { held } = await store.work.purge({ now: clock.now(), retention, heldBefore, limit: 100 });
+    assert.equal(held, 2);
+  });
+});
+
 describe('what goes from a page in which others are open', () => {
   it('leaves claims their deliveries, and cursors what they have not come to', async (t) => {
     const { path, remove } = scratch();
