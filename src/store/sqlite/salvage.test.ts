@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
 import type { StoredEvent } from '../../core/event.ts';
 import { HoldfastError } from '../../errors.ts';
@@ -110,6 +111,26 @@ describe('salvage', () => {
       most = Math.max(most, salvaged(path).events.size);
     }
     assert.ok(most > sent.size * 0.9, `${most} of ${sent.size}`);
+    remove();
+  });
+
+  test('finds what is intact between two damaged places, however far behind the first one it lies', async () => {
+    const { path, remove, sent } = await filled(300);
+    const database = new DatabaseSync(path, { readOnly: true });
+    const sql = "SELECT pageno FROM dbstat WHERE name = 'chunk' AND pagetype = 'leaf' ORDER BY path";
+    const leaves = database.prepare(sql).all();
+    database.close();
+    const file = readFileSync(path);
+    const [first, last] = [Math.floor(leaves.length * 0.6), Math.floor(leaves.length * 0.9)];
+    for (const [index, { pageno }] of leaves.entries()) {
+      const page = Number(pageno);
+      if (index < last && index !== first) file.fill(0xff, (page - 1) * 4096, page * 4096);
+    }
+    writeFileSync(path, file);
+    const ids = [...sent.keys()];
+    const found = [...salvaged(path).events.keys()].map((id) => ids.indexOf(id));
+    const middle = found.filter((at) => at < sent.size * 0.75);
+    assert.ok(middle.length > 0, `only ${found.length}, from ${found[0]} on`);
     remove();
   });
 });

@@ -58,6 +58,9 @@ const STATES = new Map<number, keyof typeof rowStates>(
   Object.entries(rowStates).map(([name, number]) => [number, name as keyof typeof rowStates]),
 );
 
+/** So far behind damage every place is tried, about a second; further on with steps that double. */
+const NEAR = 32 * 1024;
+
 /** @throws HoldfastError store_corrupt when the file cannot be opened as a database at all */
 export function salvage(path: string, sink: SalvageSink): SalvageReport {
   const database = connect(path);
@@ -121,8 +124,13 @@ class Salvage {
         return null;
       }
     };
-    let low = after;
-    let step = 1;
+    // What is intact between two damaged places may be short.
+    for (let from = after + 1; from <= after + NEAR; from++) {
+      const found = readable(from);
+      if (found !== null) return found.row;
+    }
+    let low = after + NEAR;
+    let step = 2 * NEAR;
     while (readable(after + step) === null && after + step < SEQ_MAX) {
       low = after + step;
       step *= 2;
