@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, it, type TestContext } from 'node:test';
 import type { Clock } from '../../core/clock.ts';
 import { TestClock } from '../../testing/clock.ts';
@@ -101,6 +103,30 @@ describe('a chunk from a clock that was ahead', () => {
     clock.advance(1_000);
     await steps(store, clock, 10);
     assert.equal((await store.history.counts()).events, 2);
+  });
+});
+
+describe('a file of which most is free', () => {
+  it('gives that back while there is something to purge, and not a little every minute', async (t) => {
+    const { path, remove } = scratch();
+    const clock = new TestClock();
+    const store = sqliteStore({ path, clock, ids: idMaker(clock), writer: 'inline', synchronous: 'OFF' });
+    t.after(async () => {
+      await store.work.close();
+      remove();
+    });
+    await store.work.open();
+    const build = new Builder(clock);
+    for (let made = 0; made < 8; made++) {
+      const events = [build.event({ body: new Uint8Array(randomBytes(1024 * 1024)) })];
+      await store.work.commit(build.batch({ appends: [{ events }] }));
+    }
+    clock.advance(1_000);
+    await steps(store, clock, 1_000);
+    const database = new DatabaseSync(path, { readOnly: true });
+    const pages = Number(Object.values(database.prepare('PRAGMA page_count').get() ?? {})[0]);
+    database.close();
+    assert.ok(pages < 256, `${pages} pages are left`);
   });
 });
 

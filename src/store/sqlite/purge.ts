@@ -45,10 +45,10 @@ export async function purge(txn: Txn, request: PurgeRequest): Promise<PurgeAnswe
     if (stage) txn.afterwards(() => stage.apply());
   }
   sums.dedupeKeys = expired?.keys ?? 0;
-  if (isThrough) await giveBackSpace(txn);
+  const isLarge = isThrough && (await giveBackSpace(txn));
   await txn.commit();
   adapt(txn.state.sweep, clock.monotonic() - start);
-  const more = !isThrough || expired !== null;
+  const more = !isThrough || expired !== null || isLarge;
   if (!more) txn.state.sweep.startedAt = null;
   return { ...sums, more };
 }
@@ -169,11 +169,20 @@ async function look(txn: Txn, request: PurgeRequest, at: NextChunk & { isBuried:
   return looked;
 }
 
-/** Shrinks the file a little, when a good part of it is free. */
-async function giveBackSpace(txn: Txn): Promise<void> {
+/** Shrinks the file a little, when a good part of it is free; answers whether a good part is free still. */
+async function giveBackSpace(txn: Txn): Promise<boolean> {
+  const before = await freePages(txn);
+  if (before === 0) return false;
+  txn.step({ statement: { sql: `PRAGMA incremental_vacuum(${FREE_PAGES_STEP})` }, params: [] });
+  const after = await freePages(txn);
+  // Not of a file that cannot shrink: then it would never end.
+  return after > 0 && after < before;
+}
+
+/** Free pages, when they are a good part of the file; else 0. */
+async function freePages(txn: Txn): Promise<number> {
   const [free] = await txn.query('PRAGMA freelist_count');
   const [all] = await txn.query('PRAGMA page_count');
   const pages = Number(free?.['freelist_count'] ?? 0);
-  if (pages * FREE_SHARE < Number(all?.['page_count'] ?? 0) || pages < FREE_PAGES_STEP) return;
-  txn.step({ statement: { sql: `PRAGMA incremental_vacuum(${FREE_PAGES_STEP})` }, params: [] });
+  return pages * FREE_SHARE < Number(all?.['page_count'] ?? 0) || pages < FREE_PAGES_STEP ? 0 : pages;
 }
