@@ -6,7 +6,7 @@
 import type { Timer } from '../../core/clock.ts';
 import type { SqliteOptions } from './engine.ts';
 import type { Turn } from './turn.ts';
-import { ThreadLine, type Writer } from './writer.ts';
+import { ThreadLine, type ThreadReply, type Writer } from './writer.ts';
 
 /** Log written since the last checkpoint that asks for one. */
 const LOG_BYTES = 32 * 1024 * 1024;
@@ -21,7 +21,7 @@ export class Checkpoints {
   readonly #options: SqliteOptions;
   readonly #writer: Writer;
   readonly #turn: Turn;
-  readonly #thread: ThreadLine;
+  #thread: ThreadLine;
   #bytes = 0;
   #running: Promise<void> | null = null;
   #idle: Timer | null = null;
@@ -31,7 +31,7 @@ export class Checkpoints {
     this.#options = options;
     this.#writer = writer;
     this.#turn = turn;
-    this.#thread = new ThreadLine({ path: options.path, synchronous: options.synchronous ?? 'FULL', arena: null });
+    this.#thread = this.#makeThread();
   }
 
   /** A transaction wrote about so much. */
@@ -65,12 +65,28 @@ export class Checkpoints {
     );
   }
 
+  #makeThread(): ThreadLine {
+    const { path, synchronous = 'FULL' } = this.#options;
+    return new ThreadLine({ path, synchronous, arena: null });
+  }
+
+  /** A thread that ended (no file could be opened, no memory was left) answers no more: the next try has another. */
+  async #ask(): Promise<ThreadReply> {
+    try {
+      return await this.#thread.ask({ kind: 'checkpoint' });
+    } catch (error) {
+      this.#thread = this.#makeThread();
+      this.#bytes = Math.max(0, this.#bytes - LOG_BYTES);
+      throw error;
+    }
+  }
+
   async #run(): Promise<void> {
     let before = 0;
     // Each pass moves what was there when it began, while commits go on; the next has that much less to do.
     for (let pass = 0; pass < PASSES_MAX && !this.#closed; pass++) {
       before = this.#bytes;
-      const reply = await this.#thread.ask({ kind: 'checkpoint' });
+      const reply = await this.#ask();
       if ('failure' in reply) return;
       if (this.#bytes - before <= REST_BYTES) break;
     }
