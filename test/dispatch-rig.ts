@@ -9,6 +9,7 @@ import { memoryStore } from '../src/store/memory.ts';
 import type { DeliveryRecord, WorkStore } from '../src/store/store.ts';
 import { TestClock } from '../src/testing/clock.ts';
 import { NO_RESPONDERS, type Responders } from '../src/dispatch/answers.ts';
+import type { Broker } from '../src/dispatch/broker.ts';
 import type { Destination } from '../src/dispatch/destination.ts';
 import { Dispatcher } from '../src/dispatch/dispatcher.ts';
 import { type Directory, NO_DIRECTORY } from '../src/dispatch/lanes.ts';
@@ -40,6 +41,7 @@ interface RigOptions {
   readonly responders?: Responders;
   readonly directory?: Directory;
   readonly shared?: Shared;
+  readonly broker?: Broker;
   /** Calls of the store that are otherwise than those of the memory store. */
   readonly odd?: (work: WorkStore, clock: TestClock) => Partial<WorkStore>;
 }
@@ -71,7 +73,7 @@ export class Rig {
       ...(options.shared !== undefined && { shared: options.shared }),
       paused: () => false,
       role: 'all',
-      broker: null,
+      broker: options.broker ?? null,
       lookMs: 5000,
       runningMax: options.runningMax ?? 100,
       responders: options.responders ?? NO_RESPONDERS,

@@ -5,6 +5,7 @@
 import type { Clock, Timer } from '../core/clock.ts';
 import type { Observer } from '../core/observer.ts';
 import { HoldfastError } from '../errors.ts';
+import { HINT_IDS_MAX } from '../queue/queue.ts';
 import type { Claim, ClaimAnswer, ClaimRef, ClaimWant, WorkStore } from '../store/store.ts';
 import type { Lease } from '../commit/lease.ts';
 import type { HandOffBudget } from './budget.ts';
@@ -159,8 +160,21 @@ export class Feeder {
     this.#claiming = false;
   }
 
-  /** Claims just these, which a hint named, for those of these destinations that they are of. `false`: it failed. */
+  /**
+   * Claims just these, which hints named, for those of these destinations that they are of; as much as one hint names at
+   * a time, while there is room here. What is left is ready for anybody, and its lanes know that there is more. `false`: it
+   * failed.
+   */
   async claimNamed(destinations: readonly string[], ids: readonly string[]): Promise<boolean> {
+    const { lanes, budget } = this.#options;
+    for (let from = 0; from < ids.length; from += HINT_IDS_MAX) {
+      if (!(await this.#claimThese(destinations, ids.slice(from, from + HINT_IDS_MAX)))) return false;
+      if (budget.left === 0 || destinations.every((name) => lanes.awake(name)?.wantsHints === false)) break;
+    }
+    return true;
+  }
+
+  async #claimThese(destinations: readonly string[], ids: readonly string[]): Promise<boolean> {
     const { store, clock, lease } = this.#options;
     const wants = destinations.map((destination) => ({ destination, slots: 0, bytesMax: 0 }));
     try {
