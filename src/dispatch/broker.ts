@@ -56,8 +56,7 @@ export class Broker {
       for (const warning of this.#report.warnings) this.#options.observer.note('warn', warning, { queue: this.#name });
     } catch (error) {
       if (!(error instanceof QueueError)) throw error;
-      this.#failed(error);
-      if (!this.#closed) this.#again = this.#options.clock.schedule(AGAIN_MS, () => this.#tryAgain());
+      this.#failedToOpen(error);
     }
   }
 
@@ -86,8 +85,13 @@ export class Broker {
 
   #tryAgain(): void {
     if (this.#closed) return;
-    // What a broker that came late has under our names may be unfit: that is said, and nothing else waits for it.
-    this.open().catch((error: unknown) => this.#failed(error));
+    // What a broker that came late has under our names may be unfit: that is said, and looked at again.
+    this.open().catch((error: unknown) => this.#failedToOpen(error));
+  }
+
+  #failedToOpen(error: unknown): void {
+    this.#failed(error);
+    if (!this.#closed) this.#again = this.#options.clock.schedule(AGAIN_MS, () => this.#tryAgain());
   }
 
   #works(): void {
