@@ -78,6 +78,19 @@ describe('a Redis of its own', () => {
     await queue.close();
   });
 
+  testNeeding([redis], 'whose user has no rights on channels carries hints all the same', async () => {
+    const { url } = broker.service;
+    await asking(url, (client) => client.acl('SETUSER', 'ada', 'on', '>x', '~*', 'resetchannels', '+@all'));
+    const queue = queueAt(url.replace('redis://', 'redis://ada:x@').concat('?prefix=mute'), VISIBILITY_MS);
+    await queue.open();
+    assert.deepEqual((await queue.pull({ channels: ['h-till'], max: 1, waitMs: 0 })).hints, []);
+    const waiting = queue.pull({ channels: ['h-till'], max: 1, waitMs: 10_000 });
+    const hints = makeHints('h-till', 1);
+    await queue.push(hints);
+    assert.deepEqual(idsOf((await waiting).hints), idsOf(hints));
+    await queue.close();
+  });
+
   testNeeding([redis], 'that hangs is unavailable after a while, and works when it goes on', async () => {
     const { url, pid } = broker.service;
     const queue = queueAt(`${url}?prefix=hangs`, VISIBILITY_MS);

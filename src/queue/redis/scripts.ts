@@ -15,14 +15,14 @@ const FIELD = 'h';
 /**
  * KEYS: the flag that somebody waits, then the stream of each hint. ARGV: lifetime of a stream in ms, the channel on
  * which waiting processes listen, then the hints. The flag is set in the very script that found nothing, so no hint
- * comes between looking and waiting.
+ * comes between looking and waiting. A user who may not publish has pushed all the same: who waits looks each second.
  */
 export const PUSH = `
 for at = 2, #KEYS do
   redis.call('XADD', KEYS[at], '*', '${FIELD}', ARGV[at + 1])
   if KEYS[at] ~= KEYS[at + 1] then redis.call('PEXPIRE', KEYS[at], ARGV[1]) end
 end
-if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('PUBLISH', ARGV[2], '') end
+if redis.call('EXISTS', KEYS[1]) == 1 then redis.pcall('PUBLISH', ARGV[2], '') end
 return #KEYS - 1`;
 
 /**
