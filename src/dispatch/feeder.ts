@@ -40,6 +40,8 @@ const WAKE_STEP_MS = 10;
 const LOOK_SHARE = 8;
 /** Work that nothing tells of is found within this time all the same. */
 const LOOK_SLOW_MS_MAX = 2000;
+/** Lanes that one claim is for: a store may look at one after the other, and takes no commit meanwhile. */
+const CLAIM_LANES_MAX = 64;
 const RETRY_FIRST_MS = 500;
 const RETRY_LAST_MS = 60_000;
 
@@ -140,10 +142,11 @@ export class Feeder {
     const { store, clock, lease } = this.#options;
     this.#claiming = true;
     while (this.#running && this.#hungry.size > 0) {
-      const asked = [...this.#hungry];
-      this.#hungry.clear();
-      const wants = this.#wants(asked);
-      if (wants.length === 0) break;
+      const bytesEach = this.#options.budget.left / this.#hungry.size;
+      const asked = [...this.#hungry].slice(0, CLAIM_LANES_MAX);
+      for (const lane of asked) this.#hungry.delete(lane);
+      const wants = asked.map((lane) => lane.want(bytesEach)).filter((want) => want !== null);
+      if (wants.length === 0) continue;
       try {
         const answer = await lease.timed((leaseMs) => store.claim({ now: clock.now(), leaseMs, wants }));
         this.#retryMs = RETRY_FIRST_MS;
@@ -197,11 +200,6 @@ export class Feeder {
       for (const { destination } of wants) lanes.awake(destination)?.wake();
     });
     this.#retryMs = Math.min(RETRY_LAST_MS, this.#retryMs * 2);
-  }
-
-  #wants(lanes: readonly Lane[]): ClaimWant[] {
-    const bytesEach = this.#options.budget.left / Math.max(1, lanes.length);
-    return lanes.map((lane) => lane.want(bytesEach)).filter((want) => want !== null);
   }
 
   #deliver(names: Iterable<string>, { claims, more }: ClaimAnswer): void {
