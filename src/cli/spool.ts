@@ -80,7 +80,8 @@ async function drained(
   try {
     for (;;) {
       const detail = await client.get<Detail>('/api/spool');
-      if (detail.events === 0 || interrupted.aborted) return detail;
+      // Empty is what was taken out of it; `draining` ends when that is counted, too.
+      if ((detail.events === 0 && detail.mode !== 'draining') || interrupted.aborted) return detail;
       const now = performance.now();
       if (detail.mode === 'draining') goodAt = now;
       else if (detail.totals.drained === 0 || now - goodAt > AWAY_MS_MAX) {

@@ -8,9 +8,11 @@ import type { Control } from './wire.ts';
 const ROUNDS = 20;
 const FAN = 110;
 const WEBHOOKS = 8;
+/** Twenty starts of a process: beside other work they take twice as long. */
+const LONG = { timeout: 300_000 };
 
 describe('a gateway that is killed while it sends', () => {
-  test(`loses no delivery over ${ROUNDS} SIGKILLs, fan-outs and changes of endpoints among them`, async (t) => {
+  test(`loses no delivery over ${ROUNDS} SIGKILLs, fan-outs and changes of endpoints among them`, LONG, async (t) => {
     const sending = await SendingTrial.start(t);
     const { trial, receiver } = sending;
     const { client, random } = trial;
