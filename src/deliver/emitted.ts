@@ -33,7 +33,18 @@ export function makeEmitted(type: string, body: unknown, options: EmitOptions): 
     });
   }
   const contentType = body instanceof Uint8Array ? 'application/octet-stream' : 'application/json';
-  return { type, body: bytes, contentType, options };
+  return { type, body: bytes, contentType, options: taken(options) };
+}
+
+/** As they are now: they are read when the attempt ends, and whoever emits in a loop may use one object for all. */
+function taken({ tenant, dedupeKey, orderKey, correlationId, at }: EmitOptions): EmitOptions {
+  return {
+    ...(tenant !== undefined && { tenant }),
+    ...(dedupeKey !== undefined && { dedupeKey }),
+    ...(orderKey !== undefined && { orderKey }),
+    ...(correlationId !== undefined && { correlationId }),
+    ...(at !== undefined && { at: typeof at === 'number' ? at : new Date(at) }),
+  };
 }
 
 /**

@@ -177,6 +177,24 @@ describe('emit', () => {
     });
     assert.deepEqual(emitted[0]?.[0]?.body, new Uint8Array([1]));
   });
+
+  it('takes its options as they are at the call', async () => {
+    const { emitted } = await run((_event, { emit }) => {
+      const options = { dedupeKey: 'first', at: new Date(1000) };
+      void emit('t', {}, options);
+      options.dedupeKey = 'second';
+      options.at.setTime(2000);
+      void emit('t', {}, options);
+    });
+    const expected = [
+      { dedupeKey: 'first', at: new Date(1000) },
+      { dedupeKey: 'second', at: new Date(2000) },
+    ];
+    assert.deepEqual(
+      emitted[0]?.map(({ options }) => options),
+      expected,
+    );
+  });
 });
 
 describe('an inline batch handler', () => {
