@@ -2,7 +2,6 @@
  * The composition root: puts the parts of a gateway together, starts and stops them. The only file that picks a store.
  */
 import { randomFillSync } from 'node:crypto';
-import { resolve } from 'node:path';
 import { type AdminMountOptions, type MountableAdmin, mountable } from './api/mountable.ts';
 import type { DestinationLive, SourceInfo } from './api/port.ts';
 import { type Config, processEnvironment, redactedSettings, type ResolvedConfig, resolveConfig } from './config.ts';
@@ -207,7 +206,7 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
   }
 
   async #start(): Promise<void> {
-    if (this.#config.handlers !== null) await loadHandlers(resolve(this.#directory, this.#config.handlers), this);
+    await this.#registered.load(() => loadHandlers(this.#config.handlers, this.#directory, this));
     await this.#observing.trace();
     this.#registered.seal();
     this.#alive ??= setInterval(() => undefined, ALIVE_MS);

@@ -496,6 +496,22 @@ test('stop is safe unstarted and twice, and a gateway can be started again', asy
   await gateway.stop();
 });
 
+test('a gateway whose handlers are in a module can be started again, also after the module failed', async () => {
+  const gateway = createGateway(
+    defineConfig({ store: 'memory:', logLevel: 'silent', sources: {}, handlers: 'fixtures/fails-once.ts' }),
+    { directory: import.meta.dirname },
+  );
+  await assert.rejects(gateway.start(), /not yet/);
+  for (let round = 0; round < 2; round++) {
+    await gateway.start();
+    assert.deepEqual(
+      gateway.destinations().map(({ name }) => name),
+      ['billing'],
+    );
+    await gateway.stop();
+  }
+});
+
 test('who asks a gateway to stop while it stops waits for the same', async () => {
   const gateway = createGateway(
     defineConfig({ sources: { open: { verify: none() } }, store: 'memory:', logLevel: 'silent' }),

@@ -14,6 +14,26 @@ export class Registrations {
   /** Of endpoints that are managed; `null`: nothing was said of them. */
   endpoints: EndpointsRegistration | null = null;
   #sealed = false;
+  #loaded = false;
+
+  /**
+   * Has a module register what it has, once: a gateway that is started again knows it. What it registered before it failed
+   * is forgotten.
+   */
+  async load(register: () => Promise<void>): Promise<void> {
+    if (this.#loaded) return;
+    const { destinations, schedules, endpoints } = this;
+    const [known, timed] = [destinations.length, schedules.length];
+    try {
+      await register();
+    } catch (error) {
+      destinations.length = known;
+      schedules.length = timed;
+      this.endpoints = endpoints;
+      throw error;
+    }
+    this.#loaded = true;
+  }
 
   /** Nothing more is taken. */
   seal(): void {
