@@ -11,21 +11,36 @@ interface Lifecycle {
 
 const KEY = Symbol.for('holdfast.gateways');
 
-/** The gateway in office for each store, in this process. */
-function inOffice(): Map<string, Lifecycle> {
-  const holder = globalThis as { [KEY]?: Map<string, Lifecycle> };
-  holder[KEY] ??= new Map();
-  return holder[KEY];
+/** Who works on a store. */
+interface Office {
+  holder: Lifecycle | null;
+  /** Ends when the last one that came has taken over, or could not. */
+  turn: Promise<void>;
+}
+
+/** The office of a store, in this process. */
+function officeOf(store: string): Office {
+  const place = globalThis as { [KEY]?: Map<string, Office> };
+  const offices = (place[KEY] ??= new Map());
+  const office = offices.get(store) ?? { holder: null, turn: Promise.resolve() };
+  offices.set(store, office);
+  return office;
 }
 
 /** Starts the gateway, once, after the one it follows has stopped. */
 export function succession(store: string, gateway: Lifecycle): () => Promise<void> {
   let started: Promise<void> | null = null;
-  const takeOver = async (): Promise<void> => {
-    const before = inOffice().get(store);
-    inOffice().set(store, gateway);
-    if (before !== undefined && before !== gateway) await before.stop();
+  const follow = async (office: Office): Promise<void> => {
+    if (office.holder !== gateway) await office.holder?.stop();
+    office.holder = gateway;
     await gateway.start();
+  };
+  const takeOver = (): Promise<void> => {
+    const office = officeOf(store);
+    // One after the other: who has not started yet could not be stopped, and would start on what is no longer its own.
+    const turn = office.turn.then(() => follow(office));
+    office.turn = turn.catch(() => undefined);
+    return turn;
   };
   return () => {
     started ??= takeOver().catch((error: unknown) => {
