@@ -55,6 +55,8 @@ export class Slot {
   /** Why it is about to exit, as far as it said. */
   #reason: string | null = null;
   #timer: Timer | null = null;
+  /** It is about to exit, whatever it still says. */
+  #killed = false;
 
   /** Starts the child. @throws what `spawn` throws */
   constructor(owner: SlotOwner, spawn: Spawn) {
@@ -111,6 +113,7 @@ export class Slot {
 
   kill(): void {
     this.#stopTimer();
+    this.#killed = true;
     this.#handle.hold(true);
     this.#handle.kill();
   }
@@ -146,7 +149,7 @@ export class Slot {
   #rest(then: () => void): void {
     this.#stopTimer();
     this.#runs = null;
-    if (this.#state === 'ending') return;
+    if (this.#state === 'ending' || this.#killed) return;
     this.#state = 'idle';
     this.#handle.hold(false);
     then();
