@@ -62,3 +62,19 @@ test('a child that is done at the moment it is killed gets no other attempt', as
   finish(child(1));
   assert.deepEqual([(await first).results[0]?.kind, (await second).results[0]?.kind], ['timeout', 'succeeded']);
 });
+
+test('of children that become idle together as many stay as are to be kept warm', async () => {
+  const { clock, pool, children, child } = rig(1, 3);
+  const attempts = [0, 1, 2].map(() => pool.run(attemptAt({})));
+  for (const { events } of children) events.said({ kind: 'ready' });
+  for (const one of children) finish(one);
+  await Promise.all(attempts);
+  clock.advance(IDLE_MS);
+  assert.deepEqual(
+    children.map(({ asked }) => asked.some(({ kind }) => kind === 'close')),
+    [true, true, false],
+  );
+  for (const index of [0, 1]) child(index).events.exited('the process exited with code 0');
+  await turn();
+  assert.equal(children.length, 3, 'none is started in their place');
+});

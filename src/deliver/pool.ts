@@ -165,7 +165,9 @@ export class Pool implements IsolatedRunner, SlotOwner {
   }
 
   #idled(slot: Slot): void {
-    if (this.#slots.size <= this.#min) return;
+    let staying = 0;
+    for (const { state } of this.#slots) if (state !== 'ending') staying++;
+    if (staying <= this.#min) return;
     this.#idle = this.#idle.filter((idle) => idle !== slot);
     slot.end();
   }
