@@ -199,6 +199,11 @@ for (const kind of kinds) {
       assert.equal(emitted[0]?.[0]?.type, 'seen');
     });
 
+    it('may send the gateway what it likes', async () => {
+      assert.equal((await act(shared, 'say')).kind, 'succeeded');
+      assert.equal((await act(shared, 'fail')).kind, 'failed');
+    });
+
     it('whose module cannot be loaded crashes with the reason, and is tried again after a while', async () => {
       const notes = new Notes();
       await using pool = open(kind, { file: 'throws-at-load', observer: notes.observer });

@@ -23,7 +23,8 @@ export interface ChildHandle {
 
 /** What a child tells. `exited` comes once, last. */
 export interface ChildEvents {
-  said(said: FromChild): void;
+  /** Whatever it sent: the code that runs in it can send too. */
+  said(said: unknown): void;
   exited(how: string): void;
 }
 
@@ -123,8 +124,8 @@ export class Slot {
     this.kill();
   }
 
-  #said(said: FromChild): void {
-    if (this.#state === 'gone') return;
+  #said(said: unknown): void {
+    if (this.#state === 'gone' || !isFromChild(said)) return;
     switch (said.kind) {
       case 'ready':
         if (this.#state === 'loading') this.#rest(() => this.#owner.ready(this));
@@ -182,4 +183,8 @@ export class Slot {
     this.#timer?.cancel();
     this.#timer = null;
   }
+}
+
+function isFromChild(said: unknown): said is FromChild {
+  return typeof said === 'object' && said !== null && 'kind' in said;
 }

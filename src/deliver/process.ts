@@ -23,7 +23,7 @@ function startProcess(options: IsolatedOptions, events: ChildEvents): ChildHandl
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     },
   );
-  child.on('message', (said) => events.said(said as Parameters<ChildEvents['said']>[0]));
+  child.on('message', (said: unknown) => events.said(said));
   child.on('error', (error) => {
     // Without a pid it never started and no exit will come. Else it is a failed send or kill, and the exit tells.
     if (child.pid === undefined) events.exited(`the process could not be started: ${error.message}`);

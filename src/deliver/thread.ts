@@ -5,7 +5,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import { childExecArgv, childProgram, wholeMiB } from './child-program.ts';
-import type { FromChild, ToChild } from './child.ts';
+import type { ToChild } from './child.ts';
 import { describeError } from './outcomes.ts';
 import { type IsolatedOptions, type IsolatedRunner, Pool } from './pool.ts';
 import type { ChildEvents, ChildHandle } from './pool-slot.ts';
@@ -27,7 +27,7 @@ function startThread(options: IsolatedOptions, events: ChildEvents): ChildHandle
       ? {}
       : { resourceLimits: { maxOldGenerationSizeMb: wholeMiB(options.memoryBytesMax) } }),
   });
-  worker.on('message', (said: FromChild) => events.said(said));
+  worker.on('message', (said: unknown) => events.said(said));
   worker.on('error', (error: unknown) => events.said({ kind: 'dying', error: describeError(error) }));
   worker.on('exit', (code) => events.exited(`the thread exited with code ${code}`));
   return {
