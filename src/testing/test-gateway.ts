@@ -9,7 +9,7 @@ import { Gateway } from '../gateway.ts';
 import type { Source } from '../ingest/source.ts';
 import { templateOf, unsigned, withType } from '../cli/simulate/template.ts';
 import { memoryStore } from '../store/memory.ts';
-import type { DeliveryFilter, DeliveryRecord, Store } from '../store/store.ts';
+import type { DeliveryFilter, DeliveryRecord, DestinationCounts, Store } from '../store/store.ts';
 import { TestClock } from './clock.ts';
 
 /** What a request was answered. */
@@ -35,6 +35,8 @@ export type Register<Given extends Config> = (gateway: Gateway<Given>) => unknow
 const SETTLE_MS = 10_000;
 /** Turns of the event loop in which nothing may change before things count as settled. */
 const QUIET_TURNS = 8;
+/** The same where something is ready, and nothing runs: what keeps it can only be the clock. */
+const WAITING_TURNS = 64;
 /** Answers every secret: it is text for those that take text, and a key for those that want `whsec_`. */
 const TEST_SECRET = `whsec_${Buffer.from('holdfast-test-secret-of-32-bytes').toString('base64')}`;
 
@@ -103,13 +105,21 @@ export class TestGateway<Given extends Config> implements AsyncDisposable {
     await this.settled();
   }
 
-  /** Resolves when nothing is ready or running. What is due later, held or blocked stays. @throws when that takes 10 s of real time */
+  /**
+   * Resolves when nothing is ready or running. What is due later, held or blocked stays, and so does what waits for its
+   * batch to fill or for its rate: for time, that is. @throws when that takes 10 s of real time
+   */
   async settled(): Promise<void> {
     const until = performance.now() + SETTLE_MS;
-    for (let quiet = 0; quiet < QUIET_TURNS;) {
+    let before = '';
+    for (let quiet = 0, waiting = 0; quiet < QUIET_TURNS && waiting < WAITING_TURNS;) {
       await new Promise((resolve) => setImmediate(resolve));
-      const busy = await this.#busy();
+      const { destinations } = await this.#store.history.counts();
+      const busy = this.#busy(destinations);
+      const now = JSON.stringify(destinations);
       quiet = busy === null ? quiet + 1 : 0;
+      waiting = now === before && this.#nothingRuns() ? waiting + 1 : 0;
+      before = now;
       if (performance.now() > until)
         throw new Error(`Not settled after ${SETTLE_MS} ms: ${busy ?? 'unknown'} still runs.`);
     }
@@ -139,19 +149,21 @@ export class TestGateway<Given extends Config> implements AsyncDisposable {
     return this.gateway.stop({ graceMs: 0 });
   }
 
+  #nothingRuns(): boolean {
+    return this.gateway.destinations().every(({ running }) => running === 0);
+  }
+
   /** A destination that has something to do now; `null`: none. */
-  async #busy(): Promise<string | null> {
+  #busy(counts: readonly DestinationCounts[]): string | null {
     const paused = new Set(
       this.gateway
         .destinations()
         .filter(({ state, breaker }) => state === 'paused' || breaker === 'open')
         .map(({ name }) => name),
     );
-    const counts = await this.#store.history.counts();
     return (
-      counts.destinations.find(
-        ({ destination, ready, claimed }) => claimed > 0 || (ready > 0 && !paused.has(destination)),
-      )?.destination ?? null
+      counts.find(({ destination, ready, claimed }) => claimed > 0 || (ready > 0 && !paused.has(destination)))
+        ?.destination ?? null
     );
   }
 }

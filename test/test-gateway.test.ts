@@ -1,0 +1,21 @@
+/** What users' own tests stand on: `testGateway` as docs/testing.md says. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { defineConfig } from 'holdfast';
+import { testGateway } from 'holdfast/testing';
+
+const config = defineConfig({ sources: {} });
+
+test('it settles also where a batch waits to be full, and a rate for the next second', async () => {
+  await using t = await testGateway(config, (gateway) => {
+    gateway.handleBatch('ledger', { from: 'emitted', size: 5, within: '10s' }, () => undefined);
+    gateway.handle('calls', { from: 'emitted', ratePerS: 1 }, () => undefined);
+  });
+  for (let made = 0; made < 3; made++) await t.gateway.emit('made', {});
+  await t.settled();
+  assert.deepEqual(await t.outcomes(), { calls: { succeeded: 1 } });
+  await t.advance('1s');
+  assert.deepEqual(await t.outcomes(), { calls: { succeeded: 2 } });
+  await t.advance('9s');
+  assert.deepEqual(await t.outcomes(), { ledger: { succeeded: 3 }, calls: { succeeded: 3 } });
+});
