@@ -19,3 +19,13 @@ test('it settles also where a batch waits to be full, and a rate for the next se
   await t.advance('9s');
   assert.deepEqual(await t.outcomes(), { ledger: { succeeded: 3 }, calls: { succeeded: 3 } });
 });
+
+test('it takes the config of a fleet', async () => {
+  const fleet = { store: 'postgres://db/app', queue: 'redis://cache', role: 'worker', spool: 'sqlite:./spool.db' };
+  await using t = await testGateway(defineConfig({ ...fleet, sources: {} }), (gateway) => {
+    gateway.handle('billing', { from: 'emitted' }, () => undefined);
+  });
+  await t.gateway.emit('made', {});
+  await t.settled();
+  assert.deepEqual(await t.outcomes(), { billing: { succeeded: 1 } });
+});

@@ -39,6 +39,8 @@ const QUIET_TURNS = 8;
 const WAITING_TURNS = 64;
 /** Answers every secret: it is text for those that take text, and a key for those that want `whsec_`. */
 const TEST_SECRET = `whsec_${Buffer.from('holdfast-test-secret-of-32-bytes').toString('base64')}`;
+/** Whatever runs it elsewhere, here it is one process on the store in memory. */
+const ALONE = { store: 'memory:', queue: '', role: 'all', spool: '' };
 
 const endedStates: readonly DeliveryState[] = ['succeeded', 'skipped', 'dead', 'cancelled'];
 
@@ -178,7 +180,7 @@ export async function testGateway<const Given extends Config>(
 ): Promise<TestGateway<Given>> {
   const clock = new TestClock();
   const environment = (name: string): string | undefined => (name.startsWith('HOLDFAST_') ? undefined : TEST_SECRET);
-  const quiet = { logLevel: 'silent', diskReserveBytes: 0, ...config, store: 'memory:' };
+  const quiet = { logLevel: 'silent', diskReserveBytes: 0, ...config, ...ALONE };
   let store: Store | null = null;
   const gateway = new Gateway<Given>(quiet, {
     clock,
