@@ -1,7 +1,8 @@
 /** What users' own tests stand on: `testGateway` as docs/testing.md says. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { defineConfig } from 'holdfast';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { defineConfig, fixed } from 'holdfast';
 import { testGateway } from 'holdfast/testing';
 
 const config = defineConfig({ sources: {} });
@@ -28,4 +29,33 @@ test('it takes the config of a fleet', async () => {
   await t.gateway.emit('made', {});
   await t.settled();
   assert.deepEqual(await t.outcomes(), { billing: { succeeded: 1 } });
+});
+
+test('time passes for attempts when they have done what they do in real time', async () => {
+  const at: number[] = [];
+  await using t = await testGateway(config, (gateway) => {
+    gateway.handle('billing', { from: 'emitted', retry: fixed(['5s', '10s']) }, async (_event, { attempt }) => {
+      at.push(t.clock.monotonic());
+      await sleep(20); // A database, say.
+      if (attempt < 3) throw new Error('not yet');
+    });
+  });
+  await t.gateway.emit('made', {});
+  await t.advance('1h');
+  assert.deepEqual(at, [0, 5000, 15_000]);
+  assert.deepEqual(await t.outcomes(), { billing: { succeeded: 1 } });
+});
+
+test('time passes all the same for attempts that have no end', async () => {
+  await using t = await testGateway(config, (gateway) => {
+    gateway.handle(
+      'stuck',
+      { from: 'emitted', timeout: '30s', retry: fixed(['1m']) },
+      () => new Promise(() => undefined),
+    );
+  });
+  await t.gateway.emit('made', {});
+  await t.advance('1h');
+  const [letter] = await t.deadLetters();
+  assert.deepEqual([letter?.reason, letter?.attempts], ['exhausted', 2]);
 });

@@ -46,16 +46,19 @@ export class TestClock implements Clock {
     this.#moveTo(end);
   }
 
-  /** Like {@link advance}, but lets promises and I/O that a timer set off get on before the next timer runs. */
-  async advanceSlowly(ms: number): Promise<void> {
+  /**
+   * Like {@link advance}, but lets promises and I/O that a timer set off get on before the next timer runs.
+   * @param between Resolves when they have. Default: one turn of the event loop
+   */
+  async advanceSlowly(ms: number, between: () => Promise<void> = turn): Promise<void> {
     const end = this.#monotonic + ms;
-    await turn();
+    await between();
     for (let next = this.#next(end); next !== null; next = this.#next(end)) {
       this.#run(next);
-      await turn();
+      await between();
     }
     this.#moveTo(end);
-    await turn();
+    await between();
   }
 
   /** Sets the wall clock forward or back, as an operator or NTP does. Monotonic time and timers do not notice. */
