@@ -180,6 +180,20 @@ test('paths are found as JSON.parse would find them, however the text is written
   );
 });
 
+test('a name is looked at by itself: the rest of the body is not searched for each of many', () => {
+  const body = JSON.stringify(Object.fromEntries(Array.from({ length: 500 }, (_, index) => [`name${index}`, index])));
+  const bytes = new (class extends Uint8Array {
+    searches = 0;
+    override indexOf(byte: number, from?: number): number {
+      this.searches++;
+      return super.indexOf(byte, from);
+    }
+  })(Buffer.from(body));
+  const [start = -1, end = -1] = new Finder([['n'], ['name4']]).find(bytes).slice(2);
+  assert.equal(Buffer.from(bytes.slice(start, end)).toString(), '4');
+  assert.equal(bytes.searches, 0);
+});
+
 test('elements keep exactly their bytes', () => {
   const element = fc.oneof(
     fc.json(),

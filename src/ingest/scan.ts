@@ -209,8 +209,7 @@ class Scan {
       if (same === length) return true;
     }
     // Written with escapes, it is longer than the name.
-    if (length <= name.length || json.indexOf(BACKSLASH, start) >= end || json.indexOf(BACKSLASH, start) < 0)
-      return false;
+    if (length <= name.length || !hasEscape(json, start, end)) return false;
     return unescaped(`"${Buffer.from(json.subarray(start, end)).toString('utf8')}"`) === text;
   }
 
@@ -234,6 +233,12 @@ class Scan {
       this.at++;
     }
   }
+}
+
+/** Looks no further than `end`: a search of the rest for every name would cost the square of the text's length. */
+function hasEscape(json: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (json[at] === BACKSLASH) return true;
+  return false;
 }
 
 /** The position after the value at `from`. */
