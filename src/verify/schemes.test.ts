@@ -148,6 +148,23 @@ test('Mailgun: fields that are not text are no signature; a form is read like JS
   assert.deepEqual(await verifier.verify(signed, now), { ok: true });
 });
 
+test('Mailgun: the token that was signed is the dedupe key; no form or type hides another one behind it', async () => {
+  const verifier = mailgun({ secrets: 'key' });
+  const right = { timestamp: seconds, token: 'token', signature: hex('key', `${seconds}token`) };
+  const form = new URLSearchParams(right).toString();
+  const json = JSON.stringify({ signature: { ...right, token: 'fresh' }, padding: `&${form}&rest=` });
+  const formType = 'application/x-www-form-urlencoded';
+  for (const [type, body] of [
+    [formType, `token=fresh&${form}`],
+    [formType, `${form}&token=fresh`],
+    ['text/plain', form],
+    ['text/plain', json],
+  ] as const) {
+    assert.equal(await reason(verifier, { headers: ['Content-Type', type], body }), 'body_malformed', body);
+  }
+  assert.equal(await reason(verifier, { body: form }), 'body_malformed');
+});
+
 test('Adyen and Graph: every item must hold, and there must be one', async () => {
   const key = 'ab'.repeat(32);
   for (const [verifier, name, list] of [

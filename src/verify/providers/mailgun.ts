@@ -5,7 +5,7 @@ import { asObject, digestOf, parseJson, textOf } from '../json.ts';
 import { hmacKeys } from '../keys.ts';
 import type { Keys } from '../keys.ts';
 import { makeSignature } from '../mac.ts';
-import { mediaType } from '../media.ts';
+import { isForm, mediaType } from '../media.ts';
 import { HOUR_MS, providerVerifier, toleranceOf, WEEK_MS } from '../provider.ts';
 import type { Provider, SecretOptions, ToleranceOptions } from '../provider.ts';
 import type { Opened } from '../secret.ts';
@@ -65,10 +65,16 @@ function open(keys: Keys, toleranceMs: number): Opened {
   return { verify, embed, sign: () => [] };
 }
 
+/** The fields that are signed. One that a form has twice is none: the key would be read of the other. */
 function signatureFields(request: UnsignedRequest): Readonly<Record<string, unknown>> {
   if (isJson(request.headers)) return asObject(asObject(parseJson(request.body))['signature']);
-  return Object.fromEntries(new URLSearchParams(Buffer.from(request.body).toString('utf8')));
+  if (!isForm(request.headers)) return {};
+  const form = new URLSearchParams(Buffer.from(request.body).toString('utf8'));
+  const once = SIGNED.filter((name) => form.getAll(name).length === 1);
+  return Object.fromEntries(once.map((name) => [name, form.get(name)]));
 }
+
+const SIGNED = ['timestamp', 'token', 'signature'] as const;
 
 function isJson(headers: HeaderList): boolean {
   return mediaType(headers) === 'application/json';
