@@ -10,7 +10,7 @@ import type { HmacAlgorithm } from './prepared-hmac.ts';
 import { openHeaderScheme } from './mac.ts';
 import type { HeaderScheme } from './mac.ts';
 import { defineVerifier } from './secret.ts';
-import { TOLERANCE_MS } from './timestamp.ts';
+import { readTolerance, TOLERANCE_MS } from './timestamp.ts';
 import type { TimestampUnit } from './timestamp.ts';
 import type { SecretSource, SourceDefaults, TypedBody, Verifier } from './verifier.ts';
 
@@ -97,7 +97,7 @@ export function timestampedHmac<Body = unknown>(options: TimestampedHmacOptions)
     timestampField: options.timestampField ?? 't',
     signatureField: options.signatureField ?? 'v1',
     joiner: options.joiner ?? '.',
-    toleranceMs: options.toleranceMs ?? TOLERANCE_MS,
+    toleranceMs: readTolerance(options.toleranceMs, TOLERANCE_MS),
   };
   return defineVerifier({
     outline: { name: 'timestampedHmac', credentialHeaders: [], defaults: options.defaults ?? {} },
@@ -120,7 +120,8 @@ function hmacForm(options: HmacSettings) {
 
 function headerScheme({ header, prefix = '', timestamp }: HmacOptions): HeaderScheme {
   if (timestamp === undefined) return { header, prefix };
-  const { joiner = '.', position = 'before', unit = 's', toleranceMs = TOLERANCE_MS } = timestamp;
+  const { joiner = '.', position = 'before', unit = 's' } = timestamp;
+  const toleranceMs = readTolerance(timestamp.toleranceMs, TOLERANCE_MS);
   return {
     header,
     prefix,

@@ -5,6 +5,7 @@
 import { defineVerifier, optionalSecret, secret } from './secret.ts';
 import type { Opened } from './secret.ts';
 import type { CertificateOptions } from './certificates.ts';
+import { readTolerance } from './timestamp.ts';
 import type { Credentials } from './tokens.ts';
 import type { Outside, SecretSource, SourceDefaults, Verifier } from './verifier.ts';
 
@@ -145,9 +146,9 @@ export function providerVerifier<Setting extends keyof ProviderSettings>(
   });
 }
 
-/** The window: what the user set, else the provider's. */
+/** The window: what the user set, else the provider's. @throws HoldfastError `config_invalid` when it is no number */
 export function toleranceOf(provider: Provider, options: ToleranceOptions): number {
-  return options.toleranceMs ?? provider.toleranceMs ?? Infinity;
+  return readTolerance(options.toleranceMs, provider.toleranceMs ?? Infinity);
 }
 
 function variableOf(provider: Provider, setting: keyof ProviderSettings): SecretSource | undefined {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HoldfastError } from '../errors.ts';
-import { hmac } from './hmac.ts';
+import { hmac, timestampedHmac } from './hmac.ts';
+import { stripe } from './providers/stripe.ts';
 import { secret } from './secret.ts';
 import { standardWebhooks } from './standard-webhooks.ts';
 import { basic, bearer } from './tokens.ts';
@@ -81,4 +82,21 @@ test('a secret that does not decode is refused at start', () => {
   refusal(() => basic({ credentials: 'no-colon' }));
   refusal(() => bearer({ tokens: '' }));
   assert.throws(() => secret(' '), { code: 'config_invalid' });
+});
+
+test('a window that is no number of milliseconds is refused: no age would be beyond it', () => {
+  const invalid = { code: 'config_invalid', message: /toleranceMs: expected milliseconds/ };
+  const whsec = `whsec_${Buffer.alloc(24, 1).toString('base64')}`;
+  for (const given of [Number.NaN, -1, '5m']) {
+    const toleranceMs = given as number;
+    const header = 'x-signature';
+    const timestamp = { header: 'x-time', toleranceMs };
+    const makers = [
+      () => hmac({ header, secrets: 'key', timestamp }),
+      () => timestampedHmac({ header, secrets: 'key', toleranceMs }),
+      () => standardWebhooks({ secrets: whsec, toleranceMs }),
+      () => stripe({ secrets: 'key', toleranceMs }),
+    ];
+    for (const make of makers) assert.throws(make, invalid);
+  }
 });

@@ -14,7 +14,7 @@ import { makeSignature } from './mac.ts';
 import { defineVerifier } from './secret.ts';
 import type { Opened } from './secret.ts';
 import { standardSecretBytes, withoutPrefix } from './standard-keys.ts';
-import { checkTimestamp, formatTimestamp, TOLERANCE_MS } from './timestamp.ts';
+import { checkTimestamp, formatTimestamp, readTolerance, TOLERANCE_MS } from './timestamp.ts';
 import { refuse } from './verdict.ts';
 import type { Part } from './verdict.ts';
 import type {
@@ -89,7 +89,7 @@ export function openStandard(
   const form = { algorithm: 'sha256', encoding: 'base64' } as const;
   return open({
     headerPrefix: options.headerPrefix,
-    toleranceMs: options.toleranceMs ?? TOLERANCE_MS,
+    toleranceMs: readTolerance(options.toleranceMs, TOLERANCE_MS),
     v1: secrets.length > 0 ? hmacKeysOf(form, secrets.map(standardSecretBytes)) : null,
     v1a: publicKeys.length > 0 ? asymmetric(publicKeys, privateKeys) : null,
   });

@@ -2,6 +2,7 @@
  * Timestamps of signed requests. They are checked after the signature, in both directions: a request from the future
  * is as suspicious as an old one, since it could be replayed until that time has come.
  */
+import { HoldfastError } from '../errors.ts';
 import type { Verdict } from './verifier.ts';
 import { HELD, refuse } from './verdict.ts';
 
@@ -10,6 +11,19 @@ export type TimestampUnit = 's' | 'ms' | 'rfc3339';
 
 /** Five minutes, the window of most providers and of Standard Webhooks. */
 export const TOLERANCE_MS = 300_000;
+
+/**
+ * The window, as it was given or by default.
+ *
+ * @throws HoldfastError `config_invalid` when it is no number of milliseconds: no age would be beyond it
+ */
+export function readTolerance(given: number | undefined, otherwise: number): number {
+  const toleranceMs = given ?? otherwise;
+  if (typeof toleranceMs === 'number' && toleranceMs >= 0) return toleranceMs;
+  throw new HoldfastError('config_invalid', {
+    detail: `toleranceMs: expected milliseconds from 0, or Infinity, got '${String(toleranceMs)}'.`,
+  });
+}
 
 const DIGITS = /^\d{1,15}$/;
 const RFC3339 = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})$/;
