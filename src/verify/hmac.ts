@@ -9,7 +9,7 @@ import type { SecretEncoding } from './keys.ts';
 import type { HmacAlgorithm } from './prepared-hmac.ts';
 import { openHeaderScheme } from './mac.ts';
 import type { HeaderScheme } from './mac.ts';
-import { defineVerifier } from './secret.ts';
+import { defineVerifier, neededSource } from './secret.ts';
 import { readTolerance, TOLERANCE_MS } from './timestamp.ts';
 import type { TimestampUnit } from './timestamp.ts';
 import type { SecretSource, SourceDefaults, TypedBody, Verifier } from './verifier.ts';
@@ -62,7 +62,7 @@ export function hmac<Body = unknown>(options: HmacOptions): Verifier & TypedBody
       defaults: options.defaults ?? {},
       ...(options.timestamp === undefined && { notProtected: NO_TIME }),
     },
-    sources: { secrets: options.secrets },
+    sources: { secrets: neededSource(options.secrets, 'secrets of hmac') },
     open: ({ secrets }) => openHeaderScheme(headerScheme(options), hmacKeys(hmacForm(options), secrets)),
   });
 }
@@ -101,7 +101,7 @@ export function timestampedHmac<Body = unknown>(options: TimestampedHmacOptions)
   };
   return defineVerifier({
     outline: { name: 'timestampedHmac', credentialHeaders: [], defaults: options.defaults ?? {} },
-    sources: { secrets: options.secrets },
+    sources: { secrets: neededSource(options.secrets, 'secrets of timestampedHmac') },
     open: ({ secrets }) => openFieldScheme(scheme, hmacKeys(hmacForm(options), secrets)),
   });
 }

@@ -5,7 +5,7 @@ import { hmac, timestampedHmac } from './hmac.ts';
 import { stripe } from './providers/stripe.ts';
 import { secret } from './secret.ts';
 import { standardWebhooks } from './standard-webhooks.ts';
-import { basic, bearer } from './tokens.ts';
+import { basic, bearer, headerToken, pathToken, queryToken } from './tokens.ts';
 import type { SecretSource } from './verifier.ts';
 
 const at = 1_762_182_000_000;
@@ -98,5 +98,21 @@ test('a window that is no number of milliseconds is refused: no age would be bey
       () => stripe({ secrets: 'key', toleranceMs }),
     ];
     for (const make of makers) assert.throws(make, invalid);
+  }
+});
+
+test('a secret that is not given is refused when the verifier is made', () => {
+  const none = undefined as unknown as string;
+  const header = 'x-signature';
+  for (const [make, detail] of [
+    [() => hmac({ header, secrets: none }), 'secrets of hmac is not given.'],
+    [() => timestampedHmac({ header, secrets: none }), 'secrets of timestampedHmac is not given.'],
+    [() => bearer({ tokens: none }), 'tokens of bearer is not given.'],
+    [() => headerToken({ header, tokens: none }), 'tokens of headerToken is not given.'],
+    [() => queryToken({ parameter: 'token', tokens: none }), 'tokens of queryToken is not given.'],
+    [() => pathToken({ tokens: none }), 'tokens of pathToken is not given.'],
+    [() => basic({ credentials: none }), 'credentials of basic is not given.'],
+  ] as const) {
+    assert.equal(refusal(make), detail);
   }
 });

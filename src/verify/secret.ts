@@ -142,6 +142,16 @@ function checkSecrets(values: readonly string[], setting: string): readonly stri
   throw new HoldfastError('secret_missing', { detail: `${setting} ${which}.` });
 }
 
+/**
+ * The source, which a scheme cannot do without: `secrets: process.env.KEY` without such a variable is none.
+ *
+ * @throws HoldfastError `secret_missing`
+ */
+export function neededSource<Source>(source: Source, setting: string): NonNullable<Source> {
+  if (source !== undefined && source !== null) return source;
+  throw new HoldfastError('secret_missing', { detail: `${setting} is not given.` });
+}
+
 function isReference(source: SecretSource | undefined): source is SecretReference {
   return typeof source === 'object' && !Array.isArray(source);
 }

@@ -8,7 +8,7 @@ import { TokenSet } from './compare.ts';
 import { decodeStrict } from './encoding.ts';
 import { soleHeader } from './headers.ts';
 import { lastSegmentOf, parametersOf, withParameter, withSegment } from './query.ts';
-import { defineVerifier } from './secret.ts';
+import { defineVerifier, neededSource } from './secret.ts';
 import type { SyncOpened } from './secret.ts';
 import { HELD, refuse } from './verdict.ts';
 import type { SecretSource, SourceDefaults, TypedBody, Verifier } from './verifier.ts';
@@ -45,7 +45,7 @@ export function headerToken<Body = unknown>(options: HeaderTokenOptions): Verifi
       defaults: options.defaults ?? {},
       notProtected: NOTHING_SIGNED,
     },
-    sources: { tokens: options.tokens },
+    sources: { tokens: neededSource(options.tokens, 'tokens of headerToken') },
     open: ({ tokens }) => openHeaderToken(options.header, tokens),
   });
 }
@@ -78,7 +78,7 @@ export function bearer<Body = unknown>(options: TokenSettings): Verifier & Typed
       defaults: options.defaults ?? {},
       notProtected: NOTHING_SIGNED,
     },
-    sources: { tokens: options.tokens },
+    sources: { tokens: neededSource(options.tokens, 'tokens of bearer') },
     open: ({ tokens }) => openBearer(tokens),
   });
 }
@@ -121,7 +121,7 @@ export function queryToken<Body = unknown>(options: QueryTokenOptions): Verifier
       defaults: options.defaults ?? {},
       notProtected: NOTHING_SIGNED,
     },
-    sources: { tokens: options.tokens },
+    sources: { tokens: neededSource(options.tokens, 'tokens of queryToken') },
     open: ({ tokens }) => openQueryToken(parameter, tokens),
   });
 }
@@ -159,7 +159,7 @@ export function pathToken<Body = unknown>(options: TokenSettings): Verifier & Ty
       defaults: options.defaults ?? {},
       notProtected: NOTHING_SIGNED,
     },
-    sources: { tokens: options.tokens },
+    sources: { tokens: neededSource(options.tokens, 'tokens of pathToken') },
     open: ({ tokens }) => openPathToken(tokens),
   });
 }
@@ -208,7 +208,7 @@ export function basic<Body = unknown>(options: BasicOptions): Verifier & TypedBo
       defaults: options.defaults ?? {},
       notProtected: NOTHING_SIGNED,
     },
-    sources: { credentials: credentialText(options.credentials) },
+    sources: { credentials: credentialText(neededSource(options.credentials, 'credentials of basic')) },
     open: ({ credentials }) => openBasic(credentials),
   });
 }
