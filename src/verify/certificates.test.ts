@@ -144,6 +144,8 @@ test('SNS: nothing is fetched for a URL that is not of SNS, a topic that is not 
     [{ SigningCertURL: 'https://evil.example/a.pem' }, 'certificate_refused'],
     [{ TopicArn: 'arn:aws:sns:eu-central-1:999999999999:orders' }, 'topic_not_allowed'],
     [{ Type: 'Other' }, 'body_malformed'],
+    [{ Type: 'constructor' }, 'body_malformed'],
+    [{ SignatureVersion: 'constructor' }, 'body_malformed'],
     [{ Message: { a: 1 } }, 'body_malformed'],
     [{ SignatureVersion: '3' }, 'body_malformed'],
     [{ Signature: undefined }, 'body_malformed'],

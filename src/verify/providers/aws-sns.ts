@@ -69,12 +69,15 @@ interface Scheme {
 }
 
 /** The fields that are signed, in this order; names and values each end in a line break. */
-const SIGNED: Readonly<Record<string, readonly string[]>> = {
-  Notification: ['Message', 'MessageId', 'Subject', 'Timestamp', 'TopicArn', 'Type'],
-  SubscriptionConfirmation: ['Message', 'MessageId', 'SubscribeURL', 'Timestamp', 'Token', 'TopicArn', 'Type'],
-  UnsubscribeConfirmation: ['Message', 'MessageId', 'SubscribeURL', 'Timestamp', 'Token', 'TopicArn', 'Type'],
-};
-const HASHES: Readonly<Record<string, RsaHash>> = { '1': 'sha1', '2': 'sha256' };
+const SIGNED: ReadonlyMap<string, readonly string[]> = new Map([
+  ['Notification', ['Message', 'MessageId', 'Subject', 'Timestamp', 'TopicArn', 'Type']],
+  ['SubscriptionConfirmation', ['Message', 'MessageId', 'SubscribeURL', 'Timestamp', 'Token', 'TopicArn', 'Type']],
+  ['UnsubscribeConfirmation', ['Message', 'MessageId', 'SubscribeURL', 'Timestamp', 'Token', 'TopicArn', 'Type']],
+]);
+const HASHES: ReadonlyMap<string, RsaHash> = new Map([
+  ['1', 'sha1'],
+  ['2', 'sha256'],
+]);
 const HOST = /^sns\.[a-z0-9-]{1,32}\.amazonaws\.com(?:\.cn)?$/;
 
 function open({ topics, certificates, confirm, privateKey, certUrl }: Scheme): Opened {
@@ -84,7 +87,7 @@ function open({ topics, certificates, confirm, privateKey, certUrl }: Scheme): O
     if (typeof text !== 'string') return text;
     const signature = textOf(message, 'Signature');
     const url = textOf(message, 'SigningCertURL');
-    const hash = HASHES[textOf(message, 'SignatureVersion') ?? ''];
+    const hash = HASHES.get(textOf(message, 'SignatureVersion') ?? '');
     if (signature === null || url === null) return refuse('body_malformed', 'Signature or SigningCertURL is missing');
     if (hash === undefined) return refuse('body_malformed', 'SignatureVersion is not 1 or 2');
     if (!isPublishedAt(url, HOST, /\.pem$/)) return refuse('certificate_refused', 'SigningCertURL is not of SNS');
@@ -125,7 +128,7 @@ function open({ topics, certificates, confirm, privateKey, certUrl }: Scheme): O
 
 /** What is signed of a message, or why it is none. */
 function signedText(message: JsonObject): string | Refusal {
-  const names = SIGNED[textOf(message, 'Type') ?? ''];
+  const names = SIGNED.get(textOf(message, 'Type') ?? '');
   if (names === undefined) return refuse('body_malformed', 'the body is no SNS message');
   let text = '';
   for (const name of names) {
