@@ -274,6 +274,17 @@ test('a body that does not fit its schema is stored with the reason, and routed 
   assert.equal(events[2]?.unfit, 'The body is not JSON.');
 });
 
+test('what is judged by the schema is what a handler gets: a form by its type, and null for null', async () => {
+  const source = { body: z.object({ id: z.string().optional() }).strict() };
+  const unfit = async (body: string, type: string): Promise<string | null | undefined> =>
+    (await eventsOf(source, sent(body, ['Content-Type', type])))[0]?.unfit;
+  const form = 'application/x-www-form-urlencoded';
+  assert.equal(await unfit('{"id":"a"}', 'application/json'), null);
+  assert.equal(await unfit('id=a', form), null);
+  assert.match((await unfit('null', 'application/json')) ?? '', /expected object/);
+  assert.match((await unfit('{"id":"a"}', form)) ?? '', /[Uu]nrecognized key/);
+});
+
 test('what a reader throws makes the event unfit instead of losing it', async () => {
   const type = (): string => {
     throw new Error('no such field');

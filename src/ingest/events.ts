@@ -130,7 +130,8 @@ async function unfitOf(schema: StandardSchemaV1, input: RequestInput): Promise<s
   const { json, form } = input;
   if (json === undefined && form === undefined) return 'The body is not JSON.';
   try {
-    const result = await schema['~standard'].validate(json ?? Object.fromEntries(form ?? []));
+    // What a handler is given: a form by its type, whatever else its bytes could be read as; `null` as it is.
+    const result = await schema['~standard'].validate(form === undefined ? json : Object.fromEntries(form));
     return result.issues === undefined ? null : cut(issuesText(result.issues));
   } catch (error) {
     return cut(`The schema threw: ${error instanceof Error ? error.message : String(error)}`);
