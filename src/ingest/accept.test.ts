@@ -299,6 +299,19 @@ test("the source's own answer is given instead of the id", async () => {
   assert.deepEqual(await accept(acceptor), { status: 204, headers: ['X-Done', 'yes'], body: '' });
 });
 
+test('an answer that cannot be sent is refused at start', () => {
+  for (const answer of [{}, { status: 1000 }, { status: 101 }, { status: '200' }, { status: 200.5 }, 'ok', null]) {
+    refused({ answer }, /^.*sources\.open: answer: expected \{ status/);
+  }
+  refused({ answer: { status: 200, body: { ok: true } } }, /answer: expected/);
+  refused({ answer: { status: 200, headers: { 'x-a': undefined } } }, /answer: expected/);
+});
+
+function refused(options: object, message: RegExp): void {
+  const open = { verify: none(), ...options };
+  assert.throws(() => ingestWorld({ sources: { open } }), { code: 'config_invalid', message });
+}
+
 // ------------------------------------------------------------------------------------------------------- committing
 
 test('what was routed is withdrawn when one of several is refused', async () => {

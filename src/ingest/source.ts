@@ -80,6 +80,25 @@ export interface Source {
   readonly credentialHeaders: ReadonlySet<string>;
 }
 
+/** An answer that can be sent: what HTTP does not have would end the process at the first request. */
+const answer: Rule = {
+  expected: '{ status, headers, body }: a status from 200 to 599, headers by name, and text or bytes',
+  fits(value) {
+    if (typeof value !== 'object' || value === null) return false;
+    const { status, headers = {}, body = '' } = value as Readonly<Record<string, unknown>>;
+    const hasStatus = Number.isInteger(status) && Number(status) >= 200 && Number(status) <= 599;
+    const hasHeaders =
+      typeof headers === 'object' &&
+      headers !== null &&
+      Object.values(headers).every((one) => isText(one) || typeof one === 'number');
+    return hasStatus && hasHeaders && (isText(body) || body instanceof Uint8Array);
+  },
+};
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
 /** What the options of a source may be. */
 export const sourceOptions: Readonly<Record<keyof SourceConfig, Rule>> = {
   path: anything,
@@ -94,7 +113,7 @@ export const sourceOptions: Readonly<Record<keyof SourceConfig, Rule>> = {
   split: anything,
   body: anything,
   routeUnfit: flag,
-  answer: anything,
+  answer,
   dedupeWindow: anything,
   ratePerS: positive,
 };
