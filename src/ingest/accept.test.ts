@@ -307,6 +307,25 @@ test('an answer that cannot be sent is refused at start', () => {
   refused({ answer: { status: 200, headers: { 'x-a': undefined } } }, /answer: expected/);
 });
 
+test('an option of a source that cannot be what it is meant for is refused by its name', () => {
+  for (const path of ['in/a', '/in/a b', '/in/größe', '/in/a?b=c', '/in/a#b', 5])
+    refused({ path }, /open: path: expected/);
+  for (const deadline of ['soon', -1, {}]) refused({ deadline }, /open: deadline: expected a duration/);
+  refused({ dedupeWindow: '1w' }, /open: dedupeWindow: expected a duration/);
+  refused({ mode: 'sync', responder: 5 }, /open: responder: expected/);
+  for (const name of ['type', 'dedupeKey', 'orderKey', 'tenant'])
+    refused({ [name]: 5 }, /expected where a value is read/);
+  refused({ split: 5 }, /open: split: expected/);
+  refused({ body: { type: 'object' } }, /open: body: expected a Standard Schema/);
+  for (const open of [undefined, null, 'stripe']) {
+    const sources = { open } as unknown as Record<string, SourceConfig>;
+    assert.throws(() => ingestWorld({ sources }), {
+      code: 'config_invalid',
+      message: /open: verify: expected a verifier/,
+    });
+  }
+});
+
 function refused(options: object, message: RegExp): void {
   const open = { verify: none(), ...options };
   assert.throws(() => ingestWorld({ sources: { open } }), { code: 'config_invalid', message });

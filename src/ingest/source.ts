@@ -2,7 +2,7 @@
  * What a source is, as the user writes it and as ingest uses it: a path, a verifier, and how to read type and keys.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { type Duration, durationMs } from '../core/duration.ts';
+import { type Duration, durationMs, parseDuration } from '../core/duration.ts';
 import { EMITTED, OPERATIONAL } from '../core/event.ts';
 import { anything, flag, oneOf, optionProblem, positive, type Rule } from '../core/options.ts';
 import { HoldfastError } from '../errors.ts';
@@ -80,6 +80,37 @@ export interface Source {
   readonly credentialHeaders: ReadonlySet<string>;
 }
 
+/** A request's path is compared as it comes, which is escaped and without a query. */
+const path: Rule = {
+  expected: "a path as it stands in a URL, '/…', escaped and without a query",
+  fits: (value) => isText(value) && /^\/[\x21\x22\x24-\x3e\x40-\x7e]*$/.test(value),
+};
+
+const duration: Rule = {
+  expected: "a duration such as '5s', '10m' or '7d'",
+  fits: (value) => (isText(value) || typeof value === 'number') && parseDuration(value) !== null,
+};
+
+const reader: Rule = {
+  expected: 'where a value is read, as text or a function',
+  fits: (value) => isText(value) || typeof value === 'function',
+};
+
+const handlers: Rule = {
+  expected: 'the name of a handler, or a list of names',
+  fits: (value) => isText(value) || (Array.isArray(value) && value.every(isText)),
+};
+
+const splits: Rule = {
+  expected: 'true, false or a path',
+  fits: (value) => typeof value === 'boolean' || isText(value),
+};
+
+const schema: Rule = {
+  expected: 'a Standard Schema',
+  fits: (value) => typeof (value as Partial<StandardSchemaV1> | null)?.['~standard']?.validate === 'function',
+};
+
 /** An answer that can be sent: what HTTP does not have would end the process at the first request. */
 const answer: Rule = {
   expected: '{ status, headers, body }: a status from 200 to 599, headers by name, and text or bytes',
@@ -101,20 +132,20 @@ function isText(value: unknown): value is string {
 
 /** What the options of a source may be. */
 export const sourceOptions: Readonly<Record<keyof SourceConfig, Rule>> = {
-  path: anything,
+  path,
   verify: anything,
   mode: oneOf('queued', 'sync'),
-  responder: anything,
-  deadline: anything,
-  type: anything,
-  dedupeKey: anything,
-  orderKey: anything,
-  tenant: anything,
-  split: anything,
-  body: anything,
+  responder: handlers,
+  deadline: duration,
+  type: reader,
+  dedupeKey: reader,
+  orderKey: reader,
+  tenant: reader,
+  split: splits,
+  body: schema,
   routeUnfit: flag,
   answer,
-  dedupeWindow: anything,
+  dedupeWindow: duration,
   ratePerS: positive,
 };
 
@@ -175,11 +206,10 @@ function check(name: string, settings: SourceConfig): void {
 function problemOf(name: string, settings: SourceConfig): string | null {
   if (!NAME.test(name) || name === EMITTED || name === OPERATIONAL)
     return `a source's name has letters, digits, '-', '_' and '.', and is not '${EMITTED}' or '${OPERATIONAL}'`;
-  if (!isVerifier(settings.verify)) return 'verify: expected a verifier; for a source that proves nothing write none()';
+  if (typeof settings !== 'object' || settings === null || !isVerifier(settings.verify))
+    return 'verify: expected a verifier; for a source that proves nothing write none()';
   const wrong = optionProblem(settings, sourceOptions);
   if (wrong !== null) return wrong;
-  if (settings.path !== undefined && !settings.path.startsWith('/'))
-    return `path: expected '/…', got '${settings.path}'`;
   if (settings.mode === 'sync' && (settings.responder ?? []).length === 0)
     return "mode 'sync' needs responder: the name of a handler";
   return null;
