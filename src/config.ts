@@ -102,7 +102,8 @@ function parseValue(type: SettingType, value: unknown): string | number | boolea
     case 'integer':
       return Number.isSafeInteger(Number(value)) ? Number(value) : null;
     case 'duration':
-      return parseDuration(typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : String(value));
+      // A bare number is milliseconds, in a config as in the environment.
+      return parseDuration(/^\d+$/.test(String(value)) ? Number(value) : String(value));
     case 'bytes':
       return parseBytes(String(value));
     case 'boolean':
