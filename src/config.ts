@@ -78,7 +78,8 @@ export function resolveConfig(
 }
 
 function readSetting(name: string, setting: Setting, given: unknown): unknown {
-  const value = given === undefined || given === '' ? setting.default : given;
+  const isGiven = typeof given === 'string' ? given.trim() !== '' : given !== undefined && given !== null;
+  const value = isGiven ? given : setting.default;
   if (value === null) return null;
   const parsed = parseValue(setting.type, value);
   if (parsed === null || (typeof parsed === 'number' && parsed < (setting.min ?? 0))) {
@@ -100,7 +101,7 @@ function parseValue(type: SettingType, value: unknown): string | number | boolea
     case 'url':
       return isHttpUrl(String(value)) ? String(value) : null;
     case 'integer':
-      return Number.isSafeInteger(Number(value)) ? Number(value) : null;
+      return typeof value !== 'boolean' && Number.isSafeInteger(Number(value)) ? Number(value) : null;
     case 'duration':
       // A bare number is milliseconds, in a config as in the environment.
       return parseDuration(/^\d+$/.test(String(value)) ? Number(value) : String(value));
