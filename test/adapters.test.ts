@@ -243,6 +243,20 @@ test('express: bytes that a parser kept are taken', async (t) => {
   }
 });
 
+test('fastify: a prefix may end in a slash', async (t) => {
+  const { acceptor, events } = makeWorld();
+  const app = fastify();
+  await app.register(
+    (instance, options, done) => fastifyIngest(acceptor)(instance as unknown as FastifyLike, options, done),
+    { prefix: '/hooks/' },
+  );
+  await app.listen({ port: 0, host: '127.0.0.1' });
+  t.after(() => app.close());
+  const { port } = app.server.address() as AddressInfo;
+  assert.equal(first(await sendRaw(port, post('/hooks/in/open', ['Content-Length: 2'], '{}'))).status, 200);
+  assert.equal(events[0]?.path, '/hooks/in/open');
+});
+
 test('fastify: below a hook that reads the body the error says what to move', async (t) => {
   const { acceptor, appends } = makeWorld();
   const app = fastify();

@@ -72,7 +72,7 @@ function consumed(): HoldfastError {
 /** The request without the prefix, which Fastify leaves in. */
 function mounted(raw: HostRequest, prefix: string): HostRequest {
   const originalUrl = raw.url ?? '/';
-  return Object.assign(raw, { originalUrl, url: originalUrl.slice(prefix.length) });
+  return Object.assign(raw, { originalUrl, url: originalUrl.slice(prefix.replace(/\/$/, '').length) });
 }
 
 /** More than one segment follows the path of a source. */
