@@ -257,6 +257,19 @@ test('fastify: a prefix may end in a slash', async (t) => {
   assert.equal(events[0]?.path, '/hooks/in/open');
 });
 
+test('an answer with a status that takes no body has none, in every host', async (t) => {
+  for (const mount of Object.values(hosts)) {
+    for (const status of [204, 205, 304]) {
+      const answer = { status, body: 'no body' };
+      const port = await mount(t, makeWorld({ sources: { open: { verify: none(), answer } } }));
+      const { status: answered, body } = first(
+        await sendRaw(port, post('/hooks/in/open', ['Content-Length: 2'], '{}')),
+      );
+      assert.deepEqual([answered, body], [status, '']);
+    }
+  }
+});
+
 test('fastify: below a hook that reads the body the error says what to move', async (t) => {
   const { acceptor, appends } = makeWorld();
   const app = fastify();

@@ -64,6 +64,7 @@ function responseOf({ status, headers, body }: Reply, method: string): Response 
   const pairs: [string, string][] = [];
   for (let index = 0; index + 1 < headers.length; index += 2)
     pairs.push([headers[index] ?? '', headers[index + 1] ?? '']);
-  const empty = status === 204 || status === 304 || method === 'HEAD';
+  // With any of these a Response takes no body, not even an empty one.
+  const empty = status === 204 || status === 205 || status === 304 || method === 'HEAD';
   return new Response(empty ? null : typeof body === 'string' ? body : Buffer.from(body), { status, headers: pairs });
 }

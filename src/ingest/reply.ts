@@ -20,6 +20,7 @@ const NO_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 
 /** A reply from its parts. Headers that HTTP does not allow are left out. */
 export function makeReply(status: number, headers: HeaderList, body: string | Uint8Array): Reply {
+  if (status === 205) return { status, headers: [...allowed(headers), 'Content-Length', '0'], body: '' };
   if (status === 204 || status === 304) return { status, headers: allowed(headers), body: '' };
   const content =
     typeof body === 'string' && Buffer.byteLength(body) !== body.length ? Buffer.from(body, 'utf8') : body;
