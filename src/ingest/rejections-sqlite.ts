@@ -72,16 +72,27 @@ export class SqliteRejections implements RejectionLog {
   open(): Promise<void> {
     if (this.#opened !== null) return Promise.resolve();
     try {
-      this.#opened = openFile(this.#path);
+      this.#open();
     } catch (error) {
       if (!isDamaged(error)) throw error;
       // It is no part of what was promised: a damaged one is put aside rather than keep the gateway from starting.
       putAside(this.#path);
-      this.#opened = openFile(this.#path);
+      this.#open();
       this.#observer.note('error', 'the rejection log was damaged and begins anew', { error: messageOf(error) });
     }
-    this.#count(this.#opened);
     return Promise.resolve();
+  }
+
+  /** Counting reads every page: damage that opening does not meet is met here. */
+  #open(): void {
+    const opened = openFile(this.#path);
+    try {
+      this.#count(opened);
+    } catch (error) {
+      opened.db.close();
+      throw error;
+    }
+    this.#opened = opened;
   }
 
   add(rejection: Rejection): void {
@@ -204,8 +215,12 @@ export class SqliteRejections implements RejectionLog {
 
   /** They are lost, and counted: a full disk has better uses. */
   #failed(opened: Opened, rejections: readonly Rejection[], error: unknown): void {
-    if (opened.db.isTransaction) opened.db.exec('ROLLBACK');
-    this.#count(opened);
+    try {
+      if (opened.db.isTransaction) opened.db.exec('ROLLBACK');
+      this.#count(opened);
+    } catch {
+      // It cannot be read either. Counts are wrong from now on, and nobody waits for them.
+    }
     for (const _ of rejections) this.#book.drop();
     if (!this.#failing) this.#observer.note('error', 'rejections cannot be written', { error: messageOf(error) });
     this.#failing = true;

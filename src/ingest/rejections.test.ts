@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { after, test } from 'node:test';
 import { ingestWorld, sent } from '../../test/ingest-world.ts';
 import { silentObserver } from '../core/observer.ts';
@@ -284,6 +285,48 @@ test('sqlite: survives a restart, is written while nobody asks, and is readable 
   await first.close();
   assert.equal(clock.pending, 0);
   assert.equal(statSync(path).mode & 0o777, 0o600);
+});
+
+test('sqlite: damage behind the first page is put aside at the next start, too', async () => {
+  const path = join(directory, 'damaged-later.db');
+  const notes: string[] = [];
+  const observer = { ...silentObserver, note: (_level: string, message: string) => void notes.push(message) };
+  const open = async (): Promise<SqliteRejections> => {
+    const log = new SqliteRejections({ ...bounds(new TestClock()), observer, path });
+    await log.open();
+    return log;
+  };
+  const first = await open();
+  for (let index = 0; index < 8; index++) first.add(rejection({ body: Buffer.alloc(3000, index) }));
+  await first.close();
+  const file = openSync(path, 'r+');
+  writeSync(file, Buffer.alloc(statSync(path).size - 4096, 0xee), 0, null, 4096);
+  closeSync(file);
+
+  const second = await open();
+  assert.deepEqual(notes, ['the rejection log was damaged and begins anew']);
+  second.add(rejection());
+  assert.equal((await second.counts()).kept, 1);
+  await second.close();
+});
+
+test('sqlite: a file that can neither be written nor read loses rejections, and nothing else', async () => {
+  const path = join(directory, 'gone.db');
+  const notes: string[] = [];
+  const observer = { ...silentObserver, note: (_level: string, message: string) => void notes.push(message) };
+  const clock = new TestClock();
+  const log = new SqliteRejections({ ...bounds(clock), observer, path });
+  await log.open();
+  const other = new DatabaseSync(path);
+  other.exec('DROP TABLE rejections');
+  other.close();
+  for (let round = 0; round < 2; round++) {
+    log.add(rejection());
+    clock.advance(1000);
+  }
+  assert.deepEqual(notes, ['rejections cannot be written']);
+  assert.equal((await log.counts()).dropped, 2);
+  await log.close();
 });
 
 test('sqlite: a damaged file is put aside, and said so', async () => {
