@@ -127,7 +127,11 @@ export function sender({ egress, target }: Pick<DeliverOptions, 'egress' | 'targ
     gone: (destination, { why }) => gone.push(`${destination}: ${why}`),
     release: '0.0.0',
   });
-  return async ({ event = storedEvent({ a: 1 }), timeoutMs = 30_000, signal }: SendOptions = {}): Promise<Delivered> => {
+  return async ({
+    event = storedEvent({ a: 1 }),
+    timeoutMs = 30_000,
+    signal,
+  }: SendOptions = {}): Promise<Delivered> => {
     gone = [];
     const { claims, numbers, signal: own } = new TestAttempt([event]);
     const { results, exchanges } = await runner.run({ claims, numbers, timeoutMs, signal: signal ?? own });
