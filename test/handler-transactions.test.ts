@@ -304,7 +304,7 @@ describe('a handler’s transaction', () => {
     const seen: number[] = [];
     on.gateway.handleBatch(
       'till',
-      { from: 'shop', size: 3, within: '50ms', retry: never() },
+      { from: 'shop', size: 3, within: '30s', retry: never() },
       async (batch, context) => {
         seen.push(batch.events.length);
         const failing = context.transaction(async (tx) => {
