@@ -65,6 +65,17 @@ test('what could not be emitted is tried again, and a stopped schedule emits no 
   assert.equal(emitted.length, 1);
 });
 
+test('what fell due while the clock jumped, or the machine slept, is emitted within a minute', async () => {
+  const clock = new TestClock();
+  const { schedules, emitted } = process(clock, { ...hourly, period: '1d' });
+  schedules.start();
+  await clock.advanceSlowly(1000);
+  clock.jump(25 * HOUR_MS);
+  await clock.advanceSlowly(60_000);
+  assert.equal(emitted.length, 2);
+  schedules.stop();
+});
+
 test('a repeat is known for longer than a period, and the week of any emitted event', async () => {
   const clock = new TestClock();
   const daily = process(clock, { ...hourly, period: '1d' });

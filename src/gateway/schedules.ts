@@ -46,8 +46,8 @@ interface Schedule {
 const PERIOD_MS_MIN = 1000;
 /** What failed is tried again after this, until the next time has come. */
 const AGAIN_MS = 5000;
-/** Timers hold 24 days at most. */
-const WAIT_MS_MAX = 86_400_000;
+/** Timers do not see that the clock was set, or that the machine slept: the time is looked at this often. */
+const WAIT_MS_MAX = 60_000;
 
 export class Schedules {
   readonly #options: SchedulesOptions;
