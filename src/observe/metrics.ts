@@ -184,7 +184,8 @@ export class Metrics {
       const label = destinationLabel(destination);
       this.#tallies.attempts.at(label).at(outcome).count++;
       this.#attemptS.at(label).add(durationMs / 1000);
-      this.#lagS.at(label).add(lagMs / 1000);
+      // The store's clock may be ahead of this one, or this one was set back; a sum must not fall.
+      this.#lagS.at(label).add(Math.max(0, lagMs) / 1000);
       if (outcome !== 'succeeded' && outcome !== 'skipped') return;
       this.#tallies.processed.at(event.source).at(label).at(outcome).count++;
     },

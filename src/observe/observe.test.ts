@@ -323,6 +323,15 @@ describe('metrics', () => {
     assert.doesNotMatch(await metrics.text(), /^forged/m);
   });
 
+  test('no sum falls where the clocks of store and process differ', async () => {
+    const metrics = make();
+    for (const lagMs of [100, -60_000])
+      combineObservers(metrics.observer).attemptEnded('billing', event(), attempt(), lagMs);
+    const text = await metrics.text();
+    assert.match(text, /webhook_delivery_lag_seconds_sum\{destination="billing"\} 0.1\n/);
+    assert.match(text, /webhook_delivery_lag_seconds_count\{destination="billing"\} 2\n/);
+  });
+
   test('a store that does not answer leaves out its own metrics only', async () => {
     const metrics = make({ counts: () => Promise.reject(new Error('closed')) });
     combineObservers(metrics.observer).received('shop');
