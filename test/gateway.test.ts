@@ -432,6 +432,7 @@ describe('a configuration that is wrong is refused with what to do', () => {
     [{ priority: 'urgent' }, /priority: expected 'critical' or 'high' or 'normal' or 'low', got 'urgent'/],
     [{ ordered: 'no' }, /ordered: expected true or false/],
     [{ ratePerS: 0 }, /ratePerS: expected a number above 0/],
+    [{ retry: { maxAttempts: 3 } }, /retry: expected exponential\(…\), .*, got \{ maxAttempts: 3 \}/],
     [{ run: 'worker' }, /run: expected 'inline' or 'thread' or 'process'/],
   ];
   for (const [given, says] of options) {

@@ -71,6 +71,18 @@ export function never(): RetryPolicy {
   return { kind: 'list', delaysMs: [], jitter: 'none' };
 }
 
+/** Whether this is a policy, as the functions above make them. */
+export function isRetryPolicy(value: unknown): value is RetryPolicy {
+  if (typeof value !== 'object' || value === null) return false;
+  const { kind, maxAttempts, baseMs, factor, capMs, delaysMs } = value as Readonly<Record<string, unknown>>;
+  if (kind === 'list') return areNumbers(delaysMs);
+  return kind === 'exponential' && areNumbers([maxAttempts, baseMs, factor, capMs]);
+}
+
+function areNumbers(values: unknown): boolean {
+  return Array.isArray(values) && values.every((value) => typeof value === 'number' && value >= 0);
+}
+
 /** Attempts in all that a policy allows. */
 function attemptsMax(policy: RetryPolicy): number {
   return policy.kind === 'exponential' ? policy.maxAttempts : policy.delaysMs.length + 1;

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { type Duration, durationMs } from '../core/duration.ts';
 import type { Observer } from '../core/observer.ts';
 import { anything, flag, names, oneOf, optionProblem, positive, type Rule } from '../core/options.ts';
-import { exponential, type RetryPolicy } from '../core/retry.ts';
+import { exponential, isRetryPolicy, type RetryPolicy } from '../core/retry.ts';
 import { type BatchHandler, type Handler, inlineBatchRunner, inlineRunner } from '../deliver/handler.ts';
 import type { LoopBlame } from '../deliver/loop-blame.ts';
 import { processRunner } from '../deliver/process.ts';
@@ -66,7 +66,7 @@ const RULES: Readonly<Record<keyof BatchOptions, Rule>> = {
   concurrency: anything,
   ratePerS: positive,
   timeout: anything,
-  retry: anything,
+  retry: { expected: 'exponential(…), fixed(…), standardSchedule() or never()', fits: isRetryPolicy },
   breaker: anything,
   ordered: flag,
   onDead: oneOf('continue', 'hold'),
@@ -97,7 +97,7 @@ export interface Known {
   readonly observer: Observer;
 }
 
-/** @throws HoldfastError config_invalid; TypeError for a duration or a retry policy that is none */
+/** @throws HoldfastError config_invalid; TypeError for a duration that is none */
 export function destinationOf(registration: Registration, known: Known): Destination {
   const { name, options, batch } = registration;
   const paced = pacing(registration, known.sources);

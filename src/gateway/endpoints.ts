@@ -79,7 +79,7 @@ export interface EndpointKnown extends Known {
   readonly gone: (destination: string, answer: GoneAnswer) => void;
 }
 
-/** @throws HoldfastError config_invalid, secret_missing, blocked_target; TypeError for a duration or policy that is none */
+/** @throws HoldfastError config_invalid, secret_missing, blocked_target; TypeError for a duration that is none */
 export function endpointDestination({ name, endpoint }: EndpointRegistration, known: EndpointKnown): Destination {
   const { filter } = endpoint;
   const invalid = (detail: string): HoldfastError => {
