@@ -86,7 +86,7 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
   /** `leaving`: it takes webhooks, and says that it will not for long. */
   #ending: 'leaving' | 'stopping' | null = null;
   #stopping: Promise<void> | null = null;
-  #listeners: Listeners | null = null;
+  #listeners: Promise<Listeners> | null = null;
   /** Keeps the process alive while the gateway runs: no timer of its own does. */
   #alive: NodeJS.Timeout | null = null;
 
@@ -235,18 +235,19 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
     const startsHere = this.#starting === null;
     await this.start();
     const { admin, token } = this.#running();
-    this.#listeners ??= await listen({
+    this.#listeners ??= listen({
       settings: this.#config.settings,
       directory: this.#directory,
       acceptor: this.#acceptor,
       admin,
       token: token.token,
-    }).catch(async (error: unknown) => {
+    });
+    return this.#listeners.catch(async (error: unknown) => {
+      this.#listeners = null;
       // Nobody could reach it, and it would own the store and work.
       if (startsHere) await this.stop({ graceMs: 0 });
       throw error;
     });
-    return this.#listeners;
   }
 
   /**
@@ -262,9 +263,9 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
     if ((this.#engine ?? this.#spooling?.standby ?? null) === null) return;
     const { drainDelayMs: delayMs } = this.#config.settings;
     this.#ending = delayMs > 0 ? 'leaving' : 'stopping';
-    if (delayMs > 0) await this.#listeners?.leave({ delayMs, graceMs, clock: this.#clock });
+    if (delayMs > 0) await (await this.#listeners?.catch(() => null))?.leave({ delayMs, graceMs, clock: this.#clock });
     this.#ending = 'stopping';
-    await this.#listeners?.close(graceMs);
+    await (await this.#listeners?.catch(() => null))?.close(graceMs);
     this.#listeners = null;
     await this.#spooling?.rest();
     await this.#engine?.stop(graceMs, drain);

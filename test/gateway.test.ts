@@ -513,6 +513,14 @@ test('a gateway whose handlers are in a module can be started again, also after 
   }
 });
 
+test('a gateway that is asked twice to listen does so once, and no more when it has stopped', async () => {
+  const gateway = createGateway(defineConfig({ store: 'memory:', logLevel: 'silent', sources: {}, port: 0 }));
+  const [one, other] = await Promise.all([gateway.listen(), gateway.listen()]);
+  assert.equal(one, other);
+  await gateway.stop();
+  await assert.rejects(fetch(`http://127.0.0.1:${one.ingest.port}/health`));
+});
+
 test('who asks a gateway to stop while it stops waits for the same', async () => {
   const gateway = createGateway(
     defineConfig({ sources: { open: { verify: none() } }, store: 'memory:', logLevel: 'silent' }),
