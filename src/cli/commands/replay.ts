@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import type { replayShape } from '../../api/shapes.ts';
 import { deadReasons } from '../../core/delivery.ts';
 import { isId } from '../../core/id.ts';
-import { type ErrorCode, errorCodes } from '../../errors.ts';
+import { type ErrorCode, errorCodes, HoldfastError } from '../../errors.ts';
 import type { Client } from '../client.ts';
 import { confirm, type Confirming } from '../confirm.ts';
 import { defineCommand, filterOptions, gatewayOptions, jsonOption } from '../command.ts';
@@ -95,23 +95,34 @@ async function single({ options, out }: Invoked, client: Client, ids: readonly s
   const wrong = ids.find((id) => !isId('evt', id) && !isId('dlv', id));
   if (wrong !== undefined) throw new UsageError(`'${plain(wrong)}' is no id of an event (evt_…) or delivery (dlv_…).`);
   if (options['dry-run']) throw new UsageError('--dry-run is for replays by filter: an id is replayed or not.');
-  const made: Made[] = [];
-  for (const id of ids) made.push(await replayId(client, id, options.to));
-  for (const row of made) {
+  if (options.to !== undefined && ids.some((id) => isId('dlv', id)))
+    throw new UsageError('--to needs events or a filter: a delivery goes where it went before.');
+  let good = true;
+  for (const id of ids) {
+    const row = await replayId(client, id, options.to);
+    good &&= row.error === null;
+    // Said at once: what was made stays, whatever becomes of the next.
     if (options.json) out.json(row);
     else if (row.error === null) out.line(`${row.of} → ${row.deliveryIds.join(', ')}`);
     else out.line(`${row.of} ${out.paint('red', 'not replayed')}: ${meaningOf(row.error)} [${row.error}]`);
   }
-  return made.every((row) => row.error === null) ? exitCodes.ok.code : exitCodes.failed.code;
+  return good ? exitCodes.ok.code : exitCodes.failed.code;
 }
+
+/** Why one event is not replayed while others may be. */
+const OF_ONE: ReadonlySet<string> = new Set(['not_found', 'body_purged', 'replay_open', 'destination_unknown']);
 
 async function replayId(client: Client, id: string, to: string | undefined): Promise<Made> {
   if (isId('evt', id)) {
     const destinations = to === undefined ? {} : { destinations: [to] };
-    const { deliveryIds } = await client.post<{ deliveryIds: string[] }>(`/api/events/${id}/replay`, destinations);
-    return { of: id, deliveryIds, error: null };
+    try {
+      const { deliveryIds } = await client.post<{ deliveryIds: string[] }>(`/api/events/${id}/replay`, destinations);
+      return { of: id, deliveryIds, error: null };
+    } catch (error) {
+      if (!(error instanceof HoldfastError) || !OF_ONE.has(error.code)) throw error;
+      return { of: id, deliveryIds: [], error: error.code };
+    }
   }
-  if (to !== undefined) throw new UsageError('--to needs events or a filter: a delivery goes where it went before.');
   const { rows } = await client.post<{ rows: { deliveryId: string | null; error: string | null }[] }>(
     '/api/dead-letters/replay',
     { ids: [id] },
