@@ -58,6 +58,8 @@ describe('the program', () => {
       [['dead-letters', 'resolve', 'dlv_00000000000000000000000000'], /--note/],
       [['dead-letters', '--reason', 'exausted'], /Did you mean 'exhausted'/],
       [['rejections', 'evt_1', '--verify-again'], /is no rejection/],
+      [['rejections', '--verify-again', '--since', '1h'], /not --since/],
+      [['rejections', '--verify-again', '--reason', 'header_missing'], /not --reason/],
       [['simulate', 'stripee'], /Did you mean 'stripe'/],
       [['simulate', 'dmo'], /no source 'dmo', nor a provider\. Did you mean 'demo'/],
       [['simulate', 'demo', '--secret', 'x'], /with its own/],

@@ -47,6 +47,8 @@ export const rejections = defineCommand({
     if (wrong !== undefined) throw new UsageError(`'${plain(wrong)}' is no rejection: expected rej_….`);
     if (ids.length > 0 && !options['verify-again']) throw new UsageError('Ids are for --verify-again.');
     if (options['verify-again']) {
+      const ignored = (['since', 'until', 'reason'] as const).find((name) => options[name] !== undefined);
+      if (ignored !== undefined) throw new UsageError(`--verify-again takes --source or ids, not --${ignored}.`);
       const filter = { source: options.source, ids: ids.length === 0 ? undefined : ids };
       return withGateway(invocation, async ({ client }) => {
         const answer = await client.post<{ accepted: number; refused: number }>('/api/rejections/verify-again', filter);
