@@ -12,6 +12,8 @@ interface Following extends Surroundings {
     readonly json: boolean;
     readonly source?: string | undefined;
     readonly type?: string | undefined;
+    readonly tenant?: string | undefined;
+    readonly 'correlation-id'?: string | undefined;
   };
 }
 
@@ -30,7 +32,7 @@ export async function follow(invocation: Following, address: Address | null): Pr
   const story = new Story(out);
   const show = (frame: Frame): void => {
     for (const occurrence of frame.occurrences) {
-      if (options.type !== undefined && occurrence['type'] !== options.type) continue;
+      if (!wanted(options, occurrence)) continue;
       if (options.json) out.json(occurrence);
       else story.tell({ ...occurrence, at: Date.parse(occurrence.at) } as unknown as StreamOccurrence);
     }
@@ -49,6 +51,16 @@ export async function follow(invocation: Following, address: Address | null): Pr
       resolve(signal.aborted ? exitCodes.ok.code : exitCodes.unreachable.code);
     });
   });
+}
+
+/** By what the stream itself does not pick by. */
+function wanted(options: Following['options'], occurrence: Frame['occurrences'][number]): boolean {
+  const { type, tenant, 'correlation-id': correlationId } = options;
+  return (
+    (type === undefined || occurrence['type'] === type) &&
+    (tenant === undefined || occurrence['tenant'] === tenant) &&
+    (correlationId === undefined || occurrence['correlationId'] === correlationId)
+  );
 }
 
 /**

@@ -60,6 +60,8 @@ describe('the program', () => {
       [['rejections', 'evt_1', '--verify-again'], /is no rejection/],
       [['rejections', '--verify-again', '--since', '1h'], /not --since/],
       [['rejections', '--verify-again', '--reason', 'header_missing'], /not --reason/],
+      [['events', '--follow', '--since', '1h'], /not with --since/],
+      [['events', '--follow', '--unmatched'], /not with --unmatched/],
       [['simulate', 'stripee'], /Did you mean 'stripe'/],
       [['simulate', 'dmo'], /no source 'dmo', nor a provider\. Did you mean 'demo'/],
       [['simulate', 'demo', '--secret', 'x'], /with its own/],

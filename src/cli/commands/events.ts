@@ -3,6 +3,7 @@ import type { eventShape } from '../../api/shapes.ts';
 import { formatBytes } from '../../core/duration.ts';
 import { defineCommand, filterOptions, gatewayOptions, jsonOption } from '../command.ts';
 import { withGateway, withReader } from '../connect.ts';
+import { UsageError } from '../exit.ts';
 import { type Output, plain } from '../output.ts';
 import { dateTime } from '../text.ts';
 
@@ -34,6 +35,9 @@ export const events = defineCommand({
   async run(invocation) {
     const { options, out } = invocation;
     if (options.follow) {
+      const ignored = OF_THE_LIST.find((name) => options[name] !== undefined && options[name] !== false);
+      if (ignored !== undefined)
+        throw new UsageError(`--follow shows what happens from now on: not with --${ignored}.`);
       const { follow } = await import('../follow.ts');
       return withGateway(invocation, ({ address }) => follow(invocation, address));
     }
@@ -56,6 +60,9 @@ export const events = defineCommand({
     return 0;
   },
 });
+
+/** What picks from events that are there, and not from what happens. */
+const OF_THE_LIST = ['since', 'until', 'dedupe-key', 'unmatched', 'oldest'] as const;
 
 function listEvents(out: Output, rows: readonly EventRow[]): void {
   if (rows.length === 0) {
