@@ -145,7 +145,10 @@ const checkModes: Check = ({ storePath, directory }) => {
   if (process.platform === 'win32') return [];
   const files = [...(storePath === null ? [] : [tokenFile(storePath), storePath]), join(directory, '.env')];
   return files
-    .filter((file) => existsSync(file) && (statSync(file).mode & OTHERS) !== 0)
+    .filter((file) => {
+      const found = statSync(file, { throwIfNoEntry: false });
+      return found?.isDirectory() === false && (found.mode & OTHERS) !== 0;
+    })
     .map((file): Finding => ({
       check: 'files',
       state: 'warn',

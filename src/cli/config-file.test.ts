@@ -76,6 +76,12 @@ export default defineConfig({ sources: { open: { verify: none() } }, port: 1234 
     delete process.env['HOLDFAST_TEST_NEW'];
   });
 
+  test("a folder named .env is somebody else's", async () => {
+    const directory = folder('env-folder', { 'holdfast.config.ts': 'export default { sources: {} };' });
+    mkdirSync(join(directory, '.env'));
+    assert.deepEqual((await loadConfig(join(directory, 'holdfast.config.ts'))).config, { sources: {} });
+  });
+
   test('a file that throws, does not parse or lacks a package says so by its name', async () => {
     assert.match((await failure("throw new Error('boom');", 'throws')).message, /could not be loaded: boom/);
     assert.equal((await failure('export default {', 'syntax')).code, 'config_invalid');

@@ -1,5 +1,5 @@
 /** Finds and loads a user's config file, and the `.env` beside it. */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -41,7 +41,8 @@ export function findConfig(cwd: string, given?: string): string | null {
 export async function loadConfig(file: string): Promise<LoadedConfig> {
   const directory = dirname(file);
   const env = join(directory, '.env');
-  if (existsSync(env)) process.loadEnvFile(env);
+  // A folder of this name is somebody else's: Python keeps environments in one.
+  if (statSync(env, { throwIfNoEntry: false })?.isDirectory() === false) process.loadEnvFile(env);
   const loaded = (await importFile(file)) as { readonly default?: unknown };
   const { default: config } = loaded;
   if (!isConfig(config)) {
