@@ -134,7 +134,11 @@ function bindProblem(host: string, port: number): Promise<string | null> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
-    server.listen({ host, port }, () => server.close(() => resolve(null)));
+    try {
+      server.listen({ host, port }, () => server.close(() => resolve(null)));
+    } catch (error) {
+      resolve((error as NodeJS.ErrnoException).code ?? String(error)); // no port at all
+    }
   });
 }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { tmpdir } from 'node:os';
 import { describe, test } from 'node:test';
 import { commands } from './commands.ts';
 import { run } from './fixtures/terminal.ts';
@@ -48,6 +49,14 @@ describe('the program', () => {
       assert.equal(code, 3, args.join(' '));
       assert.match(stderr, /gateway_unreachable/);
     }
+  });
+
+  test('doctor says of a port that is none what it says of others that cannot be used, and goes on', async () => {
+    const environment = { HOLDFAST_PORT: '99999', HOLDFAST_STORE: 'memory:' };
+    const { code, stdout } = await run(['doctor'], { cwd: tmpdir(), environment });
+    assert.equal(code, 1);
+    assert.match(stdout, /^ok +runtime/m);
+    assert.match(stdout, /^fail +port +127\.0\.0\.1:99999 cannot be used \(ERR_SOCKET_BAD_PORT\)/m);
   });
 
   test('what can be seen to be wrong is refused before a gateway is asked', async () => {
