@@ -38,6 +38,12 @@ describe('output', () => {
     assert.equal(plain('a\u001b[2Jb\rc\nd\u009b31me\u0000'), 'ab c de ');
   });
 
+  test('text from elsewhere cannot turn the direction of what stands around it, nor begin a line by other means', () => {
+    for (const mark of '\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069')
+      assert.equal(plain(`paid${mark}00.1`), 'paid 00.1');
+    assert.equal(plain('שלום عليكم 👩\u200d💻'), 'שלום عليكم 👩\u200d💻');
+  });
+
   test('data goes to standard output, notes to standard error', () => {
     const { out, stdout, stderr } = captured();
     out.json({ a: 1 });

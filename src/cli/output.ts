@@ -144,11 +144,16 @@ export class Progress {
   }
 }
 
-/** Text from elsewhere, safe for a terminal: control characters must not move the cursor or change colours. */
+/**
+ * Text from elsewhere, safe for a terminal: control characters must not move the cursor or change colours, nor marks of
+ * direction the order in which what stands around them is read.
+ */
 export function plain(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-  return stripVTControlCharacters(text).replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, ' ');
+  return stripVTControlCharacters(text).replaceAll(UNSAFE, ' ');
 }
+
+// oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 function visible(text: string): string {
   return stripVTControlCharacters(text);
