@@ -88,6 +88,18 @@ test('fetches under way, failures and certificates kept are bounded', async () =
   assert.equal(asked.length, 41);
 });
 
+test('a certificate that is known is fetched again however many made-up ones fail meanwhile', async () => {
+  const { fetchCertificate } = fetcher((address) =>
+    address === url(1) ? Promise.resolve(pem) : Promise.reject(new Error('answered 404')),
+  );
+  const cache = certificateCache({ fetchCertificate }, NOWHERE);
+  const later = now + 3_600_000;
+  assert.equal(await reasonOf(cache.get(url(1), now)), 'key');
+  for (let name = 100; name < 120; name++)
+    assert.equal(await reasonOf(cache.get(url(name), later)), 'certificate_unavailable');
+  assert.equal(await reasonOf(cache.get(url(1), later)), 'key');
+});
+
 test('certificates given by the user are the only ones', async () => {
   const cache = certificateCache(
     { certificates: { [url(1)]: pem }, fetchCertificate: () => assert.fail('fetched') },

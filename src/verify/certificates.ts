@@ -74,7 +74,8 @@ export function certificateCache(options: CertificateOptions, outside: Outside):
       if (running !== undefined) return running;
       for (const [other, until] of failed) if (until <= now) failed.delete(other);
       if (failed.has(url)) return refuse('certificate_unavailable', `${url} could not be fetched a moment ago`);
-      if (pending.size + failed.size >= FETCHES_MAX) {
+      // One that was there before has its turn whatever others ask for: whoever makes up URLs must not keep it away.
+      if (known === undefined && pending.size + failed.size >= FETCHES_MAX) {
         return refuse('certificate_unavailable', 'too many certificates are being fetched');
       }
       const loading = load(url, now);
