@@ -240,6 +240,25 @@ test('a body that is split becomes one event per element, each with exactly its 
   assert.equal(new Set(events.map(({ correlationId }) => correlationId)).size, 1);
 });
 
+test('the array is found by a path as readers have it, or without its `body`', async () => {
+  const nested = '{"items":[{"x":["a"]}],"a.b":["a"]}';
+  for (const [split, body] of [
+    ['items[0].x', nested],
+    ['body.items[0].x', nested],
+    ['["a.b"]', nested],
+    ['body["a.b"]', nested],
+    ['body[1]', '[0,["a"]]'],
+    ['body[1].x', '[0,{"x":["a"]}]'],
+  ] as const) {
+    const events = await eventsOf({ split }, sent(body));
+    assert.deepEqual(
+      events.map((event) => String(event.body)),
+      ['"a"'],
+      split,
+    );
+  }
+});
+
 test('an empty array is accepted with no events; what is no array is refused and kept', async () => {
   const { acceptor, appends, rejected } = ingestWorld({ sources: { open: { verify: none(), split: true } } });
   assert.deepEqual([(await accept(acceptor, sent(' [ ] '))).body, appends.length], ['{"ids":[]}', 0]);

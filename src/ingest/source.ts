@@ -217,7 +217,7 @@ function problemOf(name: string, settings: SourceConfig): string | null {
 
 function splitPath(split: string | undefined): string | null {
   if (split === undefined) return null;
-  return split === 'body' ? '' : split.replace(/^body\./, '');
+  return split === 'body' ? '' : split.replace(/^body(?:\.|(?=\[))/, '');
 }
 
 function isVerifier(value: unknown): value is Verifier {
