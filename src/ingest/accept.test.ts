@@ -345,6 +345,15 @@ test('an option of a source that cannot be what it is meant for is refused by it
   }
 });
 
+test('a handshake whose answer cannot be sent is a defect of its verifier, and answered as one', async () => {
+  const answers = [{ status: 1000 }, {}, 'challenge', { status: 200, body: { challenge: 'a' } }];
+  for (const answer of answers) {
+    const handshake = { unsigned: true, answer: () => answer as never };
+    const { acceptor } = ingestWorld({ sources: { open: verifierOf({ handshake }) } });
+    assert.equal((await accept(acceptor)).status, 500);
+  }
+});
+
 function refused(options: object, message: RegExp): void {
   const open = { verify: none(), ...options };
   assert.throws(() => ingestWorld({ sources: { open } }), { code: 'config_invalid', message });

@@ -126,14 +126,15 @@ export class Acceptor {
   /** Answers a handshake; else, or where it is also an event, goes on. */
   async #withHandshake(visit: Visit, goOn: (visit: Visit) => Reply | Promise<Reply>): Promise<Reply> {
     let answer: HandshakeAnswer | null;
+    let reply: Reply | null;
     try {
       answer = (await visit.intake.source.verifier.handshake?.answer(visit.request, visit.now)) ?? null;
+      reply = answer === null ? null : answerReply(answer);
     } catch (error) {
       return this.#failed(visit, 'handshake', error);
     }
-    if (answer === null) return goOn(visit);
-    const reply = answerReply(answer);
-    if (answer.forward === true) return goOn({ ...visit, handshake: reply });
+    if (reply === null) return goOn(visit);
+    if (answer?.forward === true) return goOn({ ...visit, handshake: reply });
     if (visit.again !== null) visit.again.accepted = reply.status < 400;
     return reply;
   }

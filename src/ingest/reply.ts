@@ -37,8 +37,22 @@ function allowed(headers: HeaderList): string[] {
   return list;
 }
 
-/** An answer as a verifier or a config writes it. */
+/** Whether a value is an answer that Node's server sends: it throws at others, where nobody catches it. */
+export function canBeSent(value: unknown): value is HttpAnswer {
+  if (typeof value !== 'object' || value === null) return false;
+  const { status, headers = {}, body = '' } = value as Readonly<Record<string, unknown>>;
+  const hasStatus = Number.isInteger(status) && Number(status) >= 200 && Number(status) <= 599;
+  const hasHeaders = typeof headers === 'object' && headers !== null && Object.values(headers).every(isHeader);
+  return hasStatus && hasHeaders && (typeof body === 'string' || body instanceof Uint8Array);
+}
+
+function isHeader(value: unknown): boolean {
+  return typeof value === 'string' || typeof value === 'number';
+}
+
+/** An answer as a verifier or a config writes it. @throws TypeError for what cannot be sent */
 export function answerReply(answer: HttpAnswer): Reply {
+  if (!canBeSent(answer)) throw new TypeError('expected an answer with a status from 200 to 599, and text or bytes');
   return makeReply(answer.status, Object.entries(answer.headers ?? {}).flat(), answer.body ?? '');
 }
 

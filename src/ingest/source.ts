@@ -6,6 +6,7 @@ import { type Duration, durationMs, parseDuration } from '../core/duration.ts';
 import { EMITTED, OPERATIONAL } from '../core/event.ts';
 import { anything, flag, oneOf, optionProblem, positive, type Rule } from '../core/options.ts';
 import { HoldfastError } from '../errors.ts';
+import { canBeSent } from './reply.ts';
 import type { HttpAnswer, Outside, Reader, TypedBody, Verifier } from '../verify/verifier.ts';
 
 /** A source in the config. Everything but `verify` has a default, the provider's own where the verifier knows it. */
@@ -114,16 +115,7 @@ const schema: Rule = {
 /** An answer that can be sent: what HTTP does not have would end the process at the first request. */
 const answer: Rule = {
   expected: '{ status, headers, body }: a status from 200 to 599, headers by name, and text or bytes',
-  fits(value) {
-    if (typeof value !== 'object' || value === null) return false;
-    const { status, headers = {}, body = '' } = value as Readonly<Record<string, unknown>>;
-    const hasStatus = Number.isInteger(status) && Number(status) >= 200 && Number(status) <= 599;
-    const hasHeaders =
-      typeof headers === 'object' &&
-      headers !== null &&
-      Object.values(headers).every((one) => isText(one) || typeof one === 'number');
-    return hasStatus && hasHeaders && (isText(body) || body instanceof Uint8Array);
-  },
+  fits: canBeSent,
 };
 
 function isText(value: unknown): value is string {
