@@ -31,3 +31,12 @@ for (const range of ['10.0.0.0/33', '2001:db8::/129', 'proxy.local', '10.0.0.0/x
     assert.throws(() => new TrustedProxies([range]), { code: 'config_invalid', message: /trustedProxies/ });
   });
 }
+
+test('a mapped address is the IPv4 address, however it is written', () => {
+  const proxies = new TrustedProxies(['10.0.0.0/8']);
+  for (const mapped of ['::ffff:192.0.2.1', '::ffff:c000:201', '::FFFF:C000:0201', '0:0:0:0:0:ffff:192.0.2.1'])
+    assert.equal(proxies.sender('10.0.0.1', ['X-Forwarded-For', mapped]), '192.0.2.1', mapped);
+  assert.equal(proxies.sender('::ffff:a00:1', ['X-Forwarded-For', '192.0.2.1']), '192.0.2.1');
+  for (const other of ['1::ffff:c000:201', '::ffff:0:c000:201', '::c000:201', 'ffff::ffff:1:2'])
+    assert.equal(proxies.sender(other, []), other);
+});

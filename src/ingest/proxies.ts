@@ -1,5 +1,6 @@
 /** Who sent a request, where trusted proxies stand in between. */
 import { BlockList, isIP } from 'node:net';
+import { addressBytes } from '../core/cidr.ts';
 import { type HeaderList, headerValues } from '../core/event.ts';
 import { HoldfastError } from '../errors.ts';
 
@@ -61,11 +62,13 @@ function invalid(range: string): HoldfastError {
 }
 
 const BRACKETED = /^\[([^\]]+)\](?::\d+)?$/;
+const MAPPED = /^[0:]+:ffff:(?:[\d.]+|[\da-f]{1,4}:[\da-f]{1,4})$/i;
 const V4_WITH_PORT = /^([\d.]+):\d+$/;
 
 /** The address without brackets, port, zone and IPv4 mapping; `null` when it is none. */
 function plainAddress(text: string): string | null {
   const bare = (BRACKETED.exec(text)?.[1] ?? V4_WITH_PORT.exec(text)?.[1] ?? text).replace(/%.*$/, '');
-  const address = bare.toLowerCase().startsWith('::ffff:') && bare.includes('.') ? bare.slice(7) : bare;
-  return isIP(address) === 0 ? null : address;
+  if (isIP(bare) === 0) return null;
+  // However it is written: `::ffff:192.0.2.1` and `::ffff:c000:201` are one sender.
+  return MAPPED.test(bare) ? (addressBytes(bare)?.slice(12).join('.') ?? null) : bare;
 }
