@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Config, resolveConfig } from './config.ts';
+import { resolveConfig } from './config.ts';
 
 function settingsOf(config: Readonly<Record<string, unknown>>, variables: Readonly<Record<string, string>> = {}) {
-  return resolveConfig({ ...config, sources: {} } as Config, (name) => variables[name]).settings;
+  return resolveConfig({ ...config, sources: {} }, (name) => variables[name]).settings;
 }
 
 test('a duration is text with a unit, or a number of milliseconds, in the config as in the environment', () => {

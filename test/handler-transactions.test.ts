@@ -302,27 +302,23 @@ describe('a handler’s transaction', () => {
   testNeeding([postgres], 'settles a batch whole, each of its events as was said', async () => {
     await using on = new Counting();
     const seen: number[] = [];
-    on.gateway.handleBatch(
-      'till',
-      { from: 'shop', size: 3, within: '30s', retry: never() },
-      async (batch, context) => {
-        seen.push(batch.events.length);
-        const failing = context.transaction(async (tx) => {
+    on.gateway.handleBatch('till', { from: 'shop', size: 3, within: '30s', retry: never() }, async (batch, context) => {
+      seen.push(batch.events.length);
+      const failing = context.transaction(async (tx) => {
+        await on.add(tx);
+        batch.succeed(at(batch.events, 0));
+        throw new Error('rolled back');
+      });
+      await assert.rejects(failing, /rolled back/);
+      await context.transaction(async (tx) => {
+        for (const event of batch.events) {
           await on.add(tx);
-          batch.succeed(at(batch.events, 0));
-          throw new Error('rolled back');
-        });
-        await assert.rejects(failing, /rolled back/);
-        await context.transaction(async (tx) => {
-          for (const event of batch.events) {
-            await on.add(tx);
-            if ((event.body as { n: number }).n === 2) batch.fail(event, new Reject('not this one'));
-          }
-          await context.emit('counted', { by: 'the batch' });
-        });
-        assertClosed(context, at(batch.events, 0));
-      },
-    );
+          if ((event.body as { n: number }).n === 2) batch.fail(event, new Reject('not this one'));
+        }
+        await context.emit('counted', { by: 'the batch' });
+      });
+      assertClosed(context, at(batch.events, 0));
+    });
     await on.start();
     for (const n of [1, 2, 3]) await on.send({ n });
     await on.until(() => on.emitted.length === 1 && on.attempts('succeeded') > 2);
