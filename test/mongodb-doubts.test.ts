@@ -1,33 +1,17 @@
 /** Commits of which nobody knows at first what became of them, and what others left behind. */
 import assert from 'node:assert/strict';
-import { randomFillSync } from 'node:crypto';
 import { describe } from 'node:test';
 import { MongoClient } from 'mongodb';
-import { IdMaker } from '../src/core/id.ts';
 import { systemClock } from '../src/gateway/clock.ts';
 import { COLLECTIONS } from '../src/store/mongodb/documents.ts';
 import { timeOf } from '../src/store/mongodb/harness.ts';
-import { mongoStore, type MongoOptions, type MongoStore } from '../src/store/mongodb/index.ts';
-import type { CommitBatch, NewEvent } from '../src/store/store.ts';
 import { TestClock } from '../src/testing/clock.ts';
-import { Builder } from '../src/testing/conformance/build.ts';
 import { first } from '../src/testing/conformance/world.ts';
 import { commitSurely } from './commit-surely.ts';
 import { isCommit, MongoProxy } from './mongodb-proxy.ts';
 import { mongo, mongoHere } from './mongodb.ts';
+import { batchOf, build, storeAt } from './mongodb-store.ts';
 import { testNeeding } from './require.ts';
-
-const ids = new IdMaker({ now: () => systemClock.now(), fill: (bytes) => void randomFillSync(bytes) });
-const build = new Builder(systemClock);
-
-function storeAt(url: string, database: string, more: Partial<MongoOptions> = {}): MongoStore {
-  const quickly = `${url}/${database}?serverSelectionTimeoutMS=1000`;
-  return mongoStore({ url: quickly, clock: systemClock, ids, allowWeakerDurability: true, ...more });
-}
-
-function batchOf(...events: readonly NewEvent[]): CommitBatch {
-  return build.batch({ appends: events.map((event) => ({ events: [event] })) });
-}
 
 const unknown = { name: 'StoreError', failure: 'unknown' };
 

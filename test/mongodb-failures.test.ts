@@ -1,13 +1,10 @@
 import assert from 'node:assert/strict';
-import { randomFillSync } from 'node:crypto';
 import { describe } from 'node:test';
 import { MongoClient } from 'mongodb';
-import { IdMaker } from '../src/core/id.ts';
 import { systemClock } from '../src/gateway/clock.ts';
 import { HoldfastError } from '../src/errors.ts';
-import { mongoStore, type MongoOptions, type MongoStore } from '../src/store/mongodb/index.ts';
-import type { Claim, CommitBatch, NewEvent, Settlement, Store, StoreError } from '../src/store/store.ts';
-import { Builder } from '../src/testing/conformance/build.ts';
+import { mongoStore } from '../src/store/mongodb/index.ts';
+import type { Claim, NewEvent, Settlement, Store, StoreError } from '../src/store/store.ts';
 import { plain } from '../src/testing/conformance/plain.ts';
 import { first } from '../src/testing/conformance/world.ts';
 import { TestClock } from '../src/testing/clock.ts';
@@ -16,20 +13,10 @@ import { COLLECTIONS } from '../src/store/mongodb/documents.ts';
 import { commitSurely } from './commit-surely.ts';
 import { mongo, mongoHere } from './mongodb.ts';
 import { isCommit, isWrite, MongoProxy } from './mongodb-proxy.ts';
+import { batchOf, build, ids, storeAt } from './mongodb-store.ts';
 import { testNeeding } from './require.ts';
 
-const ids = new IdMaker({ now: () => systemClock.now(), fill: (bytes) => void randomFillSync(bytes) });
 const ALL = { limit: 10_000, oldestFirst: true } as const;
-const build = new Builder(systemClock);
-
-function storeAt(url: string, database: string, more: Partial<MongoOptions> = {}): MongoStore {
-  const quickly = `${url}/${database}?serverSelectionTimeoutMS=1000`;
-  return mongoStore({ url: quickly, clock: systemClock, ids, allowWeakerDurability: true, ...more });
-}
-
-function batchOf(...events: readonly NewEvent[]): CommitBatch {
-  return build.batch({ appends: events.map((event) => ({ events: [event] })) });
-}
 
 async function eventIds(store: Store): Promise<readonly string[]> {
   return (await store.history.events({}, ALL)).rows.map((row) => row.id);

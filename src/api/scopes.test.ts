@@ -13,6 +13,7 @@ import { type Caller, type Scope, scopes } from './caller.ts';
 import { MemoryPort, TOKEN } from './fixtures/memory-port.ts';
 import type { EndpointView } from '../endpoints/definition.ts';
 import type { AdminPort } from './port.ts';
+import { tenantPort } from './tenant.ts';
 import { adminListener } from './listener.ts';
 
 /** Scopes that are enough for each route, beside admin; with `tenant`, also of a token bound to a tenant. */
@@ -324,6 +325,13 @@ describe('a token bound to a tenant', () => {
     assert.equal((await call(`POST ${path}/replay`, customer)).code, 'replay_open', 'once, until it has ended');
     const [{ action, target } = assert.fail('nothing was recorded')] = port.audited;
     assert.deepEqual([action, target], ['delivery.replay', listed[0]?.['id']]);
+  });
+
+  test('sends nothing of another again, whoever asks its port', async () => {
+    const { rows } = await port.history.deliveries({ eventId: others }, { limit: 1 });
+    const foreign = rows[0]?.id ?? assert.fail('there is no delivery');
+    await assert.rejects(tenantPort(port, 'acme').replayDelivery(foreign, 'ada'), { code: 'not_found' });
+    assert.deepEqual(port.acted, []);
   });
 
   test('sees nothing of its other destinations with the scope of endpoints alone', async () => {

@@ -143,8 +143,11 @@ export class Feeder {
     this.#claiming = true;
     while (this.#running && this.#hungry.size > 0) {
       const bytesEach = this.#options.budget.left / this.#hungry.size;
-      const asked = [...this.#hungry].slice(0, CLAIM_LANES_MAX);
-      for (const lane of asked) this.#hungry.delete(lane);
+      const asked: Lane[] = [];
+      for (const lane of this.#hungry) {
+        this.#hungry.delete(lane);
+        if (asked.push(lane) === CLAIM_LANES_MAX) break;
+      }
       const wants = asked.map((lane) => lane.want(bytesEach)).filter((want) => want !== null);
       if (wants.length === 0) continue;
       try {

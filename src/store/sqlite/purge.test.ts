@@ -12,6 +12,19 @@ import { sqliteStore } from './index.ts';
 const RETENTION: Retention = { bodiesMs: 500, eventsMs: 1_000, unmatchedMs: 1_000, deadLettersMs: null };
 const EACH = 5;
 
+/** An empty store on a clock that stands still. */
+async function opened(t: TestContext): Promise<{ path: string; store: Store; clock: TestClock; build: Builder }> {
+  const { path, remove } = scratch();
+  const clock = new TestClock();
+  const store = sqliteStore({ path, clock, ids: idMaker(clock), writer: 'inline', synchronous: 'OFF' });
+  t.after(async () => {
+    await store.work.close();
+    remove();
+  });
+  await store.work.open();
+  return { path, store, clock, build: new Builder(clock) };
+}
+
 /** A store with this many chunks of events that matched nothing, on a clock whose reading costs what `costMs` says. */
 async function filled(
   t: TestContext,
@@ -108,15 +121,7 @@ describe('a chunk from a clock that was ahead', () => {
 
 describe('a file of which most is free', () => {
   it('gives that back while there is something to purge, and not a little every minute', async (t) => {
-    const { path, remove } = scratch();
-    const clock = new TestClock();
-    const store = sqliteStore({ path, clock, ids: idMaker(clock), writer: 'inline', synchronous: 'OFF' });
-    t.after(async () => {
-      await store.work.close();
-      remove();
-    });
-    await store.work.open();
-    const build = new Builder(clock);
+    const { path, store, clock, build } = await opened(t);
     for (let made = 0; made < 8; made++) {
       const events = [build.event({ body: new Uint8Array(randomBytes(1024 * 1024)) })];
       await store.work.commit(build.batch({ appends: [{ events }] }));
@@ -132,15 +137,7 @@ describe('a file of which most is free', () => {
 
 describe('deliveries that are held too long', () => {
   it('die also behind what was committed while the clock was ahead', async (t) => {
-    const { path, remove } = scratch();
-    const clock = new TestClock();
-    const store = sqliteStore({ path, clock, ids: idMaker(clock), writer: 'inline', synchronous: 'OFF' });
-    t.after(async () => {
-      await store.work.close();
-      remove();
-    });
-    await store.work.open();
-    const build = new Builder(clock);
+    const { store, clock, build } = await opened(t);
     for (const now of [clock.now() + 365 * 86_400_000, clock.now()]) {
       const events = [build.event({}, 'till'), build.event({ orderKey: 'k' }, 'till')];
       await store.work.commit(build.batch({ now, appends: [{ events }] }));
@@ -155,15 +152,7 @@ describe('deliveries that are held too long', () => {
 
 describe('what goes from a page in which others are open', () => {
   it('leaves claims their deliveries, and cursors what they have not come to', async (t) => {
-    const { path, remove } = scratch();
-    const clock = new TestClock();
-    const store = sqliteStore({ path, clock, ids: idMaker(clock), writer: 'inline', synchronous: 'OFF' });
-    t.after(async () => {
-      await store.work.close();
-      remove();
-    });
-    await store.work.open();
-    const build = new Builder(clock);
+    const { store, clock, build } = await opened(t);
     const claim = async (slots: number): Promise<readonly Claim[]> => {
       const wants = [{ destination: 'till', slots, bytesMax: 1e9 }];
       return (await store.work.claim({ now: clock.now(), leaseMs: 1e7, wants })).claims;
