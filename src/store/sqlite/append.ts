@@ -172,10 +172,12 @@ export class Appender {
       this.#chunks.add({ event, id: wordsOf(event), owed: [], bodyBytes, duplicateOf: known.id, bodiless });
     }
     const firstId = wordsBytes(known.id);
-    const params = [firstId, event.receivedAt, Number(differs), event.correlationId];
-    txn.step({ statement: 'insertDuplicate', params });
-    txn.step({ statement: 'dropOldDuplicates', params: [firstId] });
     const eventId = formatId('evt', firstId);
+    if (this.#isKept(eventId)) {
+      const params = [firstId, event.receivedAt, Number(differs), event.correlationId];
+      txn.step({ statement: 'insertDuplicate', params });
+      txn.step({ statement: 'dropOldDuplicates', params: [firstId] });
+    }
     const stored = txn.state.hasAnswers ? readAnswer(txn.state.reader, firstId) : null;
     return { status: 'duplicate', eventId, differs, answer: stored ?? txn.answers.get(eventId) ?? null };
   }
@@ -195,6 +197,11 @@ export class Appender {
     if (known === undefined) this.#keys.set(entry.digest.a, [entry]);
     else known.unshift(entry);
     this.#entries.push(entry);
+  }
+
+  /** Keys outlive their events: nothing would ever remove what is noted of a repeat of one that is gone. */
+  #isKept(id: string): boolean {
+    return this.#txn.staged.find(id) !== null || this.#txn.state.chunks.has(id);
   }
 
   /** Whether there is an event with this id. Almost always told by its being the highest so far. */

@@ -75,6 +75,15 @@ export class Chunks {
     return holder === null || found === null ? null : { chunk: holder, entry: found };
   }
 
+  /** Whether the event with this id is there. Where retention has not been, that is told without reading its chunk. */
+  has(id: string): boolean {
+    const bytes = idBytes(id);
+    const row = bytes === null ? null : this.#reader.first('chunkWithId', bytes);
+    // Behind a chunk whose ids are all lower, and where nothing has gone, it is in the one that it must be in.
+    const between = row === null ? null : this.#reader.first('chunkBetween', this.purgedTo, Number(row['seq']));
+    return between !== null || this.find(id) !== null;
+  }
+
   /** The whole event, with its body unless that was purged. */
   event(chunk: Chunk, entry: ChunkEntry): StoredEvent {
     // A copy: a view would keep the bodies of a whole chunk in memory for one event.

@@ -186,3 +186,34 @@ describe('what goes from a page in which others are open', () => {
     assert.equal(destinations[0]?.ready, 0);
   });
 });
+
+describe('repeats of an event that is gone', () => {
+  it('leave nothing behind that retention does not find', async (t) => {
+    const { path, store, clock, build } = await opened(t);
+    const append = (dedupeKey: string): Promise<unknown> => {
+      const events = [build.event({ dedupeKey, dedupeWindowMs: 1e7 }, 'till')];
+      return store.work.commit(build.batch({ appends: [{ events }] }));
+    };
+    const kept = (): unknown => {
+      const database = new DatabaseSync(path, { readOnly: true });
+      const row = database.prepare('SELECT count(*) AS rows FROM duplicate').get();
+      database.close();
+      return row?.['rows'];
+    };
+    await append('gone');
+    await append('gone');
+    assert.equal(kept(), 1);
+    const wants = [{ destination: 'till', slots: 1, bytesMax: 1e9 }];
+    const { claims } = await store.work.claim({ now: clock.now(), leaseMs: 1e7, wants });
+    await store.work.commit(build.batch({ settlements: claims.map((one) => settlement(one, build.succeeded())) }));
+    for (const key of ['open', 'newest']) await append(key);
+    clock.advance(2_000);
+    await steps(store, clock, 10);
+    assert.equal(kept(), 0);
+    await append('gone');
+    assert.equal(kept(), 0);
+    for (const key of ['open', 'newest']) await append(key);
+    assert.equal(kept(), 2);
+    assert.equal((await store.history.counts()).sources[0]?.duplicates, 4);
+  });
+});

@@ -88,6 +88,7 @@ export const statements = {
 
   // -- finding events
   chunkWithId: 'SELECT seq FROM chunk WHERE high_id >= ? ORDER BY high_id, seq LIMIT 1',
+  chunkBetween: 'SELECT seq FROM chunk WHERE seq >= ? AND seq < ? LIMIT 1',
   stray: 'SELECT seq FROM stray WHERE id = ?',
   body: 'SELECT data FROM body WHERE seq = ?',
   answer: 'SELECT status, headers, body FROM answer WHERE event_id = ?',
