@@ -228,6 +228,12 @@ export const errorCodes = {
     message: 'The document was changed meanwhile.',
     action: 'Read it again and repeat the change.',
   },
+  endpoint_limit: {
+    status: 409,
+    retryable: false,
+    message: 'The tenant has as many endpoints as it may have.',
+    action: 'Delete those that are not used, or raise the setting endpointsPerTenantMax.',
+  },
   blocked_target: {
     status: 400,
     retryable: false,

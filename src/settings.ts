@@ -308,6 +308,13 @@ export const settings = {
     about:
       'Keys that seal the secrets of endpoints, each 32 bytes in base64, the newest first; unset: one is made and kept beside an embedded store; a shared store needs them as soon as an endpoint has a secret.',
   },
+  endpointsPerTenantMax: {
+    env: 'HOLDFAST_ENDPOINTS_PER_TENANT_MAX',
+    type: 'integer',
+    default: '1000',
+    min: 1,
+    about: 'Most endpoints of one tenant; more are refused. Endpoints of no tenant are not counted.',
+  },
   egressAllow: {
     env: 'HOLDFAST_EGRESS_ALLOW',
     type: 'list',

@@ -107,3 +107,25 @@ describe('what an endpoint was sent', () => {
     await assert.rejects(other.replayToEndpoint(id, dead.id), { code: 'not_found' });
   });
 });
+
+describe('a tenant', () => {
+  test('has no more endpoints than it may have, however many ask at once; others do not notice', async () => {
+    await using sender = await Sender.start({ endpointsPerTenantMax: 3 });
+    const made = (tenant: string | null): Promise<{ status: number; body: Record<string, unknown> }> =>
+      sender.call('POST /api/endpoints', { url: 'http://127.0.0.1:18080/hooks', tenant });
+    const all = await Promise.all(Array.from({ length: 8 }, () => made('acme')));
+    const refused = all.filter(({ status }) => status === 409);
+    assert.equal(refused.length, 5);
+    assert.deepEqual([...new Set(refused.map(({ body }) => body['code']))], ['endpoint_limit']);
+    const others = await Promise.all([null, null, null, null, 'globex'].map(made));
+    assert.deepEqual([...new Set(others.map(({ status }) => status))], [201]);
+
+    const ids = [...all, ...others].map(({ body }) => (body['endpoint'] as { id: string } | undefined)?.id);
+    const [mine, theirs] = [ids.find((id) => id !== undefined), ids.at(-1)];
+    const moved = (): Promise<{ status: number }> => sender.call(`PATCH /api/endpoints/${theirs}`, { tenant: 'acme' });
+    assert.equal((await moved()).status, 409);
+    assert.equal((await sender.call(`PATCH /api/endpoints/${mine}`, { tenant: 'acme', description: 'x' })).status, 200);
+    assert.equal((await sender.call(`DELETE /api/endpoints/${mine}`)).status, 204);
+    await until(async () => (await moved()).status === 200);
+  });
+});

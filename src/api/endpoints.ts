@@ -247,7 +247,7 @@ const create = jsonRoute({
     .openapi({ example: { url: 'https://example.com/hooks', description: 'Orders of the shop' } }),
   answer: endpointMadeShape,
   statuses: [201],
-  errors: input,
+  errors: [...input, 'endpoint_limit'],
   async handle({ body: { secret, ...rest } }, { port, changed }) {
     const answer = shownMade(await port.endpoints.create(asked(rest), secret ?? null));
     changed({ target: answer.endpoint.id, note: answer.endpoint.url, after: answer.endpoint });
@@ -275,7 +275,7 @@ const update = jsonRoute({
     })
     .openapi({ example: { description: 'Orders of the other shop' } }),
   answer: endpointShape,
-  errors: [...input, 'not_found', 'conflict'],
+  errors: [...input, 'not_found', 'conflict', 'endpoint_limit'],
   async handle({ params: { id }, body: { state, version, ...rest } }, { port, by, changed }) {
     const wanted = asked(rest);
     let endpoint = await port.endpoints.get(id);

@@ -122,9 +122,9 @@ export interface EndpointsPort {
   }): Promise<Listed<EndpointView>>;
   /** @throws HoldfastError not_found */
   get(id: string): Promise<EndpointView>;
-  /** @throws HoldfastError invalid_input, blocked_target, store_unavailable */
+  /** @throws HoldfastError invalid_input, blocked_target, endpoint_limit, store_unavailable */
   create(input: EndpointChange & { readonly url: string }, secret: string | null): Promise<EndpointMade>;
-  /** @throws HoldfastError not_found, invalid_input, blocked_target, conflict, store_unavailable */
+  /** @throws HoldfastError not_found, invalid_input, blocked_target, conflict, endpoint_limit, store_unavailable */
   update(id: string, change: EndpointChange, version: number | null): Promise<EndpointView>;
   setState(id: string, state: EndpointView['state'], by: string): Promise<EndpointView>;
   rotate(id: string, options: { readonly overlapMs: number; readonly secret: string | null }): Promise<EndpointMade>;

@@ -110,8 +110,13 @@ export class EndpointDirectory implements Directory {
     return ids;
   }
 
+  /** How many endpoints a tenant has, those that are being deleted among them. */
+  ofTenant(tenant: string): number {
+    return this.#byTenant.get(tenant)?.size ?? 0;
+  }
+
   reach(tenant: string | null): number {
-    const own = tenant === null ? 0 : (this.#byTenant.get(tenant)?.size ?? 0);
+    const own = tenant === null ? 0 : this.ofTenant(tenant);
     return own + (this.#byTenant.get(null)?.size ?? 0);
   }
 

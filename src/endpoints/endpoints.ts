@@ -34,6 +34,8 @@ export interface EndpointsOptions {
   readonly egress: Egress;
   readonly sources: ReadonlySet<string>;
   readonly policy: EndpointPolicy;
+  /** Most endpoints of one tenant. */
+  readonly perTenantMax: number;
   /** Why a person paused it; `null`: nobody did. */
   readonly pausedBy: (id: string) => string | null;
   /** It is gone: nothing else is to be kept of it. */
@@ -58,6 +60,8 @@ const BURY_WAIT_MS = 200;
 
 export class Endpoints {
   readonly #options: EndpointsOptions;
+  /** Tenants that endpoints are on their way to, once for each. */
+  readonly #coming: string[] = [];
   #stopped = false;
 
   constructor(options: EndpointsOptions) {
@@ -102,7 +106,7 @@ export class Endpoints {
 
   /**
    * @param secret The shared secret to sign with, when it is not to be made here.
-   * @throws HoldfastError invalid_input, blocked_target, store_unavailable
+   * @throws HoldfastError invalid_input, blocked_target, endpoint_limit, store_unavailable
    */
   async create(input: EndpointInput, secret: string | null = null): Promise<EndpointMade> {
     const { ids, committer, directory } = this.#options;
@@ -110,28 +114,29 @@ export class Endpoints {
     const stored = await newEndpoint(id, input, this.#checks());
     const made = keysFor(stored.signing, secret);
     const secrets = made.map((key) => this.#sealKey(id, key));
-    const answer = await committer.write({
-      kind: ENDPOINT,
-      key: id,
-      value: asJson({ ...stored, secrets }),
-      ifVersion: 0,
+    await this.#within(stored.tenant, async () => {
+      const value = asJson({ ...stored, secrets });
+      const answer = await committer.write({ kind: ENDPOINT, key: id, value, ifVersion: 0 });
+      if (answer.status === 'refused') throw new HoldfastError('conflict', { detail: id });
+      directory.apply(id, { stored: { ...stored, secrets }, version: answer.version });
     });
-    if (answer.status === 'refused') throw new HoldfastError('conflict', { detail: id });
-    directory.apply(id, { stored: { ...stored, secrets }, version: answer.version });
     return this.#made(id, made);
   }
 
-  /** @throws HoldfastError not_found, invalid_input, blocked_target, conflict, store_unavailable */
+  /** @throws HoldfastError not_found, invalid_input, blocked_target, conflict, endpoint_limit, store_unavailable */
   async update(id: string, change: EndpointChange, version: number | null = null): Promise<EndpointView> {
-    return this.#change(id, version, async (stored) => {
-      const next = await changedEndpoint({ id, stored }, change, this.#checks());
-      const kept = change.signing === undefined ? stored.secrets : this.#keysUnder(change.signing, { id, stored });
-      // What it is signed with from now on needs keys of its own, where it has none of that kind that stay.
-      const missing = keysFor(next.signing, null).filter(
-        ({ kind }) => !kept.some((one) => one.kind === kind && one.expiresAt === null),
-      );
-      return { ...next, secrets: [...missing.map((key) => this.#sealKey(id, key)), ...kept] };
-    });
+    const make = (): Promise<EndpointView> =>
+      this.#change(id, version, async (stored) => {
+        const next = await changedEndpoint({ id, stored }, change, this.#checks());
+        const kept = change.signing === undefined ? stored.secrets : this.#keysUnder(change.signing, { id, stored });
+        // What it is signed with from now on needs keys of its own, where it has none of that kind that stay.
+        const missing = keysFor(next.signing, null).filter(
+          ({ kind }) => !kept.some((one) => one.kind === kind && one.expiresAt === null),
+        );
+        return { ...next, secrets: [...missing.map((key) => this.#sealKey(id, key)), ...kept] };
+      });
+    const { tenant } = change;
+    return tenant === undefined || tenant === this.#entry(id).stored.tenant ? make() : this.#within(tenant, make);
   }
 
   /**
@@ -187,6 +192,26 @@ export class Endpoints {
   }
 
   // ------------------------------------------------------------------------------------------------- inside
+
+  /**
+   * Makes an endpoint a tenant's, if there is room for one more. Exact in one process; beside others that make some at
+   * the same moment, as many more may get in.
+   * @throws HoldfastError endpoint_limit
+   */
+  async #within<Made>(tenant: string | null, make: () => Promise<Made>): Promise<Made> {
+    if (tenant === null) return make();
+    const { directory, perTenantMax } = this.#options;
+    const coming = this.#coming.filter((one) => one === tenant).length;
+    if (directory.ofTenant(tenant) + coming >= perTenantMax) {
+      throw new HoldfastError('endpoint_limit', { detail: `'${tenant}' may have ${perTenantMax}.` });
+    }
+    this.#coming.push(tenant);
+    try {
+      return await make();
+    } finally {
+      this.#coming.splice(this.#coming.indexOf(tenant), 1);
+    }
+  }
 
   /** @param change From what there is now; `null`: it stays as it is. */
   async #change(

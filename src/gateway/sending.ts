@@ -85,6 +85,7 @@ export class Sending {
       directory: this.directory,
       egress: this.egress,
       vault: this.#vault,
+      perTenantMax: this.#options.settings.endpointsPerTenantMax,
       committer,
       lanes,
       pausedBy: (id) => holds().pauseOf(id)?.by ?? null,
