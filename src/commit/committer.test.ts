@@ -30,6 +30,8 @@ class Rig {
   /** How often something was. */
   setAside = 0;
   readonly states: CommitterState[] = [];
+  /** Why, beside each of `states`. */
+  readonly whys: string[] = [];
   readonly faults: Fault[] = [];
   /** What the store takes in no batch. */
   refuses: (settlement: Settlement) => boolean = () => false;
@@ -51,7 +53,10 @@ class Rig {
       lease: new Lease(this.clock, LEASE_MS),
       starts: () => this.begun.splice(0),
       committed: () => undefined,
-      changed: (state) => this.states.push(state),
+      changed: (state, why) => {
+        this.states.push(state);
+        this.whys.push(String(why));
+      },
     });
   }
 
@@ -398,6 +403,7 @@ describe('the committer', () => {
     await made.clock.advanceSlowly(60_000);
     assert.equal(made.batches.length, 1);
     assert.deepEqual(made.states, ['fatal']);
+    assert.match(made.whys.join(), /^StoreError: .*as asked/, 'the log can say why');
   });
 
   test('close commits what waits, then refuses; it is safe twice', async () => {

@@ -61,8 +61,8 @@ export interface CommitterOptions {
   readonly starts: () => readonly ClaimRef[];
   /** Told of every commit, before its rows are answered. */
   readonly committed: (batch: CommitBatch, answers: CommitAnswers) => void;
-  /** The store stopped taking commits, takes them again, or is lost. */
-  readonly changed: (state: CommitterState) => void;
+  /** The store stopped taking commits, takes them again, or is lost; `why` is the error, where it was one. */
+  readonly changed: (state: CommitterState, why: unknown) => void;
 }
 
 export type CommitterState = 'open' | 'unavailable' | 'fatal' | 'closed';
@@ -248,12 +248,12 @@ export class Committer {
       return;
     }
     rejectNew(rows, unavailable());
-    if (failure === 'fatal') return this.#lose();
+    if (failure === 'fatal') return this.#lose(error);
     this.#keep(rows);
     // Those that were collected for it, too: it is the only place where they are known.
     for (const row of batch.starts.slice(rows.starts.length))
       this.#rows.starts.push({ row, resolve: ignore, reject: ignore });
-    this.#down();
+    this.#down(error);
   }
 
   /** The reply was lost: the same batch under the same token until the store says what became of it. */
@@ -274,7 +274,7 @@ export class Committer {
         return;
       } catch (error) {
         const failure = error instanceof StoreError ? error.failure : 'fatal';
-        if (failure === 'fatal') return this.#lose();
+        if (failure === 'fatal') return this.#lose(error);
         // `unavailable` says only that this call wrote nothing, not what the first one did: ask again. Once its claims have
         // ended by themselves it does not matter any more: an outcome counts once, whatever its token is.
         if (failure === 'unknown' || clock.monotonic() - since <= Math.max(UNKNOWN_ANSWER_MS, batch.leaseMs)) continue;
@@ -292,8 +292,8 @@ export class Committer {
     this.#rows.starts.unshift(...rows.starts);
   }
 
-  #down(): void {
-    this.#enter('unavailable');
+  #down(why: unknown): void {
+    this.#enter('unavailable', why);
     rejectNew(this.#rows, unavailable());
     void this.#probe();
   }
@@ -321,7 +321,7 @@ export class Committer {
       } catch (error) {
         const failure = error instanceof StoreError ? error.failure : 'fatal';
         if (failure === 'unknown') return this.#resolveUnknown(rows, batch);
-        if (failure === 'fatal') return this.#lose();
+        if (failure === 'fatal') return this.#lose(error);
         this.#keep(rows);
         if (isThere) this.#setAside();
         rowsMax = rowsMax === 0 ? ROWS_MAX : Math.floor((mostKept(rows) || 2 * ROWS_MAX) / 2);
@@ -345,17 +345,17 @@ export class Committer {
     });
   }
 
-  #enter(state: CommitterState): void {
+  #enter(state: CommitterState, why: unknown = null): void {
     if (this.#state === state || this.#state === 'fatal' || this.#state === 'closed') return;
     this.#state = state;
-    this.#options.changed(state);
+    this.#options.changed(state, why);
     if (state === 'open') this.#schedule();
     else for (const resolve of this.#idle.splice(0)) resolve();
   }
 
   /** The store is lost. */
-  #lose(): void {
-    this.#enter('fatal');
+  #lose(why: unknown): void {
+    this.#enter('fatal', why);
     this.#refuse('store_unavailable');
   }
 

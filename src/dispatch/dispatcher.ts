@@ -75,7 +75,7 @@ export interface DispatcherOptions {
   readonly leaseMs: number;
   /** Version that is kept with every attempt. */
   readonly release: string;
-  readonly committerChanged: (state: CommitterState) => void;
+  readonly committerChanged: (state: CommitterState, why: unknown) => void;
   /** The store found damage in what it has. */
   readonly damaged: (error: HoldfastError) => void;
 }
@@ -135,8 +135,8 @@ export class Dispatcher implements LaneHost {
       lease,
       starts: () => this.starts.take(),
       committed: (batch, answers) => this.#committed(batch, answers),
-      changed: (state) => {
-        options.committerChanged(state);
+      changed: (state, why) => {
+        options.committerChanged(state, why);
         if (state === 'open') this.#pumpAll();
       },
     });

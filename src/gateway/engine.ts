@@ -382,7 +382,7 @@ export class Engine {
       handOffBytesMax: config.settings.handOffBytesMax,
       leaseMs: config.settings.leaseMs,
       release: RELEASE,
-      committerChanged: (state) => this.#committerChanged(state),
+      committerChanged: (state, why) => this.#committerChanged(state, why),
       damaged: (error) => {
         if (!this.damaged) observer.note('error', `${error.message} Nothing new is taken.`, { action: error.action });
         this.damaged = true;
@@ -390,9 +390,10 @@ export class Engine {
     });
   }
 
-  #committerChanged(state: CommitterState): void {
+  #committerChanged(state: CommitterState, why: unknown): void {
     if (state === 'closed') return;
-    this.#parts.observing.observer.note(state === 'open' ? 'info' : 'error', `the store is ${state}`);
+    const told = why instanceof Error ? { error: String(why) } : undefined;
+    this.#parts.observing.observer.note(state === 'open' ? 'info' : 'error', `the store is ${state}`, told);
     this.#parts.spooling?.storeChanged(state === 'open');
     if (state === 'fatal') this.#parts.onFatal();
   }

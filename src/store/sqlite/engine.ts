@@ -13,6 +13,7 @@ import { Reader } from './reader.ts';
 import { recover } from './recover.ts';
 import { FORMAT } from './schema.ts';
 import { State } from './state.ts';
+import { StillThere } from './still-there.ts';
 import { finishSwap } from './swap.ts';
 import { Turn } from './turn.ts';
 import { type Failpoint, Txn } from './txn.ts';
@@ -47,6 +48,7 @@ export class Engine {
   readonly #writer: Writer;
   readonly #checkpoints: Checkpoints;
   readonly #turn = new Turn();
+  readonly #stillThere: StillThere;
   /** What decides about deliveries nobody claimed, while it runs: claims wait for it. */
   #wide: Promise<unknown> | null = null;
   #fatal: StoreError | null = null;
@@ -59,6 +61,7 @@ export class Engine {
     this.#reader = parts.reader;
     this.#writer = parts.writer;
     this.#checkpoints = new Checkpoints(options, this.#writer, this.#turn);
+    this.#stillThere = new StillThere(options.path, options.clock);
   }
 
   /** @throws HoldfastError store_owned, store_corrupt, store_format, store_not_durable, sqlite_too_old */
@@ -145,6 +148,7 @@ export class Engine {
     const { failpoint } = this.options;
     const txn = new Txn({ state: this.state, writer: this.#writer, now: at.now, leaseMs: at.leaseMs, failpoint });
     try {
+      this.#stillThere.look();
       const result = await work(txn);
       this.#checkpoints.wrote(txn.bytes);
       return result;

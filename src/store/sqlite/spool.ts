@@ -15,6 +15,7 @@ import { check } from './open.ts';
 import { fileBehind, type Ownership, takeOwnership } from './ownership.ts';
 import type { Param, Row, Step } from './script.ts';
 import { columnsOf, decodeRow, encodeAppend } from './spool-rows.ts';
+import { StillThere } from './still-there.ts';
 import { ThreadWriter, type Writer } from './writer.ts';
 
 export interface SqliteSpoolOptions {
@@ -66,6 +67,7 @@ export function sqliteSpool(options: SqliteSpoolOptions): SpoolFile {
 interface Opened {
   readonly ownership: Ownership;
   readonly writer: Writer;
+  readonly stillThere: StillThere;
   readonly report: SpoolOpened;
 }
 
@@ -88,7 +90,8 @@ class SqliteSpool implements SpoolFile {
     try {
       createFile(path);
       const report = { settings: this.#prepare(path) };
-      this.#opened = { ownership, writer: new ThreadWriter({ path, synchronous: 'FULL' }), report };
+      const stillThere = new StillThere(path, this.#options.clock);
+      this.#opened = { ownership, writer: new ThreadWriter({ path, synchronous: 'FULL' }), stillThere, report };
       return report;
     } catch (error) {
       ownership.release();
@@ -240,6 +243,7 @@ class SqliteSpool implements SpoolFile {
 
   async #run(steps: readonly Step[], commit: boolean): Promise<readonly (readonly Row[])[]> {
     if (this.#opened === null) throw new StoreError('unavailable', 'The spool is not open.');
+    this.#opened.stillThere.look();
     try {
       return (await this.#opened.writer.run({ begin: commit, steps, commit })).rows;
     } catch (error) {
