@@ -4,7 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
-import { Client } from 'undici';
+import type { Client } from 'undici';
 import { EgressError } from './codes.ts';
 import { dial, type Dialed, type DialSettings, type DialTimes } from './dial.ts';
 import { egressErrorOf } from './failures.ts';
@@ -42,6 +42,13 @@ const HEAD_BYTES_MAX = 32 * 1024;
 /** A client has the one socket it was made with. */
 const STALE = new EgressError('connect_reset', 'the connection was closed');
 
+/** What a connection is made with. */
+interface ConnectionOptions {
+  readonly ClientOf: typeof Client;
+  readonly now: number;
+  readonly idleMs: number;
+}
+
 /** One connection. */
 export class Connection {
   readonly origin: Origin;
@@ -52,14 +59,14 @@ export class Connection {
   /** Of the steps to open it; for its first request only. */
   #times: DialTimes | null;
 
-  constructor(origin: Origin, { socket, remoteAddress, times }: Dialed, options: { now: number; idleMs: number }) {
+  constructor(origin: Origin, { socket, remoteAddress, times }: Dialed, options: ConnectionOptions) {
     this.origin = origin;
     this.socket = socket;
     this.remoteAddress = remoteAddress;
     this.openedAt = options.now;
     this.#times = times;
     let unused = true;
-    this.client = new Client(origin.place.url.origin, {
+    this.client = new options.ClientOf(origin.place.url.origin, {
       connect: (_options, callback) => {
         const isFirst = unused;
         unused = false;
@@ -208,9 +215,11 @@ export class Connections {
     this.#dialling.set(waiter, controller);
     this.#count(origin.key, 1);
     try {
+      // Loaded by the first that sends: it is a quarter of what a process needs that only receives.
+      const { Client: ClientOf } = await import('undici');
       const dialed = await dial(origin, this.#settings, controller.signal);
       this.#dialling.delete(waiter);
-      const connection = this.#keep(origin, dialed);
+      const connection = this.#keep(origin, dialed, ClientOf);
       // Nobody wants it any more, but it is there.
       if (controller.signal.aborted) this.release(connection, true);
       else waiter.given(connection);
@@ -222,9 +231,9 @@ export class Connections {
     }
   }
 
-  #keep(origin: Origin, dialed: Dialed): Connection {
+  #keep(origin: Origin, dialed: Dialed, ClientOf: typeof Client): Connection {
     const { idleMs } = this.#limits;
-    const connection = new Connection(origin, dialed, { now: this.#settings.clock.monotonic(), idleMs });
+    const connection = new Connection(origin, dialed, { ClientOf, now: this.#settings.clock.monotonic(), idleMs });
     this.#all.add(connection);
     this.#alive.add(connection);
     dialed.socket.once('close', () => {
