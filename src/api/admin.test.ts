@@ -510,6 +510,17 @@ describe('events', () => {
     assert.ok(status === 200 || status === 400, String(status));
   });
 
+  test('are not delayed to a time that no answer could show', async () => {
+    for (const at of [253_402_300_800_000, '9999-12-31T23:59:59-00:01', '1969-12-31T23:59:59Z', -1]) {
+      const { status, body } = await call('POST /api/events', { body: { type: 'late', data: null, at } });
+      assert.deepEqual([status, get(body, 'code')], [400, 'invalid_input'], String(at));
+    }
+    assert.equal(
+      (await call('POST /api/events', { body: { type: 'late', data: null, at: 253_402_300_799_999 } })).status,
+      200,
+    );
+  });
+
   test('that are delayed can be cancelled until they are attempted', async () => {
     const at = new Date(clock.now() + 60_000).toISOString();
     const { id } = await ok('POST /api/events', { body: { type: 'later', data: 1, at } });

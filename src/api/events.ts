@@ -6,7 +6,22 @@ import { digestOf, withDedupeKeys } from './idempotency.ts';
 import type { AdminPort, EmitRequest } from './port.ts';
 import { inputError } from './problem.ts';
 import { jsonRoute, rawRoute, type Route, type Tools, type ValueRoute } from './route.ts';
-import { flag, given, idOf, isoTime, listOf, name, pageOf, pageQuery, text, time, timeOf, when } from './schema.ts';
+import {
+  flag,
+  given,
+  idOf,
+  isoTime,
+  listOf,
+  moment,
+  momentOf,
+  name,
+  pageOf,
+  pageQuery,
+  text,
+  time,
+  timeOf,
+  when,
+} from './schema.ts';
 import { deliveryDetailShape, eventDetailShape, eventShape, showEvent, showEventDetail, textOf } from './shapes.ts';
 import { type Attempted, type LiveOf, showAttempted, spooledTimeline, timelineOf, timelineShape } from './timeline.ts';
 
@@ -166,8 +181,7 @@ const emission = z
     tenant: text.optional(),
     dedupeKey: text.optional(),
     orderKey: text.optional(),
-    at: z
-      .union([z.iso.datetime({ offset: true }), z.number().int().min(0).max(8.64e15)])
+    at: moment
       .optional()
       .openapi({ description: 'Not delivered before: ISO 8601 or milliseconds since 1970. Cancellable until then.' }),
     correlationId: z
@@ -252,7 +266,7 @@ function emitRequest(asked: z.output<typeof emission>, index: number): EmitReque
     type,
     body: Buffer.from(jsonText(data, index)),
     contentType: 'application/json',
-    options: given({ tenant, dedupeKey, orderKey, correlationId, at: typeof at === 'string' ? Date.parse(at) : at }),
+    options: given({ tenant, dedupeKey, orderKey, correlationId, at: at === undefined ? at : momentOf(at) }),
   };
 }
 

@@ -1,5 +1,6 @@
 /** The pieces that several schemas share: ids, times, pages. From a schema come validation, types and OpenAPI. */
 import { z } from '@hono/zod-openapi';
+import { TIME_MAX } from '../core/clock.ts';
 import { deadReasons, type DeadReason, type DeliveryState } from '../core/delivery.ts';
 import { parseDuration } from '../core/duration.ts';
 import type { IdKind } from '../core/id.ts';
@@ -27,8 +28,14 @@ export const time = z.iso.datetime().openapi({ format: 'date-time', example: '20
 export const isoTime = (ms: number): string => new Date(ms).toISOString();
 export const isoTimeOrNull = (ms: number | null): string | null => (ms === null ? null : isoTime(ms));
 
-/** The last time that a Date can show. */
-const TIME_MAX = 8.64e15;
+/** A moment as input, in milliseconds since 1970 or as text; {@link momentOf} says which it is. */
+export const moment = z
+  .union([z.iso.datetime({ offset: true }), z.number().int().min(0).max(TIME_MAX)])
+  .refine((given) => inRange(momentOf(given)) !== null, 'expected a time from 1970 to 9999');
+
+export function momentOf(given: string | number): number {
+  return typeof given === 'string' ? Date.parse(given) : given;
+}
 
 /** A time as it was asked for: a moment, or so long before now. */
 export type When = { readonly at: number } | { readonly agoMs: number };

@@ -4,7 +4,7 @@ import { HoldfastError } from '../errors.ts';
 import { type Scope, scopes } from './caller.ts';
 import type { TokenInfo } from './port.ts';
 import { jsonRoute, type Route, type Shown, Status } from './route.ts';
-import { idOf, isoTime, isoTimeOrNull, text, time } from './schema.ts';
+import { idOf, isoTime, isoTimeOrNull, moment, momentOf, text, time } from './schema.ts';
 
 const SCOPES = Object.keys(scopes) as [Scope, ...Scope[]];
 const scope = z.enum(SCOPES).openapi({
@@ -69,7 +69,7 @@ const create = jsonRoute({
         .max(SCOPES.length)
         .refine((given) => new Set(given).size === given.length, 'expected each scope once'),
       tenant: text.optional(),
-      expiresAt: z.union([z.iso.datetime({ offset: true }), z.number().int().min(0).max(8.64e15)]).optional(),
+      expiresAt: moment.optional(),
     })
     .openapi({ example: { name: 'shop', scopes: ['endpoints'], tenant: 'shop' } }),
   answer: createdTokenShape,
@@ -81,7 +81,7 @@ const create = jsonRoute({
       name,
       scopes: asked,
       tenant: tenant ?? null,
-      expiresAt: typeof expiresAt === 'string' ? Date.parse(expiresAt) : (expiresAt ?? null),
+      expiresAt: expiresAt === undefined ? null : momentOf(expiresAt),
       by,
     });
     const shown = showToken(info);

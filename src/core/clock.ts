@@ -15,5 +15,8 @@ export interface Timer {
   cancel(): void;
 }
 
+/** The last moment that RFC 3339 can name, in milliseconds since 1970: 9999-12-31T23:59:59.999Z. */
+export const TIME_MAX = 253_402_300_799_999;
+
 /** A source of randomness in [0, 1), passed in like time. */
 export type Random = () => number;

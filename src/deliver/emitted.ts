@@ -1,4 +1,5 @@
 /** From what `emit` is called with to an event that can be committed: checked, encoded, bounded. */
+import { TIME_MAX } from '../core/clock.ts';
 import { isShort } from '../core/key.ts';
 import { HoldfastError } from '../errors.ts';
 import type { EmitOptions } from './emit.ts';
@@ -11,8 +12,6 @@ export const EMITS_MAX = 10_000;
 export const EMITS_BYTES_MAX = 16 * EMITTED_BODY_BYTES_MAX;
 
 const TYPE_CHARACTERS_MAX = 256;
-/** The last moment that a Date can hold. */
-const TIME_MAX = 8.64e15;
 const encoder = new TextEncoder();
 
 /**
