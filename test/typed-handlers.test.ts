@@ -52,6 +52,7 @@ test('emitted events are typed by the catalogue', () => {
     'payment.succeeded': z.object({ id: z.string(), amount: z.number() }),
     'payment.refunded': { schema: z.object({ id: z.string() }), description: 'Money went back.' },
     'audit.*': z.object({ who: z.string() }),
+    'audit.export': z.object({ rows: z.number() }),
     'user.created': { description: 'Anything.' },
   };
   const gateway = createGateway({ sources: { shop: none() }, emits });
@@ -63,6 +64,18 @@ test('emitted events are typed by the catalogue', () => {
   });
   gateway.handle('own', { from: 'emitted', types: ['payment.succeeded', 'payment.refunded'] }, (event) => {
     same<string>()(event.body.id);
+  });
+  gateway.handle('family', { from: 'emitted', types: ['payment.*'] }, (event) => {
+    same<{ id: string; amount: number } | { id: string }>()(event.body);
+  });
+  gateway.handle('families', { from: 'emitted', types: ['payment.s*', 'audit.*'] }, (event) => {
+    same<{ id: string; amount: number } | { who: string } | { rows: number }>()(event.body);
+  });
+  gateway.handle('within a family', { from: 'emitted', types: ['audit.login.*'] }, (event) => {
+    same<{ who: string }>()(event.body);
+  });
+  gateway.handle('of no family', { from: 'emitted', types: ['order.*'] }, (event) => {
+    same<unknown>()(event.body);
   });
   gateway.handle('any', { from: 'emitted' }, (event) => {
     same<unknown>()(event.body);

@@ -20,8 +20,22 @@ export type BodyOf<Given extends Config, From extends string, Type extends strin
 /** The catalogue of a config; `unknown` where it has none. */
 export type EmitsOf<Given extends Config> = Given extends { readonly emits: infer Emits } ? Emits : unknown;
 
-/** The body of an emitted event as a handler gets it: known for the types that it names whole. */
-type EmittedAs<Emits, Type extends string> = Type extends keyof Emits ? EmittedBody<Emits, Type> : unknown;
+/** The body of an emitted event as a handler gets it: of the types that it names, whole or by how they begin (`order.*`). */
+type EmittedAs<Emits, Type extends string> = Type extends `${infer Start}*`
+  ? Known<{ [Name in keyof Emits & string]: Begins<Name, Start> extends true ? EmittedBody<Emits, Name> : never }>
+  : Type extends keyof Emits
+    ? EmittedBody<Emits, Type>
+    : unknown;
+
+/** Whether types of this name in a catalogue, which may itself end in `*`, can begin so. */
+type Begins<Name extends string, Start extends string> = Name extends `${Start}${string}`
+  ? true
+  : Start extends EmittedType<{ readonly [Same in Name]: unknown }>
+    ? true
+    : false;
+
+/** What is in it; of nothing nothing is known. */
+type Known<Bodies> = [Bodies[keyof Bodies]] extends [never] ? unknown : Bodies[keyof Bodies];
 
 /** An event of a batch that is emitted at once. */
 export type Emission<Given extends Config> = EmitOptions &
