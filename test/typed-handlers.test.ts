@@ -83,6 +83,7 @@ test('emitted events are typed by the catalogue', () => {
   const checkedByTheCompiler = async (): Promise<void> => {
     await gateway.emit('payment.refunded', { id: 'pi_1' }, { tenant: 'acme' });
     await gateway.emit('user.created', 1);
+    await gateway.emit('user.created', 1, { tx: undefined });
     await gateway.emit('payment.succeeded', new Uint8Array());
     await gateway.emitBatch([
       { type: 'payment.succeeded', body: { id: 'pi_1', amount: 1 }, dedupeKey: 'pi_1' },

@@ -27,5 +27,5 @@ export interface TransactionOption {
    * there, or not at all. `emit` then resolves before the commit, which is yours, and nothing is delivered before it.
    * Default: a commit of the gateway's own.
    */
-  readonly tx?: SqlTransaction;
+  readonly tx?: SqlTransaction | undefined;
 }
