@@ -11,7 +11,7 @@ import { endpointRoutes } from './endpoints.ts';
 import { eventTypeRoutes } from './event-types.ts';
 import { eventRoutes } from './events.ts';
 import { ADMIN, admit, ANONYMOUS, type Caller, mayCall, neededScopes } from './caller.ts';
-import { type Came, guard, type Identify } from './guard.ts';
+import { bearerToken, type Came, guard, type Identify } from './guard.ts';
 import { healthRoutes } from './health.ts';
 import { IdempotencyKeys } from './idempotency.ts';
 import { readInput } from './input.ts';
@@ -51,8 +51,11 @@ export interface AdminApi {
    * request came from, for the audit log; '' when it came over no network. `identify`: whoever has no token.
    */
   fetch(request: Request, peer?: string, identify?: Identify): Promise<Response>;
-  /** Whose API token this is, to guard routes of your own by it; `null`: it is none, was revoked, or has expired. */
-  callerOf(token: string): Caller | null;
+  /**
+   * Whose API token this is, to guard routes of your own by it: the token, or the `Authorization` header that it came in.
+   * `null`: it is none, was revoked, or has expired.
+   */
+  callerOf(token: string | null | undefined): Caller | null;
   /** Whether a path belongs to this API, so that a shared port knows whom to ask. */
   handles(path: string): boolean;
   /** Every route as the router has it; `{param}` is `:param` there. */
@@ -85,7 +88,7 @@ export function createAdminApi(port: AdminPort, options: AdminApiOptions): Admin
   const prefixes = [...new Set(routes.map(({ path }) => path.split('/').slice(0, 3).join('/')))];
   return {
     fetch: async (request, peer = '', identify) => app.fetch(request, { peer, identify } satisfies Came),
-    callerOf: (token) => port.identify(token).caller,
+    callerOf: (token) => port.identify(bearerToken(token) ?? token ?? '').caller,
     handles: (path) => prefixes.some((prefix) => path === prefix || path.startsWith(`${prefix}/`)),
     routes: app.routes.filter(({ method }) => method !== 'ALL').map(({ method, path }) => ({ method, path })),
     stream: new Stream({ port, clock: options.clock, origins }),

@@ -1,6 +1,8 @@
 /** The admin API in the forms that hosts take. */
 import type { RequestListener } from 'node:http';
 import type { AdminApi } from './admin.ts';
+import type { OpenApiDocument } from './docs.ts';
+import { type DocumentOptions, documentFor } from './document-for.ts';
 import { type AdminPluginLike, fastifyAdmin } from './fastify.ts';
 import type { Identify } from './guard.ts';
 import { nodeHandler } from './listener.ts';
@@ -13,9 +15,11 @@ export interface AdminMountOptions {
   readonly identify?: Identify;
 }
 
-export interface MountableAdmin extends Omit<AdminApi, 'fetch'> {
+export interface MountableAdmin extends Omit<AdminApi, 'fetch' | 'document'> {
   /** For hosts that speak `Request`. `peer`: the address it came from, for the audit log. */
   fetch(request: Request, peer?: string): Promise<Response>;
+  /** This API as an OpenAPI 3.1 document, or what it adds to that of the application. */
+  document(options?: DocumentOptions): OpenApiDocument;
   /** For Express, Connect and node:http. */
   readonly handler: RequestListener;
   /** For Fastify. */
@@ -23,7 +27,11 @@ export interface MountableAdmin extends Omit<AdminApi, 'fetch'> {
 }
 
 export function mountable(api: AdminApi, { identify }: AdminMountOptions): MountableAdmin {
-  const mounted = { ...api, fetch: (request: Request, peer?: string) => api.fetch(request, peer, identify) };
+  const mounted = {
+    ...api,
+    fetch: (request: Request, peer?: string) => api.fetch(request, peer, identify),
+    document: (options: DocumentOptions = {}) => documentFor(api.document(), options),
+  };
   const handler = nodeHandler(mounted);
   return { ...mounted, handler, fastify: fastifyAdmin(mounted, handler) };
 }
