@@ -1,4 +1,8 @@
-/** Where events are committed and how they are shared out, by the environment. */
+/** Where events are committed, how they are shared out, and where the rows are, by the environment. */
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import { type Dialect, PostgresDialect, SqliteDialect } from 'kysely';
+import { Pool } from 'pg';
+
 const { env } = process;
 
 export const DRIVER = env['QUEUE_DRIVER'] ?? 'memory';
@@ -14,3 +18,26 @@ export function drivers(): { store: string; queue?: string } {
   return { store: DATABASE_URL, queue: `redis://${password}${REDIS_HOST}:${REDIS_PORT}/${REDIS_DB}` };
 }
 // #endregion
+
+/** The application's own rows: in the PostgreSQL of the events, or in a SQLite in memory that keeps nothing. */
+export function dialect(): Dialect {
+  if (DRIVER === 'memory') return new SqliteDialect({ database: inMemory() });
+  const pool = new Pool({ connectionString: env['DATABASE_URL'] });
+  pool.on('error', (error) => console.error(`an idle connection broke: ${error.message}`)); // the pool makes another
+  return new PostgresDialect({ pool });
+}
+
+/** `node:sqlite`, as kysely asks it. */
+function inMemory() {
+  const database = new DatabaseSync(':memory:');
+  const prepare = (sql: string) => {
+    const statement = database.prepare(sql);
+    return {
+      reader: statement.columns().length > 0,
+      all: (values: readonly unknown[]) => statement.all(...(values as SQLInputValue[])),
+      run: (values: readonly unknown[]) => statement.run(...(values as SQLInputValue[])),
+      iterate: (values: readonly unknown[]) => statement.iterate(...(values as SQLInputValue[])),
+    };
+  };
+  return { prepare, close: () => database.close() };
+}

@@ -1,11 +1,14 @@
-/** The application's own data: in PostgreSQL, or in a SQLite in memory that keeps nothing. The SQL is the same. */
-import { DatabaseSync } from 'node:sqlite';
-import { Pool, type PoolClient } from 'pg';
-import { DRIVER } from './drivers.ts';
+/** The application's own data. */
+import type { SqlTransaction } from 'holdfast';
+import { CompiledQuery, Kysely, sql } from 'kysely';
+import { dialect, DRIVER } from './drivers.ts';
 import type { Change, Kind } from './events.ts';
 
 /** There is one already, or there is none to change. */
-export class Conflict extends Error {}
+export class Conflict extends Error {
+  readonly code = 'conflict';
+  readonly status = 409;
+}
 
 export interface Stored {
   readonly row: Change['row'];
@@ -13,128 +16,66 @@ export interface Stored {
   readonly status: string;
 }
 
-type Row = Readonly<Record<string, unknown>>;
-type Query = (sql: string, values: readonly (string | number)[]) => Promise<readonly Row[]>;
-
-interface Database {
-  readonly query: Query;
-  /** All of it or nothing. `tx` is the transaction as Holdfast takes it, where there is one. */
-  transaction(code: (query: Query, tx?: PoolClient) => Promise<void>): Promise<void>;
-  close(): Promise<void>;
+interface Writing {
+  readonly verb: 'created' | 'updated';
+  readonly emit: (tx: SqlTransaction | undefined) => Promise<unknown>;
 }
 
-const TABLES = `
-  CREATE TABLE IF NOT EXISTS record (merchant text NOT NULL, kind text NOT NULL, id text NOT NULL,
-    body text NOT NULL, status text NOT NULL DEFAULT 'open', made_at bigint NOT NULL, PRIMARY KEY (merchant, kind, id))`;
-
-const INSERT = `INSERT INTO record (merchant, kind, id, body, made_at) VALUES ($1, $2, $3, $4, $5)
-  ON CONFLICT DO NOTHING RETURNING id`;
-const UPDATE = 'UPDATE record SET body = $4 WHERE merchant = $1 AND kind = $2 AND id = $3 RETURNING id';
-
 export class Rows {
-  readonly #database: Database;
+  readonly #db = new Kysely<unknown>({ dialect: dialect() });
 
-  private constructor(database: Database) {
-    this.#database = database;
-  }
-
-  /** As QUEUE_DRIVER says. */
   static async open(): Promise<Rows> {
-    return new Rows(DRIVER === 'memory' ? inMemory() : await inPostgres(process.env['DATABASE_URL']));
+    const rows = new Rows();
+    await rows.#db.transaction().execute(async (tx) => {
+      if (DRIVER !== 'memory') await sql`SELECT pg_advisory_xact_lock(720101)`.execute(tx); // several may start at once
+      await sql`
+        CREATE TABLE IF NOT EXISTS record (merchant text NOT NULL, kind text NOT NULL, id text NOT NULL,
+          body text NOT NULL, status text NOT NULL DEFAULT 'open', made_at bigint NOT NULL,
+          PRIMARY KEY (merchant, kind, id))`.execute(tx);
+    });
+    return rows;
   }
 
   // #region transaction
   /** Writes rows and what `emit` emits: all of it, or nothing. @throws Conflict */
-  write(
-    merchant: string,
-    changes: readonly Change[],
-    { verb, emit }: { verb: 'created' | 'updated'; emit: (tx?: PoolClient) => Promise<unknown> },
-  ): Promise<void> {
-    return this.#database.transaction(async (query, tx) => {
+  async write(merchant: string, changes: readonly Change[], { verb, emit }: Writing): Promise<void> {
+    await this.#db.transaction().execute(async (tx) => {
       for (const { kind, row } of changes) {
-        const values = [merchant, kind, row.id, JSON.stringify(row)];
-        const written = verb === 'updated' ? await query(UPDATE, values) : await query(INSERT, [...values, Date.now()]);
-        if (written.length === 0) throw new Conflict();
+        const body = JSON.stringify(row);
+        const written =
+          verb === 'created'
+            ? sql`INSERT INTO record (merchant, kind, id, body, made_at)
+                VALUES (${merchant}, ${kind}, ${row.id}, ${body}, ${Date.now()}) ON CONFLICT DO NOTHING RETURNING id`
+            : sql`UPDATE record SET body = ${body}
+                WHERE merchant = ${merchant} AND kind = ${kind} AND id = ${row.id} RETURNING id`;
+        const { rows } = await written.execute(tx);
+        if (rows.length === 0) throw new Conflict(`${kind} ${row.id}`);
       }
-      await emit(tx); // gateway.emitBatch(events, { tx })
+      // As Holdfast takes it, where it commits to the same database: gateway.emitBatch(events, { tx })
+      const query: SqlTransaction['query'] = (text, values) => tx.executeQuery(CompiledQuery.raw(text, values));
+      await emit(DRIVER === 'memory' ? undefined : { query });
     });
   }
   // #endregion
 
   async find(merchant: string, kind: Kind, id: string): Promise<Stored | null> {
-    const sql = 'SELECT body, status FROM record WHERE merchant = $1 AND kind = $2 AND id = $3';
-    const [found] = await this.#database.query(sql, [merchant, kind, id]);
-    if (found === undefined) return null;
-    return { row: JSON.parse(String(found['body'])) as Change['row'], status: String(found['status']) };
+    const { rows } = await sql<{ readonly body: string; readonly status: string }>`SELECT body, status FROM record
+      WHERE merchant = ${merchant} AND kind = ${kind} AND id = ${id}`.execute(this.#db);
+    return rows[0] === undefined ? null : { row: JSON.parse(rows[0].body) as Change['row'], status: rows[0].status };
   }
 
   /** What became of an order. An order that was paid does not expire. */
-  async settle(merchant: string, order: string, status: string): Promise<void> {
-    const sql = `UPDATE record SET status = $3 WHERE merchant = $1 AND kind = 'order' AND id = $2`;
-    await this.#database.query(status === 'expired' ? `${sql} AND status = 'open'` : sql, [merchant, order, status]);
+  async settle(merchant: string | null, order: string, status: string): Promise<void> {
+    await sql`UPDATE record SET status = ${status} WHERE merchant = ${merchant} AND kind = 'order' AND id = ${order}
+      AND (status = 'open' OR ${status} <> 'expired')`.execute(this.#db);
   }
 
   /** Lets go notifications from before. */
   async forget(before: Date): Promise<void> {
-    await this.#database.query(`DELETE FROM record WHERE kind = 'notification' AND made_at < $1`, [before.getTime()]);
+    await sql`DELETE FROM record WHERE kind = 'notification' AND made_at < ${before.getTime()}`.execute(this.#db);
   }
 
-  close(): Promise<void> {
-    return this.#database.close();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#db.destroy();
   }
-}
-
-async function inPostgres(url: string | undefined): Promise<Database> {
-  const pool = new Pool({ connectionString: url });
-  await pool.query(`SELECT pg_advisory_xact_lock(720101); ${TABLES}`); // several processes may start at once
-  const queryOf =
-    (on: Pool | PoolClient): Query =>
-    async (sql, values) =>
-      (await on.query<Row>(sql, [...values])).rows;
-  return {
-    query: queryOf(pool),
-    async transaction(code) {
-      const tx = await pool.connect();
-      try {
-        await tx.query('BEGIN');
-        await code(queryOf(tx), tx);
-        await tx.query('COMMIT');
-      } catch (error) {
-        await tx.query('ROLLBACK');
-        throw error;
-      } finally {
-        tx.release();
-      }
-    },
-    close: () => pool.end(),
-  };
-}
-
-/** One connection: whoever asks while a transaction is open waits for its end. */
-function inMemory(): Database {
-  const database = new DatabaseSync(':memory:');
-  database.exec(TABLES);
-  const query: Query = async (sql, values) =>
-    database.prepare(sql).all(Object.fromEntries(values.map((value, index) => [`$${index + 1}`, value])));
-  let last: Promise<unknown> = Promise.resolve();
-  const inTurn = <Answer>(code: () => Promise<Answer>): Promise<Answer> => {
-    const answer = last.then(code);
-    last = answer.catch(() => undefined);
-    return answer;
-  };
-  return {
-    query: (sql, values) => inTurn(() => query(sql, values)),
-    transaction: (code) =>
-      inTurn(async () => {
-        database.exec('BEGIN');
-        try {
-          await code(query);
-          database.exec('COMMIT');
-        } catch (error) {
-          database.exec('ROLLBACK');
-          throw error;
-        }
-      }),
-    close: async () => database.close(),
-  };
 }

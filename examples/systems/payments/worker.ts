@@ -1,14 +1,11 @@
 /** A process that works off the queues, in production; start as many as you like. */
+import { once } from 'node:events';
 import { makeGateway } from './gateway.ts';
 import { Rows } from './rows.ts';
 
-const rows = await Rows.open();
-const gateway = makeGateway(rows, 'worker');
+await using rows = await Rows.open();
+await using gateway = makeGateway(rows, 'worker');
 const { admin } = await gateway.listen(); // /health, /ready and /metrics, for who watches over it
 console.log(`worker: http://${admin.host}:${admin.port}`);
 
-async function stop(): Promise<void> {
-  await gateway.stop();
-  await rows.close();
-}
-for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop());
+await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
