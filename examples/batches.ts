@@ -23,14 +23,14 @@ let sizeMax = 0;
 // #region batch
 gateway.handleBatch('ledger', { from: 'ledger', size: 5, within: '50ms', concurrency: 1 }, (batch, context) => {
   const rows: number[] = [];
-  for (const event of batch.events) {
+  batch.each((event) => {
     const { amount } = event.body as Line;
     const { attempt } = context.delivery(event);
     // Settled apart from the rest of its batch.
-    if (amount < 0) batch.fail(event, new Reject('an amount below zero'));
-    else if (amount === 7 && attempt === 1) batch.fail(event, new RetryLater('20ms', 'the account is locked'));
-    else rows.push(amount);
-  }
+    if (amount < 0) throw new Reject('an amount below zero');
+    if (amount === 7 && attempt === 1) throw new RetryLater('20ms', 'the account is locked');
+    rows.push(amount);
+  });
   // What is not mentioned shares what becomes of the call: a throw here would have all of `rows` tried again.
   writeAll(rows);
 });

@@ -42,6 +42,10 @@ test('a handler knows its sources, and the bodies of the types it takes', () => 
   gateway.handleBatch('unknown', { from: ['open', 'emitted'] }, (batch) => {
     same<unknown>()(batch.events[0]?.body);
   });
+  gateway.handleBatch('each', { from: 'checked' }, async (batch) => {
+    same<Promise<void>>()(batch.each(async (event) => same<string>()(event.body.id)));
+    same<void>()(batch.each((event) => event.body.id));
+  });
   // @ts-expect-error -- there is no such source
   gateway.handle('nobody', { from: 'nobody' }, () => undefined);
   assert.equal(gateway.report, null);

@@ -6,7 +6,7 @@ import type { EmitOptions } from './emit.ts';
 import type { EmittedBody, EmittedType } from './event-types.ts';
 import { EMITS_BYTES_MAX, EMITS_MAX, makeEmitted } from './emitted.ts';
 import { EventView, type HandlerEvent } from './handler-event.ts';
-import { isFinal, resultOf, resultOfThrown } from './outcomes.ts';
+import { isFinal, resultOf, resultOfCall, resultOfThrown } from './outcomes.ts';
 import type { Attempted, Emitted, Result, Transact } from './runner.ts';
 import { HandlerTransaction, type RunInTransaction } from './transaction.ts';
 
@@ -64,7 +64,17 @@ export interface Batch<Body = unknown> {
   readonly fail: (event: HandlerEvent<Body>, reason: unknown) => void;
   /** Settles one event as succeeded, whatever becomes of the rest. @throws as `fail` */
   readonly succeed: (event: HandlerEvent<Body>) => void;
+  /**
+   * Calls `code` with each event that is not settled, one after the other, as a handler of single events would be called:
+   * what it throws, or returns as `Reject` and its like, settles that event alone, and the next one is its turn. All others
+   * share what becomes of the whole. Where `code` is asynchronous, resolves when it has ended for all.
+   * @throws HoldfastError attempt_ended
+   */
+  readonly each: <Returned>(code: (event: HandlerEvent<Body>) => Returned) => EachOf<Returned>;
 }
+
+/** To be awaited where the code has to be. */
+type EachOf<Returned> = Returned extends PromiseLike<unknown> ? Promise<void> : void;
 
 /** Options of `emit` in a batch handler. */
 export interface BatchEmitOptions extends EmitOptions {
@@ -230,6 +240,9 @@ export class BatchRun implements Batch, BatchContext {
 
   readonly succeed = (event: HandlerEvent): void => this.#settle(this.#indexOf(event), SUCCEEDED);
 
+  readonly each = <Returned>(code: (event: HandlerEvent) => Returned): EachOf<Returned> =>
+    this.#eachFrom(0, code) as EachOf<Returned>;
+
   readonly delivery = (event: HandlerEvent): { readonly deliveryId: string; readonly attempt: number } => {
     const index = this.#indexOf(event);
     return { deliveryId: this.#work.claims[index]?.deliveryId ?? '', attempt: this.#work.numbers[index] ?? 1 };
@@ -266,6 +279,22 @@ export class BatchRun implements Batch, BatchContext {
     const results = this.events.map((_, index) => this.#settled.get(index)?.result ?? shared);
     const emitted = results.map((result, index) => this.#settled.get(index)?.emitted ?? this.#kept(index, result));
     return { results, emitted: this.#withCommon(results, emitted, shared) };
+  }
+
+  /** A promise as soon as the code gives one. */
+  #eachFrom(first: number, code: (event: HandlerEvent) => unknown): Promise<void> | undefined {
+    for (let index = first; index < this.events.length; index++) {
+      const event = this.events[index];
+      if (event === undefined || this.#settled.has(index)) continue;
+      if (this.#isOver) throw new HoldfastError('attempt_ended');
+      const apart = (result: Result): void => {
+        if (result.kind !== 'succeeded') this.#settle(index, result);
+      };
+      const result = resultOfCall(() => code(event));
+      if (result instanceof Promise) return result.then(apart).then(() => this.#eachFrom(index + 1, code));
+      apart(result);
+    }
+    return undefined;
   }
 
   #settle(index: number, result: Result): void {

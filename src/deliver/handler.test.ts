@@ -3,8 +3,15 @@ import { describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { HoldfastError } from '../errors.ts';
 import { attemptAt, batchOf, storedEvent, TestAttempt } from './fixtures/attempt.ts';
-import { type BatchContext, type Handler, type HandlerContext, inlineBatchRunner, inlineRunner } from './handler.ts';
-import { Reject, RetryLater, Skip } from './outcomes.ts';
+import {
+  type Batch,
+  type BatchContext,
+  type Handler,
+  type HandlerContext,
+  inlineBatchRunner,
+  inlineRunner,
+} from './handler.ts';
+import { Reject, RetryLater, Skip, Unavailable } from './outcomes.ts';
 import type { Attempted } from './runner.ts';
 
 const run = (handler: Handler, body: unknown = {}): Promise<Attempted> => inlineRunner(handler).run(attemptAt(body));
@@ -214,6 +221,64 @@ describe('an inline batch handler', () => {
       throw new Reject('the rest');
     });
     assert.deepEqual(kindsOf(await throws.run(batchOf('a', 'b', 'c'))), ['rejected', 'succeeded', 'rejected']);
+  });
+
+  it('calls code for each event as a handler of single events: what one throws or returns settles that one alone', async () => {
+    const seen: string[] = [];
+    const outcome = (body: string): unknown => {
+      seen.push(body);
+      if (body === 'reject') throw new Reject('no');
+      if (body === 'later') throw new RetryLater('10m');
+      if (body === 'broken') throw new Error('broken');
+      return body === 'skip' ? new Skip('nothing in it') : body;
+    };
+    const bodies = ['a', 'reject', 'skip', 'settled', 'later', 'broken', 'b'];
+    const kinds = ['succeeded', 'rejected', 'skipped', 'skipped', 'failed', 'failed', 'succeeded'];
+    const first = ({ events, fail }: Batch<string>): void => {
+      for (const event of events) if (event.body === 'settled') fail(event, new Skip('before'));
+    };
+    const inTurn = inlineBatchRunner<string>((batch) => {
+      first(batch);
+      batch.each(({ body }) => outcome(body));
+      seen.push('behind');
+    });
+    const awaited = inlineBatchRunner<string>(async (batch) => {
+      first(batch);
+      await batch.each(async ({ body }) => {
+        await turn();
+        return outcome(body);
+      });
+      seen.push('behind');
+    });
+    for (const runner of [inTurn, awaited]) {
+      assert.deepEqual(kindsOf(await runner.run(batchOf(...bodies))), kinds);
+      assert.deepEqual(seen.splice(0), [...bodies.filter((body) => body !== 'settled'), 'behind']);
+    }
+    const whole = inlineBatchRunner<string>((batch) => {
+      batch.each(({ body }) => outcome(body));
+      throw new Unavailable('the table is locked');
+    });
+    assert.deepEqual(kindsOf(await whole.run(batchOf('a', 'reject'))), ['unavailable', 'rejected']);
+  });
+
+  it('calls code for no further event when the attempt is over', async () => {
+    const attempt = batchOf('a', 'b');
+    const seen: string[] = [];
+    const over = gate();
+    const ended = gate<unknown>();
+    const running = inlineBatchRunner<string>((batch) => {
+      const all = batch.each(async ({ body }) => {
+        seen.push(body);
+        attempt.abort();
+        await over.promise;
+      });
+      all.then(ended.resolve, ended.resolve);
+      return all;
+    }).run(attempt);
+    assert.deepEqual(kindsOf(await running), ['timeout', 'timeout']);
+    over.resolve();
+    assert.equal(((await ended.promise) as HoldfastError).code, 'attempt_ended');
+    assert.deepEqual(seen, ['a']);
   });
 
   it('is heard the first time about an event, and not after the end', async () => {

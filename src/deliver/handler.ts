@@ -6,7 +6,7 @@
 import { type Batch, type BatchContext, BatchRun, type HandlerContext, SingleContext, type Work } from './context.ts';
 import { EventView, type HandlerEvent } from './handler-event.ts';
 import type { LoopBlame } from './loop-blame.ts';
-import { resultOf, resultOfThrown, TIMEOUT } from './outcomes.ts';
+import { resultOfCall, resultOfThrown, TIMEOUT } from './outcomes.ts';
 import type { Attempt, Attempted, Result, Runner } from './runner.ts';
 
 export type { Batch, BatchContext, BatchEmitOptions, HandlerContext } from './context.ts';
@@ -84,18 +84,10 @@ class SingleCall implements Call {
 export function callResult(call: Call, blame: LoopBlame | null): Result | Promise<Result> {
   const entered = blame === null ? 0 : blame.enter(call.destination);
   try {
-    const returned = blame === null ? call.start() : blame.follow(call);
-    return isThenable(returned) ? Promise.resolve(returned).then(resultOf, resultOfThrown) : resultOf(returned);
-  } catch (error) {
-    return resultOfThrown(error);
+    return resultOfCall(() => (blame === null ? call.start() : blame.follow(call)));
   } finally {
     blame?.leave(entered);
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  if (typeof value !== 'object' || value === null) return false;
-  return value instanceof Promise || ('then' in value && typeof value.then === 'function');
 }
 
 class InlineRunner implements Runner {

@@ -75,6 +75,21 @@ export function resultOfThrown(error: unknown): Result {
   );
 }
 
+/** The result of calling handler code: at once when it is synchronous, else the promise of it. Neither throws nor rejects. */
+export function resultOfCall(call: () => unknown): Result | Promise<Result> {
+  try {
+    const returned = call();
+    return isThenable(returned) ? Promise.resolve(returned).then(resultOf, resultOfThrown) : resultOf(returned);
+  } catch (error) {
+    return resultOfThrown(error);
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  if (typeof value !== 'object' || value === null) return false;
+  return value instanceof Promise || ('then' in value && typeof value.then === 'function');
+}
+
 /** The store was away when the handler wanted to emit or to write with it: no fault of its event. */
 function awayResult(error: unknown): Result | null {
   if (!(error instanceof HoldfastError) || error.code !== 'store_unavailable') return null;
