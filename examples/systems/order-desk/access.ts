@@ -2,19 +2,16 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
-export interface Access {
-  /** The `Set-Cookie` of a page that may be seen. */
-  readonly cookie: string;
-  allows(request: IncomingMessage): boolean;
-}
+export type Access = ReturnType<typeof passwordAccess>;
 
-export function passwordAccess(password: string): Access {
+export function passwordAccess(password: string) {
   const digest = (text: string): Buffer => createHmac('sha256', password).update(text).digest();
   const session = digest('order desk').toString('base64url');
   const isSame = (given: string, right: string): boolean => timingSafeEqual(digest(given), digest(right));
   return {
+    /** The `Set-Cookie` of a page that may be seen. */
     cookie: `desk=${session}; HttpOnly; SameSite=Strict; Path=/api/v2`,
-    allows({ headers: { authorization = '', cookie = '', origin, host } }) {
+    allows({ headers: { authorization = '', cookie = '', origin, host } }: IncomingMessage): boolean {
       // A page of another site, in a browser that is logged in here.
       if (origin !== undefined && !(URL.canParse(origin) && new URL(origin).host === host)) return false;
       const basic = Buffer.from(/^Basic (.+)$/i.exec(authorization)?.[1] ?? '', 'base64').toString();

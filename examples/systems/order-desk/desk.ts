@@ -46,8 +46,8 @@ export function deskRoutes(operations: Operations, access: Access): Router {
   });
   // #endregion
 
-  router.get(`${WEBHOOKS}/queue/dead-letters`, async ({ query }, response) => {
-    response.json(await operations.deadLetters({ destination: 'orders', ...pageOf(query) }));
+  router.get(`${WEBHOOKS}/queue/dead-letters`, async (request, response) => {
+    response.json(await operations.deadLetters({ destination: 'orders', ...pageOf(request) }));
   });
 
   router.post(`${WEBHOOKS}/queue/retry-failed`, async (_request, response) => {
@@ -56,8 +56,8 @@ export function deskRoutes(operations: Operations, access: Access): Router {
   });
 
   /** The newest of what was accepted, with what became of it, and of what was refused. */
-  router.get(`${WEBHOOKS}/logs`, async ({ query }, response) => {
-    const page = pageOf(query);
+  router.get(`${WEBHOOKS}/logs`, async (request, response) => {
+    const page = pageOf(request);
     const [accepted, refused] = await Promise.all([
       operations.deliveries({ destination: 'orders', ...page }),
       operations.rejections({ source: 'bot', ...page }),
@@ -73,6 +73,4 @@ export function deskRoutes(operations: Operations, access: Access): Router {
   return router;
 }
 
-function pageOf({ limit }: Request['query']): { readonly limit?: number } {
-  return limit === undefined ? {} : { limit: Number(limit) };
-}
+const pageOf = ({ query }: Request) => ({ limit: Number(query['limit'] ?? 50) });

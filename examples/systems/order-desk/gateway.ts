@@ -8,23 +8,17 @@ export const WEBHOOKS = '/api/v2/webhooks';
 
 // #region gateway
 /** `changed` is called after orders were written, or something else became of what came in. */
-export function makeGateway({ storeFile, retryBase }: Settings, changed: () => void) {
+export function makeGateway({ DATA_DIRECTORY, RETRY_BASE }: Settings, changed: () => void) {
   const secrets = secret('ORDER_BOT_TOKENS');
+  const bot = {
+    path: `${WEBHOOKS}/orders`,
+    verify: anyOf(refract({ header: 'x-webhook-token', secrets }), refract({ path: true, secrets })),
+    body: message,
+    routeUnfit: true, // to be a dead letter that says why, instead of an event that is owed to nobody
+  };
   const gateway = createGateway(
-    {
-      store: `sqlite:${storeFile}`,
-      bodyBytesMax: '256KiB',
-      alertBacklog: 10_000,
-      sources: {
-        bot: {
-          path: `${WEBHOOKS}/orders`,
-          verify: anyOf(refract({ header: 'x-webhook-token', secrets }), refract({ path: true, secrets })),
-          body: message,
-          routeUnfit: true, // to be a dead letter that says why, instead of an event that is owed to nobody
-        },
-      },
-    },
-    { observer: { attemptEnded: changed } },
+    { store: 'sqlite:holdfast.db', bodyBytesMax: '256KiB', alertBacklog: 10_000, sources: { bot } },
+    { directory: DATA_DIRECTORY, observer: { attemptEnded: changed } },
   );
   gateway.handleBatch('orders', {
     from: 'bot',
@@ -33,7 +27,7 @@ export function makeGateway({ storeFile, retryBase }: Settings, changed: () => v
     concurrency: { min: 1, max: 10 },
     size: 25, // one flush to the disk for as many
     within: '20ms',
-    retry: exponential({ maxAttempts: 4, base: retryBase }),
+    retry: exponential({ maxAttempts: 4, base: RETRY_BASE }),
     breaker: { openMs: 1000 },
   });
   return gateway;

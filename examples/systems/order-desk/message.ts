@@ -4,13 +4,11 @@ import { z } from 'zod';
 
 const text = z.string().max(6000);
 
+const field = z.object({ name: text, value: text });
 const embed = z.object({
   description: text.nullish(),
   author: z.object({ name: text.nullish() }).nullish(),
-  fields: z
-    .array(z.object({ name: text, value: text }))
-    .max(25)
-    .nullish(),
+  fields: z.array(field).max(25).nullish(),
 });
 
 /** A Discord message, as far as it matters here. Bounds are Discord's own. */
@@ -28,14 +26,14 @@ export type Order = z.infer<typeof order>;
 
 type Fact = keyof Order | 'reason';
 
-/** The labels that bots use, in lower case without punctuation. */
+/** The labels that bots use, without punctuation. */
 const LABELS: Readonly<Record<Fact, RegExp>> = {
-  number: /^order( number| id)?$/,
-  product: /^(product|item)$/,
-  price: /^(price|total)$/,
-  email: /^email$/,
-  store: /^(site|store)$/,
-  reason: /^reason$/,
+  number: /^order( number| id)?$/i,
+  product: /^(product|item)$/i,
+  price: /^(price|total)$/i,
+  email: /^email$/i,
+  store: /^(site|store)$/i,
+  reason: /^reason$/i,
 };
 const FACTS = Object.keys(LABELS) as Fact[];
 
@@ -50,33 +48,26 @@ export function ordersOf({ embeds }: Message): readonly Order[] {
     const author = plain(one.author?.name ?? '');
     const read = order.safeParse({ number, product, price, email: email ?? null, store: store ?? author ?? null });
     if (read.success) return [read.data];
-    throw new Reject(
-      `Order ${number ?? `of ${product}`} ${read.error.issues.map((issue) => issue.message).join(', ')}.`,
-    );
+    const wrong = read.error.issues.map((issue) => issue.message).join(', ');
+    throw new Reject(`Order ${number ?? `of ${product}`} ${wrong}.`);
   });
 }
 
 function factsOf({ description, fields }: z.infer<typeof embed>): Partial<Record<Fact, string | undefined>> {
-  const facts: Partial<Record<Fact, string | undefined>> = {};
-  const note = (label: string, value: string): void => {
-    const fact = factOf(label);
-    if (fact !== undefined) facts[fact] ??= plain(value);
-  };
-  for (const { name, value } of fields ?? []) note(name, value);
   const lines = (description ?? '').split('\n').filter((line) => plain(line) !== undefined);
-  for (const [at, line] of lines.entries()) {
-    const next = lines[at + 1];
-    // A label whose value was left out is followed by the next label.
-    if (next !== undefined && factOf(next) === undefined) note(line, next);
+  const pairs = lines.map((name, at) => ({ name, value: lines[at + 1] ?? '' }));
+  // A label whose value was left out is followed by the next label.
+  const described = pairs.filter(({ value }) => factOf(value) === undefined);
+  const facts: Partial<Record<Fact, string | undefined>> = {};
+  for (const { name, value } of [...(fields ?? []), ...described]) {
+    const fact = factOf(name);
+    if (fact !== undefined) facts[fact] ??= plain(value);
   }
   return facts;
 }
 
 function factOf(label: string): Fact | undefined {
-  const name = label
-    .toLowerCase()
-    .replaceAll(/[^a-z ]/g, '')
-    .trim();
+  const name = label.replaceAll(/[^a-z ]/gi, '').trim();
   return FACTS.find((fact) => LABELS[fact].test(name));
 }
 
