@@ -54,7 +54,9 @@ export class Arrivals {
       if (settlement !== undefined) this.settled(settlement, answer ?? null, batch.now);
     }
     for (const row of batch.releases) if (row.delayMs > 0) feeder.wakeAt(batch.now + row.delayMs);
-    for (const row of batch.replays) this.#replayed(row.destination);
+    for (const [index, { destination }] of batch.replays.entries()) {
+      if (answers.replays[index]?.status === 'committed') this.#replayed(destination);
+    }
     for (const name of answers.ready) lanes.get(name)?.wake();
   }
 

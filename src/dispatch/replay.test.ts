@@ -251,6 +251,17 @@ describe('a bulk replay', () => {
     await assert.rejects(rig.replays.delivery(letter?.id ?? ''), { code: 'replay_open' });
   });
 
+  test('that is refused counts for nothing in the backlog', async () => {
+    const rig = await new Rig().start();
+    await rig.dead(1);
+    const lane = rig.dispatcher.lanes.get('h');
+    lane?.pause();
+    const [letter] = (await rig.store.history.deliveries({}, { limit: 1 })).rows;
+    await rig.replays.delivery(letter?.id ?? '');
+    await assert.rejects(rig.replays.delivery(letter?.id ?? ''), { code: 'replay_open' });
+    assert.equal(lane?.open, 1);
+  });
+
   test('refuses a destination that does not exist, and says so', async () => {
     const rig = await new Rig().start();
     for (const filter of [{ to: 'nobody' }, { destination: 'nobody' }]) {
