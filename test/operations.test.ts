@@ -94,6 +94,28 @@ describe('operations', () => {
     ]);
   });
 
+  test('pause a destination while it is cleared: it stays paused', async () => {
+    const gate = Promise.withResolvers<void>();
+    let handled = 0;
+    await using t = await testGateway(config, (gateway) =>
+      gateway.handle('desk', { from: 'emitted', concurrency: 1 }, async () => {
+        handled++;
+        await gate.promise;
+      }),
+    );
+    // More than one commit clears.
+    await t.gateway.emitBatch(Array.from({ length: 2500 }, () => ({ type: 'good', body: {} })));
+    const operations = t.gateway.operations();
+    const cleared = operations.clear('desk');
+    while ((await t.deadLetters()).length === 0) await new Promise((resolve) => setImmediate(resolve));
+    await operations.pause('desk');
+    assert.deepEqual(await cleared, { cleared: 2499 });
+    gate.resolve();
+    await t.gateway.emit('good', {});
+    await t.settled();
+    assert.equal(handled, 1);
+  });
+
   test('replay what is dead, singly and by filter, and resolve the rest', async () => {
     const { t, seen, mend } = await desk();
     await using _ = t;

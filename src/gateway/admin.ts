@@ -138,16 +138,16 @@ function* openHere({ lanes }: Dispatcher): Iterable<readonly [destination: strin
 }
 
 /** What a destination is owed; of all endpoints together, what each of them is. What is accepted meanwhile is not meant. */
-async function clearAll({ dispatcher, store, group }: AdminParts, destination: string): Promise<number> {
-  const open = openOf(await store.history.counts());
-  if (!group.is(destination)) return clear(dispatcher, destination, open.get(destination) ?? 0);
+async function clearAll(parts: AdminParts, destination: string): Promise<number> {
+  const open = openOf(await parts.store.history.counts());
+  if (!parts.group.is(destination)) return clear(parts, destination, open.get(destination) ?? 0);
   let cleared = 0;
-  for (const [name, count] of open) if (group.has(name)) cleared += await clear(dispatcher, name, count);
+  for (const [name, count] of open) if (parts.group.has(name)) cleared += await clear(parts, name, count);
   return cleared;
 }
 
 /** The oldest so many, but for what runs. */
-async function clear(dispatcher: Dispatcher, destination: string, open: number): Promise<number> {
+async function clear({ dispatcher, holds }: AdminParts, destination: string, open: number): Promise<number> {
   const lane = dispatcher.lanes.get(destination);
   const most = open - (lane?.running ?? 0);
   const paused = lane?.paused ?? true;
@@ -163,7 +163,8 @@ async function clear(dispatcher: Dispatcher, destination: string, open: number):
     }
   } finally {
     dispatcher.lanes.ended(destination, cleared);
-    if (!paused) lane?.resume();
+    // Unless a person paused it meanwhile.
+    if (!paused && holds.pauseOf(destination) === null) lane?.resume();
   }
   return cleared;
 }
