@@ -7,7 +7,7 @@ import { never } from '../core/retry.ts';
 import { inlineRunner } from '../deliver/handler.ts';
 import { makeEmitted } from '../deliver/emitted.ts';
 import { memoryStore } from '../store/memory.ts';
-import type { Store } from '../store/store.ts';
+import type { HistoryStore, Store } from '../store/store.ts';
 import { TestClock } from '../testing/clock.ts';
 import { NO_RESPONDERS } from './answers.ts';
 import type { Destination } from './destination.ts';
@@ -81,13 +81,14 @@ class Rig {
   }
 
   /** The replays of another process on the same store. */
-  beside(): Replays {
+  beside(history: HistoryStore = this.store.history): Replays {
     const ids = new IdMaker({ now: () => this.clock.now(), fill: (bytes) => void crypto.getRandomValues(bytes) });
     const { committer, lanes } = this.dispatcher;
     const shared = { clock: this.clock, ids, observer: silentObserver };
     return new Replays({
       ...shared,
       ...this.store,
+      history,
       committer,
       lanes,
       group: new Group(null),
@@ -218,6 +219,51 @@ describe('a bulk replay', () => {
     assert.deepEqual([status?.state, status?.made, status?.refused, rig.handled], ['done', 25, 0, 25]);
   });
 
+  test('that two processes run is made at its rate, whenever the second one began', async () => {
+    const rig = await new Rig().start();
+    await rig.dead(60);
+    const { id } = await rig.replays.start({ filter: {}, ratePerS: 10, by: 'test' });
+    await rig.advance(500);
+    await rig.beside().resume();
+    await rig.advance(3000);
+    // One chunk a second, and one more when the second began.
+    assert.ok(((await rig.replays.get(id))?.made ?? 0) <= 50);
+    await rig.advance(10_000);
+    const status = await rig.replays.get(id);
+    assert.deepEqual([status?.state, status?.made, status?.refused, rig.handled], ['done', 60, 0, 60]);
+  });
+
+  test('asks its store for whole numbers of rows, also at two and a half a second', async () => {
+    const rig = await new Rig().start();
+    await rig.dead(5);
+    const { history } = rig.store;
+    const limits = new Set<number>();
+    const replays = rig.beside({
+      ...history,
+      deliveries: (filter, page) => (limits.add(page.limit), history.deliveries(filter, page)),
+    });
+    const { id } = await replays.start({ filter: {}, ratePerS: 2.5, by: 'test' });
+    await rig.advance(3000);
+    assert.equal((await replays.get(id))?.state, 'done');
+    assert.deepEqual([...limits], [1000, 2]);
+  });
+
+  test('that is slow is not taken over while its process waits for the next chunk', async () => {
+    const rig = await new Rig().start();
+    await rig.dead(3);
+    const { id } = await rig.replays.start({ filter: {}, ratePerS: 0.01, by: 'test' });
+    const other = rig.beside();
+    await rig.advance(1000);
+    await other.takeOver();
+    await rig.clock.advanceSlowly(60_000);
+    await other.takeOver();
+    await settle();
+    assert.equal((await rig.replays.get(id))?.made, 1);
+    await rig.clock.advanceSlowly(60_000);
+    await settle();
+    assert.equal((await rig.replays.get(id))?.made, 2);
+  });
+
   test('takes nothing that died after it began', async () => {
     const rig = await new Rig().start();
     await rig.dead(5);
@@ -242,6 +288,18 @@ describe('a bulk replay', () => {
     assert.ok(rig.handled < 20);
   });
 
+  test('makes no more once it is cancelled, also while it lets live traffic go first', async () => {
+    const rig = await new Rig().start();
+    await rig.dead(5);
+    // It has more to do than it can run, as far as anybody sees.
+    Object.defineProperty(rig.dispatcher.lanes.get('h'), 'concurrency', { value: -1 });
+    const { id } = await rig.replays.start({ filter: {}, by: 'test' });
+    await rig.advance(500);
+    assert.equal((await rig.replays.cancel(id))?.made, 0);
+    await rig.advance(6000);
+    assert.equal(rig.handled, 0);
+  });
+
   test('refuses a second replay of a delivery while the first is open', async () => {
     const rig = await new Rig().start();
     await rig.dead(1);
@@ -260,6 +318,28 @@ describe('a bulk replay', () => {
     await rig.replays.delivery(letter?.id ?? '');
     await assert.rejects(rig.replays.delivery(letter?.id ?? ''), { code: 'replay_open' });
     assert.equal(lane?.open, 1);
+  });
+
+  test('of an event goes to all of the destinations that it went to, however many', async () => {
+    const names = Array.from({ length: 1100 }, (_, index) => `h${index}`);
+    const rig = await new Rig(undefined, names).start();
+    rig.broken = false;
+    const sent = rig.dispatcher.emitted(makeEmitted('t', {}, {}), null);
+    await rig.dispatcher.append({ events: [sent] });
+    while (rig.handled < names.length) await settle();
+    assert.equal((await rig.replays.event(sent.event.id, null)).length, names.length);
+  });
+
+  test('of an event makes none where one of them is still to be delivered', async () => {
+    const rig = await new Rig(undefined, ['a', 'b']).start();
+    rig.dispatcher.lanes.get('b')?.pause();
+    await rig.dead(1);
+    const [letter] = (await rig.store.history.deliveries({ states: ['dead'] }, { limit: 1 })).rows;
+    const eventId = letter?.eventId ?? '';
+    await assert.rejects(rig.replays.event(eventId, null), { code: 'replay_open', message: /'b'/ });
+    assert.equal((await rig.deadLetters()).length, 1);
+    assert.equal((await rig.store.history.deliveries({ eventId }, { limit: 10 })).rows.length, 2);
+    assert.equal((await rig.replays.event(eventId, ['a'])).length, 1);
   });
 
   test('refuses a destination that does not exist, and says so', async () => {

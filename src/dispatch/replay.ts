@@ -8,9 +8,10 @@ import type { IdMaker } from '../core/id.ts';
 import type { Observer } from '../core/observer.ts';
 import { HoldfastError } from '../errors.ts';
 import type { Committer } from '../commit/committer.ts';
-import type { EventSummary, HistoryStore, RegistryStore, ReplayAnswer, ReplayRow } from '../store/store.ts';
+import type { DeliveryRecord, HistoryStore, RegistryStore, ReplayAnswer, ReplayRow } from '../store/store.ts';
 import type { Group } from './group.ts';
 import type { Lanes } from './lanes.ts';
+import { type Candidate, Candidates } from './replay-candidates.ts';
 import {
   cursorOf,
   documentOf,
@@ -37,28 +38,6 @@ export interface ReplaysOptions {
   readonly takers: (event: StoredEvent) => readonly string[];
 }
 
-/** What a delivery or an event becomes in a replay. */
-interface Candidate {
-  readonly eventId: string;
-  readonly tenant: string | null;
-  readonly receivedAt: number;
-  readonly destination: string;
-  readonly of: string | null;
-}
-
-interface Chunk {
-  readonly candidates: readonly Candidate[];
-  readonly cursor: string | null;
-}
-
-/** Where a chunk begins, and what is not in it: deliveries made after the replay began, its own above all. */
-interface ChunkBounds {
-  readonly cursor: string | undefined;
-  readonly limit: number;
-  readonly madeBefore: number;
-  readonly replayId: string | null;
-}
-
 const CHUNK = 100;
 const PLAN_MAX = 100_000;
 const RATE_DEFAULT = 100;
@@ -68,31 +47,42 @@ const YIELD_STEP_MS = 50;
 
 export class Replays {
   readonly #options: ReplaysOptions;
+  readonly #candidates: Candidates;
   readonly #active = new Set<string>();
-  /** Versions of the documents of those that ran at the last look. */
-  readonly #seen = new Map<string, number>();
+  /** Those that ran at the last look: the version of each, and since when it is that (monotonic). */
+  #seen: ReadonlyMap<string, { readonly version: number; readonly since: number }> = new Map();
   #stopped = false;
 
   constructor(options: ReplaysOptions) {
     this.#options = options;
+    this.#candidates = new Candidates(options);
   }
 
-  /** Goes on with what a restart interrupted. Where another process is at it, one of the two stops after its next chunk. */
+  /** Goes on with what a restart interrupted. Where another process is at it, that one stops when it sees it. */
   async resume(): Promise<void> {
     for (const document of await this.#options.registry.list(REPLAY)) {
       if (statusOf(document).state === 'running') void this.#run(document.key);
     }
   }
 
-  /** Goes on with those that nobody has got further since the last call: their process has died. Call it now and then. */
+  /**
+   * Goes on with those that nobody has got further since the last call, nor for as long as a chunk of theirs lasts: their
+   * process has died. Call it now and then.
+   */
   async takeOver(): Promise<void> {
-    const before = new Map(this.#seen);
-    this.#seen.clear();
+    const before = this.#seen;
+    const seen = new Map<string, { readonly version: number; readonly since: number }>();
+    const now = this.#options.clock.monotonic();
     for (const document of await this.#options.registry.list(REPLAY)) {
-      if (statusOf(document).state !== 'running') continue;
-      this.#seen.set(document.key, document.version);
-      if (before.get(document.key) === document.version) void this.#run(document.key);
+      const { key, version } = document;
+      const { state, ratePerS } = statusOf(document);
+      if (state !== 'running') continue;
+      const known = before.get(key);
+      const since = known?.version === version ? known.since : now;
+      seen.set(key, { version, since });
+      if (since < now && now - since >= (chunkOf(ratePerS) * 1000) / ratePerS) void this.#run(key);
     }
+    this.#seen = seen;
   }
 
   stop(): void {
@@ -115,7 +105,7 @@ export class Replays {
     let newestAt: number | null = null;
     let cursor: string | undefined;
     do {
-      const chunk = await this.#chunk(filter, {
+      const chunk = await this.#candidates.chunk(filter, {
         cursor,
         limit: 1000,
         madeBefore: this.#options.clock.now(),
@@ -199,13 +189,29 @@ export class Replays {
   async event(eventId: string, destinations: readonly string[] | null): Promise<readonly string[]> {
     const record = await this.#options.history.event(eventId);
     if (record === null) throw new HoldfastError('not_found', { detail: eventId });
-    const { rows } = await this.#options.history.deliveries({ eventId }, { limit: 1000, oldestFirst: true });
-    const latest = new Map(rows.map((row) => [row.destination, row.id]));
+    const latest = await this.#latest(eventId);
     const { tenant } = record.event;
     const names = destinations ?? (latest.size > 0 ? [...latest.keys()] : this.#options.takers(record.event));
+    // All of them or none: else whoever is told that one is refused does not know that the others were made.
+    const open = names.find((name) => latest.get(name)?.endedAt === null);
+    if (open !== undefined)
+      throw new HoldfastError('replay_open', { detail: `It is still to be delivered to '${open}'.` });
     return this.#now(
-      names.map((name) => ({ eventId, tenant, receivedAt: 0, destination: name, of: latest.get(name) ?? null })),
+      names.map((name) => ({ eventId, tenant, receivedAt: 0, destination: name, of: latest.get(name)?.id ?? null })),
     );
+  }
+
+  /** The last delivery of an event to each destination: there may be thousands of endpoints. */
+  async #latest(eventId: string): Promise<ReadonlyMap<string, DeliveryRecord>> {
+    const latest = new Map<string, DeliveryRecord>();
+    let cursor: string | undefined;
+    do {
+      const page = { limit: 1000, oldestFirst: true, ...(cursor === undefined ? {} : { cursor }) };
+      const listed = await this.#options.history.deliveries({ eventId }, page);
+      for (const row of listed.rows) latest.set(row.destination, row);
+      cursor = listed.cursor ?? undefined;
+    } while (cursor !== undefined);
+    return latest;
   }
 
   /**
@@ -243,7 +249,9 @@ export class Replays {
     if (this.#active.has(id)) return;
     this.#active.add(id);
     try {
-      while (!this.#stopped && (await this.#step(id)));
+      let version: number | null = null;
+      do version = await this.#step(id, version);
+      while (version !== null && !this.#stopped);
     } catch (error) {
       // The document still says `running`: it goes on at the next start, or when the store is back.
       this.#options.observer.note('error', 'replay interrupted', { replayId: id, error: String(error) });
@@ -252,18 +260,24 @@ export class Replays {
     this.#active.delete(id);
   }
 
-  /** One chunk; `false` when there is no more to do. */
-  async #step(id: string): Promise<boolean> {
+  /**
+   * One chunk, behind the one that left this version of the document (`null`: wherever it is). Answers the version it left;
+   * `null`: there is no more to do here.
+   */
+  async #step(id: string, behind: number | null): Promise<number | null> {
     const { registry, committer, clock, observer } = this.#options;
     const document = await registry.get(REPLAY, id);
-    if (document === null) return false;
+    // Another version: another process goes on with it. Two would make twice as many a second.
+    if (document === null || (behind !== null && document.version !== behind)) return null;
     const status = statusOf(document);
-    if (status.state !== 'running') return false;
-    const limit = Math.min(CHUNK, Math.max(1, status.ratePerS));
+    if (status.state !== 'running') return null;
+    const limit = chunkOf(status.ratePerS);
     const bounds = { cursor: cursorOf(document) ?? undefined, limit, madeBefore: status.startedAt, replayId: id };
-    const chunk = await this.#chunk(status.filter, bounds);
+    const chunk = await this.#candidates.chunk(status.filter, bounds);
     const { candidates } = chunk;
     await this.#yieldToLive(candidates);
+    // That may take seconds, and somebody may have cancelled it.
+    if ((await registry.get(REPLAY, id))?.version !== document.version) return null;
     const done = chunk.cursor === null;
     // Counted as made before the answers: what is refused now is taken back in the next write, and shown meanwhile.
     const next: ReplayStatus = {
@@ -276,28 +290,30 @@ export class Replays {
       candidates.map((one) => this.#row(id, one)),
       [{ kind: REPLAY, key: id, value: documentOf(next, chunk.cursor), ifVersion: document.version }],
     );
+    const [written] = documents;
     // Somebody else has written it: cancelled it, or runs it too. Then that one goes on, and counts.
-    if (documents.some(({ status }) => status === 'refused')) return false;
-    await this.#correct(id, replays);
+    if (written?.status !== 'committed') return null;
+    const version = await this.#correct(id, replays, written.version);
     if (done) observer.note('info', 'replay done', { replayId: id, made: next.made, refused: next.refused });
     else await this.#wait((candidates.length * 1000) / status.ratePerS);
-    return !done;
+    return done ? null : version;
   }
 
-  /** Rows the store refused were not made after all. */
-  async #correct(id: string, answers: readonly ReplayAnswer[]): Promise<void> {
+  /** Rows the store refused were not made after all. Answers the version that the document has then, if it was this one. */
+  async #correct(id: string, answers: readonly ReplayAnswer[], ifVersion: number): Promise<number> {
     const refused = answers.filter((answer) => answer.status === 'refused').length;
-    if (refused === 0) return;
+    if (refused === 0) return ifVersion;
     const document = await this.#options.registry.get(REPLAY, id);
-    if (document === null) return;
+    if (document === null) return ifVersion;
     const status = statusOf(document);
     const corrected = { ...status, made: status.made - refused, refused: status.refused + refused };
-    await this.#options.committer.write({
+    const answer = await this.#options.committer.write({
       kind: REPLAY,
       key: id,
       value: documentOf(corrected, cursorOf(document)),
       ifVersion: document.version,
     });
+    return document.version === ifVersion && answer.status === 'committed' ? answer.version : ifVersion;
   }
 
   /** Live traffic first: waits while the lanes of this chunk have more than they can run, but not for ever. */
@@ -314,59 +330,6 @@ export class Replays {
     }
   }
 
-  /** Without what went to an endpoint that has another tenant by now. */
-  async #chunk(filter: ReplayFilter, bounds: ChunkBounds): Promise<Chunk> {
-    const { candidates, cursor } = await this.#listed(filter, bounds);
-    const { lanes } = this.#options;
-    return { candidates: candidates.filter((one) => lanes.mayHave(one.destination, one.tenant)), cursor };
-  }
-
-  async #listed(filter: ReplayFilter, bounds: ChunkBounds): Promise<Chunk> {
-    const { cursor, limit } = bounds;
-    const page = { limit, oldestFirst: true, ...(cursor === undefined ? {} : { cursor }) };
-    const { what = 'dead', to, reason, destination, ...common } = filter;
-    if (what === 'unmatched') {
-      const listed = await this.#options.history.events({ ...common, unmatched: true }, page);
-      const candidates = await Promise.all(listed.rows.map((event) => this.#unmatched(event, to)));
-      return { candidates: candidates.flat(), cursor: listed.cursor };
-    }
-    const states = what === 'all' ? (['succeeded', 'skipped', 'dead'] as const) : (['dead'] as const);
-    const listed = await this.#options.history.deliveries(
-      {
-        ...common,
-        states,
-        ...(destination === undefined ? {} : { destination }),
-        ...(reason === undefined ? {} : { reason }),
-        ...(what === 'dead' ? { resolved: false } : {}),
-      },
-      page,
-    );
-    const old = listed.rows.filter(
-      (row) => row.committedAt <= bounds.madeBefore && (bounds.replayId === null || row.replayId !== bounds.replayId),
-    );
-    // What an earlier replay made repeats a delivery that is in the list itself: each is made once, not once a replay.
-    const firsts = what === 'all' ? old.filter((row) => row.replayOf === null) : old;
-    const candidates = firsts.map((row): Candidate => {
-      const name = to ?? row.destination;
-      return {
-        eventId: row.eventId,
-        tenant: row.tenant,
-        receivedAt: row.receivedAt,
-        destination: name,
-        of: name === row.destination ? row.id : null,
-      };
-    });
-    return { candidates, cursor: listed.cursor };
-  }
-
-  async #unmatched(event: EventSummary, to: string | undefined): Promise<Candidate[]> {
-    const record = to === undefined ? await this.#options.history.event(event.id) : null;
-    const takers = record === null ? [] : this.#options.takers(record.event);
-    const names = to === undefined ? takers : [to];
-    const { id: eventId, tenant, receivedAt } = event;
-    return names.map((name) => ({ eventId, tenant, receivedAt, destination: name, of: null }));
-  }
-
   #row(replayId: string, { eventId, destination, of }: Candidate): ReplayRow {
     return {
       replayId,
@@ -381,6 +344,11 @@ export class Replays {
   #wait(ms: number): Promise<void> {
     return new Promise((resolve) => this.#options.clock.schedule(ms, resolve));
   }
+}
+
+/** Deliveries of one chunk: of those that are made slowly a second's worth, at least one. */
+function chunkOf(ratePerS: number): number {
+  return Math.min(CHUNK, Math.max(1, Math.floor(ratePerS)));
 }
 
 function refusal(answer: Extract<ReplayAnswer, { status: 'refused' }>): HoldfastError {
