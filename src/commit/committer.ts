@@ -114,7 +114,7 @@ export class Committer {
 
   /** Outcomes that are not committed yet: dispatch starts nothing new above its bound. */
   get unsettled(): number {
-    return this.#rows.settlements.length;
+    return this.#rows.settlements.length + this.#flying.settlements.length;
   }
 
   /** @throws HoldfastError store_unavailable, commit_unknown, stopping */

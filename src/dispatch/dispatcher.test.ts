@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { exponential, fixed } from '../core/retry.ts';
 import { Reject, RetryLater, Skip, Unavailable } from '../deliver/outcomes.ts';
-import { batchHandler, handler, Rig, settle } from '../../test/dispatch-rig.ts';
+import { memoryStore } from '../store/memory.ts';
+import { TestClock } from '../testing/clock.ts';
+import { after, batchHandler, handler, Rig, settle } from '../../test/dispatch-rig.ts';
 
 describe('dispatch', () => {
   test('hands a committed event to its handler and commits the outcome', async () => {
@@ -179,6 +181,38 @@ describe('dispatch', () => {
     assert.deepEqual(await rig.states(), ['dead', 'succeeded', 'succeeded', 'succeeded']);
   });
 
+  test('fills batches that are larger than what is claimed at once from a backlog', async () => {
+    const sizes: number[] = [];
+    const rig = await new Rig([
+      batchHandler('h', ({ events }) => void sizes.push(events.length), {
+        batch: { size: 1000, withinMs: 60_000 },
+        concurrency: { min: 1, max: 1 },
+      }),
+    ]).start();
+    rig.dispatcher.lanes.get('h')?.pause();
+    await rig.send(2500);
+    rig.dispatcher.lanes.get('h')?.resume();
+    await rig.advance(1000);
+    assert.deepEqual(sizes, [1000, 1000]);
+    await rig.advance(60_000);
+    assert.deepEqual(sizes, [1000, 1000, 500]);
+  });
+
+  test('claims no more for a batch than there is memory for', async () => {
+    let handled = 0;
+    const large = { batch: { size: 1000, withinMs: 60_000 }, concurrency: { min: 1, max: 1 } };
+    const rig = await new Rig([batchHandler('h', ({ events }) => void (handled += events.length), large)], {
+      handOffBytesMax: 10_000,
+    }).start();
+    rig.dispatcher.lanes.get('h')?.pause();
+    await rig.send(900, { body: JSON.stringify('x'.repeat(1000)) });
+    rig.dispatcher.lanes.get('h')?.resume();
+    await rig.advance(1000);
+    assert.ok((rig.dispatcher.lanes.get('h')?.queued ?? 0) < 600);
+    await rig.advance(300_000);
+    assert.equal(handled, 900);
+  });
+
   test('a full backlog makes dead letters, or refuses, as configured', async () => {
     const stuck = (): Promise<never> => new Promise(() => undefined);
     const dead = await new Rig([handler('h', stuck, { backlogMax: 2 })]).start();
@@ -262,6 +296,83 @@ describe('dispatch', () => {
     await stopped;
     await rig.dispatcher.committer.close();
     assert.deepEqual(await rig.states(), ['succeeded', 'ready', 'ready']);
+  });
+
+  test('a drain works off what becomes ready when an outcome is committed', async () => {
+    const slow = { isSlow: false };
+    let handled = 0;
+    const rig = await new Rig([handler('h', () => void handled++)], {
+      odd: (work, clock) => ({
+        async commit(batch) {
+          const answers = await work.commit(batch);
+          if (slow.isSlow) await after(clock, 50);
+          return answers;
+        },
+      }),
+    }).start();
+    rig.dispatcher.lanes.get('h')?.pause();
+    await rig.send(5, { orderKey: 'k' });
+    slow.isSlow = true;
+    rig.dispatcher.lanes.get('h')?.resume();
+    const drained = rig.dispatcher.drain(60_000).then(() => handled);
+    await rig.advance(2000);
+    assert.equal(await drained, 5);
+  });
+
+  test('a stop gives back what was being claimed', async () => {
+    const slow = { isSlow: false };
+    const clock = new TestClock();
+    const store = memoryStore({ clock, shared: true });
+    const rig = await new Rig([handler('h', () => undefined)], {
+      clock,
+      store,
+      odd: (work) => ({
+        async claim(request) {
+          const answer = await work.claim(request);
+          if (slow.isSlow) await after(clock, 100);
+          return answer;
+        },
+      }),
+    }).start();
+    rig.dispatcher.lanes.get('h')?.pause();
+    await rig.send(3);
+    slow.isSlow = true;
+    rig.dispatcher.lanes.get('h')?.resume();
+    await settle();
+    assert.deepEqual(await rig.states(), ['claimed', 'claimed', 'claimed']);
+    const stopped = rig.dispatcher.stop(0).then(() => rig.dispatcher.committer.close());
+    await rig.advance(200);
+    await stopped;
+    assert.deepEqual(await rig.states(), ['ready', 'ready', 'ready']);
+  });
+
+  test('a suspect does not begin after a stop, nor after a pause, also where its start was being committed', async () => {
+    for (const end of ['stop', 'pause'] as const) {
+      let began = 0;
+      const stuck = handler('h', () => (began++, new Promise<never>(() => undefined)));
+      const first = await new Rig([stuck]).start();
+      await first.send(1);
+      await settle();
+      first.store.crash();
+      const { clock, store } = first;
+      const second = await new Rig([stuck], {
+        clock,
+        store,
+        odd: (work) => ({
+          async commit(batch) {
+            const answers = await work.commit(batch);
+            if (batch.starts.length > 0) await after(clock, 100);
+            return answers;
+          },
+        }),
+      }).start(true);
+      await second.advance(20);
+      assert.deepEqual(await second.states(), ['claimed']);
+      const ended = end === 'stop' ? second.dispatcher.stop(0) : second.dispatcher.lanes.get('h')?.pause();
+      await second.advance(300);
+      await ended;
+      assert.deepEqual([began, await second.states()], [1, ['ready']], end);
+    }
   });
 
   test('a stop beyond the grace gives the attempt back without spending it', async () => {

@@ -85,6 +85,8 @@ export type Role = 'all' | 'gateway' | 'worker';
 
 /** Outcomes waiting for their commit, above which nothing new starts. */
 const UNSETTLED_MAX = 4096;
+/** How long a stop waits for what is being claimed. */
+const CLAIMED_MS = 2000;
 
 export class Dispatcher implements LaneHost {
   readonly clock: Clock;
@@ -200,11 +202,13 @@ export class Dispatcher implements LaneHost {
     const until = this.clock.monotonic() + graceMs;
     this.#beat?.cancel();
     await this.#hinted?.stop();
-    this.#feeder.stop();
+    const fed = this.#feeder.stop();
     for (const lane of this.lanes.values()) lane.flush();
     for (const lane of this.lanes.values()) lane.close();
     while (this.slots.running > 0 && this.clock.monotonic() < until) await this.#wait(10);
     for (const lane of this.lanes.values()) lane.abandon();
+    // Else what was being claimed would be nobody's until its lease ends.
+    await Promise.race([fed, this.#wait(CLAIMED_MS)]);
     this.release(this.#suspects.giveUp(), 0);
     this.answers.close();
     await this.#offers?.close();
@@ -341,7 +345,8 @@ export class Dispatcher implements LaneHost {
   }
 
   #idle(): boolean {
-    if (this.#suspects.alone || !this.#feeder.idle) return false;
+    // An outcome makes the next of its order key ready.
+    if (this.#suspects.alone || !this.#feeder.idle || this.committer.unsettled > 0) return false;
     for (const lane of this.lanes.values()) if (!lane.idle && !lane.paused) return false;
     return true;
   }

@@ -49,6 +49,8 @@ export class Feeder {
   readonly #options: FeederOptions;
   readonly #hungry = new Set<Lane>();
   #claiming = false;
+  /** The claims under way, to their end. */
+  #feeding: Promise<void> = Promise.resolve();
   #looking = false;
   #scheduled = false;
   #running = false;
@@ -79,12 +81,14 @@ export class Feeder {
     this.#renewLater();
   }
 
-  stop(): void {
+  /** Claims no more. Resolves when what is being claimed has come to its lanes, which give it back. */
+  stop(): Promise<void> {
     this.#running = false;
     this.#stopHearing?.();
     this.#wake?.cancel();
     this.#renewal?.cancel();
     this.#hungry.clear();
+    return this.#feeding;
   }
 
   /** Another process made something ready. */
@@ -100,7 +104,7 @@ export class Feeder {
     this.#scheduled = true;
     queueMicrotask(() => {
       this.#scheduled = false;
-      if (!this.#claiming) void this.#feed();
+      if (!this.#claiming) this.#feeding = this.#feed();
     });
   }
 

@@ -137,16 +137,15 @@ export class Lane implements SlotUser {
   /** What to claim now, or `null`. Asking clears the mark that the store has more; the answer sets it again. */
   want(bytesLeft: number): ClaimWant | null {
     if (this.dormant || !this.#storeHasMore || this.held || this.#closing) return null;
-    const full = this.pace.claimMax;
-    const slots = this.pace.circuit.state === 'half-open' ? 1 : full - this.queued;
+    const slots = this.pace.room(this.queued, bytesLeft);
     const { name: destination } = this.destination;
     const bytesMax = Math.max(1, Math.min(CLAIM_BYTES_MAX, bytesLeft));
     // Retries come first out of the store, being older, and have filled this lane beyond their share: first attempts are
     // asked for by themselves.
     const firsts = this.#waiting.stuffed && this.pace.circuit.state !== 'half-open' && this.#looks.begin();
-    if (!firsts && (slots <= 0 || this.queued > full / 2)) return null;
+    if (!firsts && slots === 0) return null;
     this.#storeHasMore = false;
-    return firsts ? { destination, slots: full, bytesMax, firsts } : { destination, slots, bytesMax };
+    return firsts ? { destination, slots: this.pace.claimMax, bytesMax, firsts } : { destination, slots, bytesMax };
   }
 
   /** Claims from the store. Suspects run by themselves. */
@@ -219,8 +218,7 @@ export class Lane implements SlotUser {
   #start(): void {
     const { clock } = this.#host;
     const queued = this.#waiting.shift(this.destination.batch?.size ?? 1);
-    let bytes = 0;
-    let marked = true;
+    let [bytes, marked] = [0, true];
     for (const one of queued) {
       bytes += one.bytes;
       marked &&= one.marked || this.#trusted;
@@ -285,7 +283,9 @@ export class Lane implements SlotUser {
   /** Makes one attempt for suspects, whatever the lane's own pace; resolves when it ended. */
   async runSuspects(claims: readonly Claim[]): Promise<void> {
     const bytes = claims.reduce((sum, { event }) => sum + (event.body?.length ?? 0), 0);
-    if (this.held || this.#closing || !(await this.#host.starts.commit(claims))) {
+    // Also while its start is committed it may be paused, or the process be stopped.
+    const mayBegin = (): boolean => !this.held && !this.#closing;
+    if (!mayBegin() || !(await this.#host.starts.commit(claims)) || !mayBegin()) {
       this.#host.budget.give(bytes);
       this.#host.release(claims, 0);
       return;

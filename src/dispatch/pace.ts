@@ -12,7 +12,10 @@ import { ALONE, type Paced, type Shared } from './shared.ts';
 /** Most deliveries of a lane that wait in memory, where nobody else could do them. */
 const QUEUE_MAX = 4096;
 export const CLAIM_MIN = 64;
-/** Most that are claimed at once; and that wait in memory, where others could do them: about what one commit brings. */
+/**
+ * Most that are claimed at once, or one batch where that is more; and that wait in memory, where others could do them:
+ * about what one commit brings.
+ */
 const CLAIM_MAX = 512;
 
 /** What a pace has of its lane's host. */
@@ -62,7 +65,17 @@ export class Pace {
 
   /** How much of what waits in the store to have in memory. */
   get claimMax(): number {
-    return Math.min(CLAIM_MAX, Math.max(CLAIM_MIN, this.#perAttempt * this.limit * 2));
+    const most = Math.max(CLAIM_MAX, this.#perAttempt);
+    return Math.min(most, Math.max(CLAIM_MIN, this.#perAttempt * this.limit * 2));
+  }
+
+  /** How many to claim where so many wait in memory, for whose events so many bytes are left there. */
+  room(queued: number, bytesLeft: number): number {
+    const most = this.claimMax;
+    // Half of it is enough to go on with, but a batch fills up, as long as its events fit.
+    const enough = bytesLeft > 0 ? Math.max(most / 2, this.#perAttempt - 1) : most / 2;
+    if (queued > enough) return 0;
+    return this.circuit.state === 'half-open' ? 1 : Math.max(0, most - queued);
   }
 
   /** Most that may wait in memory. Of what is divided no process keeps what another could do. */
