@@ -61,7 +61,8 @@ export class Circuit {
     if (breaker === null) return false;
     const before = this.state;
     const down = results.find((result) => result.kind === 'unavailable');
-    const failed = results.some(isFailure);
+    // A batch of which some ended well shows that what they need is there: what failed, failed by itself.
+    const failed = results.some(isFailure) && !results.some(endedWell);
     if (running.probe && failed) running.spared = this.#spare(running);
     if (down !== undefined) breaker.trip(running.permit);
     else if (failed) breaker.failed(running.permit);
@@ -103,7 +104,12 @@ export class Circuit {
 }
 
 /** Whether a result says that the destination does not work. One that asks to be tried later works. */
-function isFailure(result: Result): boolean {
+export function isFailure(result: Result): boolean {
   if (result.kind === 'failed') return result.delayMs === null;
   return result.kind === 'timeout' || result.kind === 'crashed';
+}
+
+/** Whether a result says that the destination works. */
+export function endedWell({ kind }: Result): boolean {
+  return kind === 'succeeded' || kind === 'skipped' || kind === 'rejected';
 }

@@ -181,38 +181,6 @@ describe('dispatch', () => {
     assert.deepEqual(await rig.states(), ['dead', 'succeeded', 'succeeded', 'succeeded']);
   });
 
-  test('fills batches that are larger than what is claimed at once from a backlog', async () => {
-    const sizes: number[] = [];
-    const rig = await new Rig([
-      batchHandler('h', ({ events }) => void sizes.push(events.length), {
-        batch: { size: 1000, withinMs: 60_000 },
-        concurrency: { min: 1, max: 1 },
-      }),
-    ]).start();
-    rig.dispatcher.lanes.get('h')?.pause();
-    await rig.send(2500);
-    rig.dispatcher.lanes.get('h')?.resume();
-    await rig.advance(1000);
-    assert.deepEqual(sizes, [1000, 1000]);
-    await rig.advance(60_000);
-    assert.deepEqual(sizes, [1000, 1000, 500]);
-  });
-
-  test('claims no more for a batch than there is memory for', async () => {
-    let handled = 0;
-    const large = { batch: { size: 1000, withinMs: 60_000 }, concurrency: { min: 1, max: 1 } };
-    const rig = await new Rig([batchHandler('h', ({ events }) => void (handled += events.length), large)], {
-      handOffBytesMax: 10_000,
-    }).start();
-    rig.dispatcher.lanes.get('h')?.pause();
-    await rig.send(900, { body: JSON.stringify('x'.repeat(1000)) });
-    rig.dispatcher.lanes.get('h')?.resume();
-    await rig.advance(1000);
-    assert.ok((rig.dispatcher.lanes.get('h')?.queued ?? 0) < 600);
-    await rig.advance(300_000);
-    assert.equal(handled, 900);
-  });
-
   test('a full backlog makes dead letters, or refuses, as configured', async () => {
     const stuck = (): Promise<never> => new Promise(() => undefined);
     const dead = await new Rig([handler('h', stuck, { backlogMax: 2 })]).start();

@@ -4,7 +4,7 @@ import type { Clock } from '../core/clock.ts';
 import { TokenBucket } from '../core/limiter.ts';
 import type { Observer } from '../core/observer.ts';
 import type { Attempted } from '../deliver/runner.ts';
-import { Circuit } from './circuit.ts';
+import { Circuit, endedWell } from './circuit.ts';
 import type { Destination } from './destination.ts';
 import type { Running } from './running.ts';
 import { ALONE, type Paced, type Shared } from './shared.ts';
@@ -129,8 +129,7 @@ export class Pace {
   }
 
   #climb(ramp: number, { results }: Attempted): void {
-    const well = results.every(({ kind }) => kind === 'succeeded' || kind === 'skipped' || kind === 'rejected');
-    const next = well ? ramp + 1 : Math.max(1, Math.floor(ramp / 2));
+    const next = results.some(endedWell) ? ramp + 1 : Math.max(1, Math.floor(ramp / 2));
     this.#ramp = next > (this.#part?.concurrency.max ?? 0) ? null : next;
   }
 

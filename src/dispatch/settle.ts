@@ -6,6 +6,7 @@ import { nextDelayMs } from '../core/retry.ts';
 import type { Exchange } from '../core/exchange.ts';
 import type { Result } from '../deliver/runner.ts';
 import type { Claim, Outcome } from '../store/store.ts';
+import { isFailure } from './circuit.ts';
 import type { Destination } from './destination.ts';
 import type { Report } from './operational.ts';
 
@@ -26,7 +27,7 @@ export interface Ended {
   readonly exchange: Exchange | null;
   readonly times: AttemptTimes;
   readonly random: Random;
-  /** Whether a failure spends no attempt: it was a probe of the breaker. */
+  /** Whether a failure spends no attempt: it was a probe of the breaker. One that is to be tried again later says when. */
   readonly spared: boolean;
 }
 
@@ -36,7 +37,7 @@ export function outcomeOf(
   { claim, result, exchange, times, random, spared }: Ended,
 ): Outcome {
   const attempt = recordOf({ claim, result, exchange, times });
-  if (spared && result.kind !== 'succeeded' && result.kind !== 'skipped' && result.kind !== 'rejected') {
+  if (spared && isFailure(result)) {
     return { kind: 'retry', delayMs: unavailableMs(destination), spends: false, attempt };
   }
   switch (result.kind) {
