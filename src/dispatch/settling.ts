@@ -156,6 +156,7 @@ export class Settling {
       if (answer.status === 'committed') this.#ended(lane, claim, settlement);
     } catch {
       // Not committed, because the process ends or the store does not take it: the delivery is attempted again.
+      this.#parts.intake.withdraw(settlement.emits);
     }
     this.#parts.budget.give(claim.event.body?.length ?? 0);
     this.#parts.answers.settled(claim.event.id, lane.destination.name, settlement.answer);

@@ -1,10 +1,12 @@
 /** Calls of a shared store may take long, and its leases may end meanwhile. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { EMITTED } from '../core/event.ts';
 import { fixed } from '../core/retry.ts';
 import { inlineRunner } from '../deliver/handler.ts';
 import { RetryLater } from '../deliver/outcomes.ts';
 import type { Runner } from '../deliver/runner.ts';
+import { StoreError } from '../store/store.ts';
 import type { Destination } from './destination.ts';
 import { after, base, batchHandler, handler, Rig } from '../../test/dispatch-rig.ts';
 
@@ -97,6 +99,30 @@ describe('with a store that is slow', () => {
     await rig.send(1);
     await rig.advance(200_000);
     assert.equal(begun.length, 2, 'no attempt ended, and none was repeated');
+  });
+
+  test('an outcome that it never takes leaves no places taken by what it emits', async () => {
+    let refused = 0;
+    const one = handler('one', (_event, context) => void context.emit('made', {}));
+    const two = handler('two', () => undefined, { from: new Set([EMITTED]) });
+    const rig = await new Rig([one, two], {
+      odd: (work) => ({
+        commit(batch) {
+          if (refused === Number.POSITIVE_INFINITY || batch.settlements.length === 0) return work.commit(batch);
+          refused++;
+          return Promise.reject(new StoreError('unavailable', 'something about it'));
+        },
+      }),
+    }).start();
+    await rig.send(1);
+    // Its claim has ended, and it was attempted again.
+    await rig.advance(90_000);
+    const lane = rig.dispatcher.lanes.get('two');
+    assert.ok(refused > 3);
+    refused = Number.POSITIVE_INFINITY;
+    await rig.advance(200_000);
+    assert.deepEqual(await rig.states(), ['succeeded', 'succeeded']);
+    assert.equal(lane?.inflow.count, 0);
   });
 
   test('what waits here and was claimed by another is not attempted', async () => {
