@@ -246,7 +246,7 @@ export class Lane implements SlotUser {
   #add(running: Running): void {
     running.number = ++this.#begun;
     this.#running.set(running.number, running);
-    this.#timeouts.watch();
+    this.#timeouts.watch(running);
   }
 
   async #runAfterStart(running: Running): Promise<void> {

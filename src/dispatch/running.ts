@@ -26,6 +26,8 @@ export class Running implements Attempt {
   /** Of its lane: the first that began has the lowest. */
   number = 0;
   ended = false;
+  /** Its time is over, and it was told. */
+  overdue = false;
   /** Its outcomes were committed in a transaction of its code. */
   settled = false;
   transact: Transact | undefined = undefined;
