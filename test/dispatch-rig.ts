@@ -42,6 +42,8 @@ interface RigOptions {
   readonly directory?: Directory;
   readonly shared?: Shared;
   readonly broker?: Broker;
+  /** Whether a person paused it. */
+  readonly paused?: (destination: string) => boolean;
   /** Calls of the store that are otherwise than those of the memory store. */
   readonly odd?: (work: WorkStore, clock: TestClock) => Partial<WorkStore>;
 }
@@ -71,7 +73,7 @@ export class Rig {
       destinations,
       directory: options.directory ?? NO_DIRECTORY,
       ...(options.shared !== undefined && { shared: options.shared }),
-      paused: () => false,
+      paused: options.paused ?? (() => false),
       role: 'all',
       broker: options.broker ?? null,
       lookMs: 5000,

@@ -98,7 +98,7 @@ export class Arrivals {
       observer.queued(delivery.destination);
       lane.arrived(delivery, claim, bytes);
       const offer = offers?.[index] ?? null;
-      if (offer !== null && !lane.paused) this.#options.offers?.add(delivery.destination, offer);
+      if (offer !== null && !lanes.isHeld(delivery.destination)) this.#options.offers?.add(delivery.destination, offer);
       if (delivery.dueAt !== null) feeder.wakeAt(delivery.dueAt);
       lane.pump();
     }

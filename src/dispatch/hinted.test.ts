@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { handler, Rig, settle } from '../../test/dispatch-rig.ts';
+import { base, handler, Rig, settle } from '../../test/dispatch-rig.ts';
 import { silentObserver } from '../core/observer.ts';
 import { IdMaker } from '../core/id.ts';
 import { handlerChannel, hintsOf } from '../queue/hints.ts';
@@ -9,6 +9,7 @@ import { memoryStore } from '../store/memory.ts';
 import { TestClock } from '../testing/clock.ts';
 import { Builder } from '../testing/conformance/build.ts';
 import { Broker } from './broker.ts';
+import { ALONE, type Shared } from './shared.ts';
 
 /** A worker of one attempt at a time, and what another process made ready and told the queue while it had nothing to do. */
 async function told(count: number, body: Uint8Array): Promise<Rig> {
@@ -45,4 +46,31 @@ describe('a process with hints of more than it can do', () => {
     // Its budget is 1 MiB.
     assert.ok(rows.length <= 256, `${(rows.length * 32) / 1024} MiB are in memory`);
   });
+});
+
+test('what an endpoint is owed is told to the queue by a process that has no part of it, unless it is held', async () => {
+  const clock = new TestClock();
+  const queue = memoryQueue({ clock });
+  const broker = new Broker({ queue, clock, observer: silentObserver });
+  await broker.open();
+  const runner = { isolation: 'endpoint', run: () => assert.fail(), close: () => Promise.resolve() } as const;
+  // A gateway attempts nothing, and of a small endpoint only one of many processes does.
+  const shared: Shared = { ...ALONE, alone: false, company: true, part: () => null };
+  const held = new Set<string>();
+  const rig = await new Rig([{ ...base, name: 'crm', runner }], {
+    clock,
+    broker,
+    shared,
+    store: memoryStore({ clock, shared: true }),
+    paused: (name) => held.has(name),
+  }).start();
+  const channel = handlerChannel('crm');
+  const waiting = async (): Promise<number | undefined> => (await queue.depth([channel]))[0]?.waiting;
+  await rig.send(1);
+  await settle();
+  assert.equal(await waiting(), 1);
+  held.add('crm');
+  await rig.send(1);
+  await settle();
+  assert.equal(await waiting(), 1);
 });

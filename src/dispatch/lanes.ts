@@ -109,6 +109,11 @@ export class Lanes {
     return this.#options.directory.disabledSince(name);
   }
 
+  /** Whether nobody attempts it: a person paused it, or it takes nothing by its own state. */
+  isHeld(name: string): boolean {
+    return this.#options.paused(name) || this.disabledSince(name) !== null;
+  }
+
   /** The names of all destinations that this process attempts now: not held, not left to workers. */
   working(): string[] {
     const { directory, paused, attempts } = this.#options;
