@@ -5,6 +5,7 @@
 import { Committer, type CommitterState } from '../commit/committer.ts';
 import { Lease } from '../commit/lease.ts';
 import type { Clock, Random, Timer } from '../core/clock.ts';
+import { CRASHES_MAX } from '../core/delivery.ts';
 import type { StoredEvent } from '../core/event.ts';
 import type { IdMaker } from '../core/id.ts';
 import type { Observer } from '../core/observer.ts';
@@ -309,12 +310,13 @@ export class Dispatcher implements LaneHost {
 
   // ------------------------------------------------------------------------------------------------ suspects
 
-  crashed(lane: Lane, claim: Claim): void {
-    this.#settling.crashed(lane, claim);
-  }
-
-  suspect(lane: Lane, claim: Claim): void {
-    this.#suspects.add(lane, claim);
+  crashed(lane: Lane, claim: Claim): boolean {
+    const { isolation, trusted } = lane.destination.runner;
+    const isSuspect = isolation === 'inline' && trusted !== true;
+    if (claim.crashes >= CRASHES_MAX) this.#settling.crashed(lane, claim);
+    else if (isSuspect) this.#suspects.add(lane, claim);
+    else return false;
+    return true;
   }
 
   // --------------------------------------------------------------------------------------------------- other

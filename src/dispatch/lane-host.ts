@@ -31,8 +31,9 @@ export interface LaneHost {
   hungry(lane: Lane): void;
   /** Gives claims back. */
   release(claims: readonly Claim[], delayMs: number): void;
-  /** Processes ended so often while they attempted it that it is not tried any more. */
-  crashed(lane: Lane, claim: Claim): void;
-  /** A suspect, to be run alone. */
-  suspect(lane: Lane, claim: Claim): void;
+  /**
+   * Processes ended while they attempted it: it is buried when there were too many, and runs alone where it could end this one.
+   * `false`: it is to be attempted like any.
+   */
+  crashed(lane: Lane, claim: Claim): boolean;
 }

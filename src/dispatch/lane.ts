@@ -2,7 +2,6 @@
  * The lane of one destination: what waits for it in memory, what runs, and when the next attempt may start. A lane
  * knows nothing of other lanes; what it shares with them (slots, commits, claims) it asks of its host.
  */
-import { CRASHES_MAX } from '../core/delivery.ts';
 import type { Timer } from '../core/clock.ts';
 import { Turnover } from '../core/turnover.ts';
 import type { Claim, ClaimRef, ClaimWant, NewDelivery } from '../store/store.ts';
@@ -156,10 +155,7 @@ export class Lane implements SlotUser {
       if (claim.attempts === 0) this.#looks.promising();
       const bytes = claim.event.body?.length ?? 0;
       this.#host.budget.hold(bytes);
-      const { isolation } = this.destination.runner;
-      if (claim.crashes >= CRASHES_MAX) this.#host.crashed(this, claim);
-      else if (claim.crashes > 0 && isolation === 'inline' && !this.#trusted) this.#host.suspect(this, claim);
-      else this.#push({ claim, bytes, marked: false });
+      if (claim.crashes === 0 || !this.#host.crashed(this, claim)) this.#push({ claim, bytes, marked: false });
     }
     this.pump();
   }
@@ -351,12 +347,15 @@ export class Lane implements SlotUser {
   /** Gives up what still runs: its claims are released, its late outcomes do not count. */
   abandon(): void {
     this.#timeouts.stop();
-    for (const running of this.#running.values()) {
-      running.abandoned = true;
-      running.abort('stopped');
-      this.#host.release(running.claims, 0);
-      this.#finish(running);
-    }
+    for (const running of this.#running.values()) this.#giveUp(running);
+  }
+
+  #giveUp(running: Running): void {
+    running.abandoned = true;
+    running.abort('stopped');
+    if (!running.waits) this.#host.budget.give(running.bytes);
+    this.#host.release(running.claims, 0);
+    this.#finish(running);
   }
 
   /** Adapts concurrency to the lag; called about once a second. */
@@ -374,10 +373,11 @@ export class Lane implements SlotUser {
     return held;
   }
 
-  /** Claims that are another's by now: what waits does not run, and what runs is to end. */
+  /** Claims that are another's by now: what waits does not run, and what runs is given up, with no failure of anything. */
   lost(isLost: (claim: ClaimRef) => boolean): void {
     for (const queued of this.#waiting.remove(isLost)) this.#host.budget.give(queued.bytes);
-    for (const running of this.#running.values()) if (running.claims.some(isLost)) running.abort('stopped');
+    for (const running of this.#running.values())
+      if (!running.waits && !running.settled && running.claims.some(isLost)) this.#giveUp(running);
   }
 
   /** What it runs cannot end the process: no start has to be marked. */

@@ -125,6 +125,35 @@ describe('with a store that is slow', () => {
     assert.equal(lane?.inflow.count, 0);
   });
 
+  test('an attempt whose claim was lost fails nothing: its neighbours are given back, and the breaker does not count it', async () => {
+    let lost = '';
+    let calls = 0;
+    const code = (): Promise<never> | undefined => (++calls === 1 ? never() : undefined);
+    const one = {
+      batch: { size: 3, withinMs: 10 },
+      timeoutMs: 600_000,
+      breaker: { failures: 1, openMs: 60_000, probes: 1 },
+    };
+    const rig = await new Rig([batchHandler('h', code, one)], {
+      // Its lease ended while the process stood still, and another has claimed it.
+      odd: () => ({ renew: (held) => Promise.resolve(held.filter(({ deliveryId }) => deliveryId === lost)) }),
+    }).start();
+    await rig.send(3);
+    await rig.advance(10);
+    lost = (await rig.deliveries())[0]?.id ?? '';
+    await rig.advance(31_000);
+    assert.equal(rig.dispatcher.lanes.get('h')?.pace.circuit.state, 'closed');
+    const [, ...neighbours] = await rig.deliveries();
+    assert.deepEqual(
+      neighbours.map(({ state, attempts }) => [state, attempts]),
+      [
+        ['succeeded', 1],
+        ['succeeded', 1],
+      ],
+    );
+    assert.equal(rig.dispatcher.budget.left, 1 << 20);
+  });
+
   test('what waits here and was claimed by another is not attempted', async () => {
     const begun: string[] = [];
     let running = '';
