@@ -308,6 +308,30 @@ describe('events and destinations', () => {
     await after.stop();
   });
 
+  test('keeps a renamed destination paused, and lets it be resumed by its new name', async () => {
+    const config = defineConfig({ sources: { open: { verify: none() } }, store: 'memory:', logLevel: 'silent' });
+    const store = memoryStore({ clock: systemClock });
+    const before = createGateway(config, { store: () => store });
+    before.handle('old', { from: 'open' }, () => assert.fail('it is paused'));
+    await before.start();
+    await before.operations({ by: 'ada' }).pause('old');
+    await before.fetch(new Request('http://test/in/open', { method: 'POST', body: '{}' }));
+    await before.stop();
+    const { promise: done, resolve } = Promise.withResolvers<void>();
+    for (const last of [false, true]) {
+      let handled = false;
+      await using after = createGateway(config, { store: () => store });
+      after.handle('new', { from: 'open', formerly: ['old'] }, () => ((handled = true), resolve()));
+      await after.start();
+      await after.fetch(new Request('http://test/in/open', { method: 'POST', body: '{}' }));
+      const [queue] = (await after.operations().stats()).destinations;
+      assert.deepEqual([queue?.name, queue?.status, queue?.pausedBy, handled], ['new', 'paused', 'ada', false]);
+      if (!last) continue;
+      await after.operations().resume('new');
+      await done;
+    }
+  });
+
   test('a rejected event of an ordered key lets the key go on, or holds it, as configured', async () => {
     const config = defineConfig({ sources: { open: { verify: none(), orderKey: '=k', type: 'body.type' } } });
     const seen: string[] = [];

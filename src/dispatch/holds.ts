@@ -34,11 +34,15 @@ export class Holds {
   readonly #options: HoldsOptions;
   readonly #pauses = new Map<string, Pause>();
   readonly #lastSeen = new Map<string, number>();
+  /** Earlier names of destinations that have some: what was paused under one stays so. */
+  readonly #formerly: ReadonlyMap<string, readonly string[]>;
   readonly #follower: Follower<Document>;
 
   constructor(options: HoldsOptions) {
     this.#options = options;
-    const { registry, clock, observer } = options;
+    const { registry, clock, observer, lanes } = options;
+    const formerly = [...lanes.fixed()].map((name) => [name, lanes.find(name)?.formerly ?? []] as const);
+    this.#formerly = new Map(formerly.filter(([, names]) => names.length > 0));
     this.#follower = new Follower({
       registry,
       kind: PAUSE,
@@ -75,13 +79,13 @@ export class Holds {
   /** Its own pause, else that of all endpoints together. */
   pauseOf(destination: string): Pause | null {
     const { group } = this.#options;
-    const own = this.#pauses.get(destination);
+    const own = this.#ownPause(destination);
     return own ?? (group.has(destination) ? (this.#pauses.get(group.name ?? '') ?? null) : null);
   }
 
   /** Whether it is paused by itself, and not only with all others. */
   isPausedItself(destination: string): boolean {
-    return this.#pauses.has(destination);
+    return this.#ownPause(destination) !== null;
   }
 
   /** @throws HoldfastError destination_unknown */
@@ -96,8 +100,11 @@ export class Holds {
   /** @throws HoldfastError destination_unknown */
   async resume(destination: string, by: string): Promise<void> {
     this.known(destination);
-    await this.#options.committer.write({ kind: PAUSE, key: destination, value: null, ifVersion: null });
-    this.#wrote(destination, null);
+    for (const key of [destination, ...(this.#formerly.get(destination) ?? [])]) {
+      if (key !== destination && !this.#pauses.has(key)) continue;
+      await this.#options.committer.write({ kind: PAUSE, key, value: null, ifVersion: null });
+      this.#wrote(key, null);
+    }
     this.#options.observer.note('info', 'destination resumed', { destination, by });
   }
 
@@ -138,8 +145,15 @@ export class Holds {
   #lanesOf(destination: string): readonly Lane[] {
     const { lanes, group } = this.#options;
     if (group.is(destination)) return [...lanes.values()].filter((lane) => group.has(lane.destination.name));
-    const lane = lanes.awake(destination);
-    return lane === undefined ? [] : [lane];
+    const named = [...this.#formerly].filter(([, names]) => names.includes(destination)).map(([name]) => name);
+    return [destination, ...named].flatMap((name) => lanes.awake(name) ?? []);
+  }
+
+  #ownPause(destination: string): Pause | null {
+    const own = this.#pauses.get(destination);
+    if (own !== undefined) return own;
+    const earlier = this.#formerly.get(destination)?.find((name) => this.#pauses.has(name));
+    return earlier === undefined ? null : (this.#pauses.get(earlier) ?? null);
   }
 
   /** @throws HoldfastError destination_unknown when no process has or had it */
