@@ -41,6 +41,33 @@ describe('a backlog', () => {
     assert.ok(last < first * 5 + 100, `ten claims took ${first} ms at first and ${last} ms behind 30,000 others`);
     await store.work.close();
   });
+
+  it('of thousands of retries that are due hides no first attempt', async (t) => {
+    const { path, remove } = scratch();
+    t.after(remove);
+    const clock = new TestClock();
+    const build = new Builder(clock);
+    const store = sqliteStore({ path, clock, ids: idMaker(clock), writer: 'inline', synchronous: 'OFF' });
+    await store.work.open();
+    t.after(() => store.work.close());
+    const events = Array.from({ length: 10_000 }, () => build.event({}, 'till'));
+    await store.work.commit(build.batch({ appends: [{ events }] }));
+    const claim = (want: object): Promise<ClaimAnswer> => {
+      const wants = [{ destination: 'till', slots: 20_000, bytesMax: 1e9, ...want }];
+      return store.work.claim({ now: clock.now(), leaseMs: 60_000, wants });
+    };
+    const { claims } = await claim({});
+    await store.work.commit(build.batch({ settlements: claims.map((one) => settlement(one, build.retry(0))) }));
+    const late = [build.event({}, 'till'), build.event({}, 'till')];
+    await store.work.commit(build.batch({ appends: [{ events: late }] }));
+    const found = await claim({ slots: 64, firsts: true });
+    assert.deepEqual(
+      found.claims.map(({ event }) => event.id),
+      late.map(({ event }) => event.id),
+    );
+    assert.deepEqual(found.more, ['till']);
+    assert.equal((await claim({})).claims.length, events.length);
+  });
 });
 
 /** Claims and settles, a hundred at a time; answers the milliseconds of the processor that it took. */

@@ -10,8 +10,18 @@ import { belongsTo, ordinalOf, positionIn, seqOf } from './position.ts';
 import { type DeliveryRow, rowStates, toDeliveryRow } from './rows.ts';
 import type { State } from './state.ts';
 
-/** Retries that are passed over in one call to find first attempts: a row is read for each. */
+/**
+ * Retries that are passed over in one call to find first attempts: a row is read for each. Behind so many first attempts are
+ * looked for in pages only, which hold nothing else.
+ */
 const PASSED_MAX = 4096;
+
+/** Where to look for what is ready. */
+interface Look {
+  readonly now: number;
+  /** Among what was never attempted and needs no row: by far the most of it, and no retry. Default: everywhere. */
+  readonly fromPages?: boolean;
+}
 
 /** A delivery that is ready now. */
 interface Ready {
@@ -35,7 +45,7 @@ export function claim(state: State, request: ClaimRequest): ClaimAnswer {
     giveBack(state, claims);
     throw error;
   }
-  const more = wants.map((want) => want.destination).filter((name) => nextReady(state, name, now) !== null);
+  const more = wants.map((want) => want.destination).filter((name) => nextReady(state, name, { now }) !== null);
   return { claims, more };
 }
 
@@ -52,7 +62,7 @@ export function renew(state: State, claims: readonly ClaimRef[], leaseMs: number
 /** What has work and when to look again. From memory, but for destinations that nobody has looked at yet. */
 export function wakeUps(state: State, destinations: readonly string[], now: number): WakeUps {
   state.expire();
-  const ready = destinations.filter((destination) => nextReady(state, destination, now) !== null);
+  const ready = destinations.filter((destination) => nextReady(state, destination, { now }) !== null);
   const wanted = new Set<number>();
   let nextAt = Number.POSITIVE_INFINITY;
   for (const destination of destinations) {
@@ -82,8 +92,8 @@ function claimFirst(state: State, request: ClaimRequest, { want, claims }: { wan
   let bytes = 0;
   const passed: Ready[] = [];
   for (let made = 0; made < want.slots && bytes <= want.bytesMax;) {
-    const next = nextReady(state, want.destination, request.now);
-    if (next === null || passed.length >= PASSED_MAX) break;
+    const next = nextReady(state, want.destination, { now: request.now, fromPages: passed.length >= PASSED_MAX });
+    if (next === null) break;
     next.suggestion.skip();
     if (want.firsts === true && (next.ready.row?.attempts ?? 0) > 0) {
       passed.push(next.ready);
@@ -115,7 +125,7 @@ function claimThese(
 
 /** Whether anything is ready under this number of a destination. */
 export function hasReady(state: State, number: number, now: number): boolean {
-  return nextOf(state, state.lane(number), now) !== null;
+  return nextOf(state, state.lane(number), { now }) !== null;
 }
 
 /** Whether the delivery at this position is ready. */
@@ -135,7 +145,7 @@ const OLDEST_AMONG = { rows: 256, pages: 4 };
  * was committed much later was received later.
  */
 export function oldestReady(state: State, destination: string, now: number): number | null {
-  const next = nextReady(state, destination, now);
+  const next = nextReady(state, destination, { now });
   if (next === null) return null;
   const times: number[] = [];
   const timeOf = (position: number): number | undefined => state.chunks.entry(seqOf(position))?.receivedAt;
@@ -166,11 +176,11 @@ function readyAmong(state: State, numbers: readonly number[], at: { position: nu
 function nextReady(
   state: State,
   destination: string,
-  now: number,
+  look: Look,
 ): { readonly ready: Ready; readonly suggestion: Suggestion } | null {
   let best: { readonly ready: Ready; readonly suggestion: Suggestion } | null = null;
   for (const lane of state.lanes(destination)) {
-    const found = nextOf(state, lane, now);
+    const found = nextOf(state, lane, look);
     if (found !== null && (best === null || found.ready.position < best.ready.position)) best = found;
   }
   return best;
@@ -179,9 +189,10 @@ function nextReady(
 function nextOf(
   state: State,
   lane: Lane,
-  now: number,
+  { now, fromPages = false }: Look,
 ): { readonly ready: Ready; readonly suggestion: Suggestion } | null {
-  for (let suggestion = lane.next(now); suggestion !== null; suggestion = lane.next(now)) {
+  const next = (): Suggestion | null => (fromPages ? lane.nextEntry() : lane.next(now));
+  for (let suggestion = next(); suggestion !== null; suggestion = next()) {
     const { position, paged } = suggestion;
     const ready = readyAt(state, lane, { position, paged, now });
     if (ready !== null) return { ready, suggestion };

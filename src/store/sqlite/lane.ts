@@ -96,7 +96,7 @@ export class Lane {
   /** The suggestion with the lowest position; `null`: nothing is ready. */
   next(now: number): Suggestion | null {
     this.#ripen(now);
-    const page = this.#nextEntry();
+    const page = this.nextEntry();
     const row = this.#nextRow();
     const behind = this.#nextBehind();
     let best = page;
@@ -135,7 +135,8 @@ export class Lane {
     this.#nextDue = row === null ? null : Number(row['due']);
   }
 
-  #nextEntry(): Suggestion | null {
+  /** The entry of a page with the lowest position: none of those was attempted before. */
+  nextEntry(): Suggestion | null {
     for (;;) {
       const seq = this.#pages[this.#pageAt];
       if (seq === undefined) {
