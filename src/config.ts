@@ -23,8 +23,19 @@ export type Config = { readonly [Name in SettingName]?: string | number | boolea
   readonly handlers?: string;
 };
 
+/** For the compiler: no other settings and options than there are. It looks for too many only where nothing is inferred. */
+export type Exact<Given extends Config> = {
+  readonly [Name in Exclude<keyof Given, keyof Config>]: never;
+} & {
+  readonly sources: {
+    readonly [Name in keyof Given['sources']]: Given['sources'][Name] extends Verifier
+      ? unknown
+      : { readonly [Option in Exclude<keyof Given['sources'][Name], keyof SourceConfig>]: never };
+  };
+};
+
 /** Keeps the exact type of a config, so that handlers know their bodies. */
-export function defineConfig<const Given extends Config>(config: Given): Given {
+export function defineConfig<const Given extends Config>(config: Given & Exact<Given>): Given {
   return config;
 }
 
@@ -55,8 +66,12 @@ export function resolveConfig(
   outside?: Outside,
 ): ResolvedConfig {
   const known = new Set<string>([...Object.keys(settings), 'sources', 'handlers', 'emits']);
+  if (!isRecord(config)) throw invalid(`Expected a config such as { sources: { … } }, got ${inspect(config)}.`);
   for (const name of Object.keys(config)) {
     if (!known.has(name)) throw unknownSetting(name, known);
+  }
+  if (!isRecord(config.sources)) {
+    throw invalid(`sources: expected sources by name, or {} for none, got ${inspect(config.sources)}.`);
   }
   const values = Object.fromEntries(
     Object.entries<Setting>(settings).map(([name, setting]) => {
@@ -77,17 +92,25 @@ export function resolveConfig(
   return { settings: resolved, sources, handlers: config.handlers ?? null, emits, environment };
 }
 
+function isRecord(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function invalid(detail: string): HoldfastError {
+  return new HoldfastError('config_invalid', { detail });
+}
+
 function readSetting(name: string, setting: Setting, given: unknown): unknown {
   const isGiven = typeof given === 'string' ? given.trim() !== '' : given !== undefined && given !== null;
   const value = isGiven ? given : setting.default;
   if (value === null) return null;
   const parsed = parseValue(setting.type, value);
-  if (parsed === null || (typeof parsed === 'number' && parsed < (setting.min ?? 0))) {
+  const { min, max } = setting;
+  if (parsed === null || (typeof parsed === 'number' && (parsed < (min ?? 0) || parsed > (max ?? parsed)))) {
     const shown = setting.secret === true ? 'another value' : inspect(value);
-    const expected = setting.min === undefined ? setting.type : `${setting.type} from ${setting.min}`;
-    throw new HoldfastError('config_invalid', {
-      detail: `${name} (${setting.env}): expected ${expected}, got ${shown}.`,
-    });
+    const range = `${min === undefined ? '' : ` from ${min}`}${max === undefined ? '' : ` to ${max}`}`;
+    const expected = `${setting.type}${range}`;
+    throw invalid(`${name} (${setting.env}): expected ${expected}, got ${shown}.`);
   }
   return parsed;
 }
@@ -132,9 +155,7 @@ function checkPaths(sources: readonly Source[]): void {
   for (const source of sources) {
     const other = byPath.get(source.path);
     if (other !== undefined) {
-      throw new HoldfastError('config_invalid', {
-        detail: `sources.${source.name} and sources.${other} have the same path ${source.path}.`,
-      });
+      throw invalid(`sources.${source.name} and sources.${other} have the same path ${source.path}.`);
     }
     byPath.set(source.path, source.name);
   }

@@ -292,8 +292,8 @@ export const errorCodes = {
     action: 'Set an admin token, or bind it to a loopback address.',
   },
   not_started: {
-    status: 500,
-    retryable: false,
+    status: 503,
+    retryable: true,
     message: 'The gateway has not been started.',
     action: 'Call await gateway.start() first.',
   },

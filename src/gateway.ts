@@ -83,7 +83,7 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
   readonly #spooling: Spooling | null;
   #engine: Engine | null = null;
   #starting: Promise<void> | null = null;
-  /** `leaving`: it takes webhooks, and says that it will not for long. */
+  /** `leaving`: it takes webhooks, and says that it will not for long. `stopping` until it is started again. */
   #ending: 'leaving' | 'stopping' | null = null;
   #stopping: Promise<void> | null = null;
   #listeners: Promise<Listeners> | null = null;
@@ -188,7 +188,7 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
     name: string,
     options: EveryOptions<Type, EmittedBody<EmitsOf<Given>, Type>>,
   ): void {
-    this.#registered.schedule({ name, options });
+    this.#registered.schedule({ name, options: options as EveryOptions });
   }
 
   // ---------------------------------------------------------------------------------------------- lifecycle
@@ -206,6 +206,7 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
   }
 
   async #start(): Promise<void> {
+    this.#ending = null;
     await this.#registered.load(() => loadHandlers(this.#config.handlers, this.#directory, this));
     await this.#observing.trace();
     this.#registered.seal();
@@ -271,7 +272,7 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
     await this.#engine?.stop(graceMs, drain);
     await this.#spooling?.close();
     this.#rest();
-    this.#engine = this.#starting = this.#ending = null;
+    this.#engine = this.#starting = null;
   }
 
   /** Lets the process end. */
@@ -298,8 +299,7 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
 
   /**
    * Ingest for Next.js route handlers: `export const { GET, POST } = gateway.routes({ basePath: '/api/hooks' })`.
-   * Starts with the first request, since such a host has no place to start it. When a hot reload made a new gateway of
-   * the same store, that one takes over: the old one is stopped first.
+   * Starts with the first request. When a hot reload made a new gateway of the same store, the old one is stopped first.
    */
   routes(options: RoutesOptions = {}): Routes {
     const handlers = ingestRoutes(() => this.#acceptor, options);
@@ -390,8 +390,8 @@ export class Gateway<Given extends Config = Config> implements Registry<Given> {
 
   #gate(): Gate {
     if (this.#ending !== 'stopping' && this.#spooling?.isTaking === true) return this.#spooling.gate;
-    if (this.#ending === 'stopping' || this.#engine === null) return 'stopping';
-    return this.#engine.gate;
+    if (this.#ending === 'stopping') return 'stopping';
+    return this.#engine?.gate ?? 'not_started';
   }
 }
 

@@ -1,13 +1,16 @@
 /** The library's public names. */
-import type { Config } from './config.ts';
+import type { Config, Exact } from './config.ts';
 import { Gateway, type GatewayOptions } from './gateway.ts';
 
 /**
  * Makes a gateway of a config. Register handlers on it, then `await gateway.start()`.
  * @throws HoldfastError config_invalid, config_unknown_setting, secret_missing
  */
-export function createGateway<const Given extends Config>(config: Given, options: GatewayOptions = {}): Gateway<Given> {
-  return new Gateway(config, options);
+export function createGateway<const Given extends Config>(
+  config: Given & Exact<Given>,
+  options: GatewayOptions = {},
+): Gateway<Given> {
+  return new Gateway<Given>(config, options);
 }
 
 export { type Config, defineConfig } from './config.ts';

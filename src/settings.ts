@@ -10,6 +10,8 @@ export interface Setting {
   readonly default: string | null;
   /** Smallest value that makes sense, for numbers. */
   readonly min?: number;
+  /** Largest one. */
+  readonly max?: number;
   readonly secret?: true;
   /** One sentence. */
   readonly about: string;
@@ -86,6 +88,7 @@ export const settings = {
     type: 'integer',
     default: '8420',
     min: 0,
+    max: 65_535,
     about: 'Port of the ingest listener; 0 picks a free one.',
   },
   adminHost: {
@@ -99,8 +102,9 @@ export const settings = {
     type: 'integer',
     default: null,
     min: 0,
+    max: 65_535,
     about:
-      'Port of its own for the admin API, /metrics and the dashboard; unset: the ingest port when that is loopback, else the ingest port plus one on loopback.',
+      'Port of its own for the admin API and /metrics; unset: the ingest port when that is loopback, else the ingest port plus one on loopback.',
   },
   adminToken: {
     env: 'HOLDFAST_ADMIN_TOKEN',

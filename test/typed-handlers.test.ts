@@ -124,3 +124,31 @@ test('the real union of Stripe narrows by the types a handler takes', () => {
   });
   assert.equal(gateway.report, null);
 });
+
+test('a config has no other settings and options than there are, and its readers know what they read', () => {
+  // @ts-expect-error -- the setting is called port
+  assert.deepEqual(defineConfig({ sources: {}, prot: 1 }).sources, {});
+  // @ts-expect-error -- the setting is called port
+  assert.throws(() => createGateway({ sources: {}, prot: 1 }), { code: 'config_unknown_setting' });
+  // @ts-expect-error -- the option is called dedupeKey
+  const misspelt = defineConfig({ sources: { shop: { verify: none(), dedupKey: 'body.id' } } });
+  // @ts-expect-error -- it still is
+  assert.throws(() => createGateway(misspelt), { code: 'config_invalid' });
+  const read = defineConfig({
+    sources: {
+      shop: { verify: none(), tenant: ({ headers, json }) => (json === null ? null : (headers.at(1) ?? null)) },
+    },
+  });
+  assert.equal(typeof read.sources.shop.tenant, 'function');
+});
+
+test('what is emitted at intervals knows the time it is for, with a catalogue and without', () => {
+  const open = createGateway({ sources: {}, store: 'memory:' });
+  open.every('sweep', { period: '1h', type: 'sweep.due', body: (dueAt) => ({ before: dueAt.toISOString() }) });
+  open.every('tick', { period: '1h', type: 'tick', body: null });
+  const listed = createGateway({ sources: {}, emits: { 'sweep.due': z.object({ before: z.string() }) } });
+  listed.every('sweep', { period: '1h', type: 'sweep.due', body: (dueAt) => ({ before: dueAt.toISOString() }) });
+  // @ts-expect-error -- the body is that of another type
+  listed.every('wrong', { period: '1h', type: 'sweep.due', body: (dueAt) => ({ until: dueAt.toISOString() }) });
+  assert.equal(open.report, null);
+});

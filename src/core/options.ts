@@ -1,5 +1,6 @@
 /** What options may be that somebody wrote without a compiler. */
 import { inspect } from 'node:util';
+import { type Duration, parseDuration } from './duration.ts';
 import { didYouMean } from './suggest.ts';
 
 /** What an option may be: in words, and as a test. */
@@ -20,6 +21,26 @@ export const names: Rule = {
 
 export const positive: Rule = { expected: 'a number above 0', fits: (value) => typeof value === 'number' && value > 0 };
 
+export const wholeFrom1: Rule = {
+  expected: 'a whole number from 1',
+  fits: (value) => Number.isInteger(value) && Number(value) >= 1,
+};
+
+export const duration: Rule = {
+  expected: "a duration such as '5s', '10m' or '7d'",
+  fits: (value) => durationOf(value) !== null,
+};
+
+/** A time that is no time at all would end everything as it begins. */
+export const someTime: Rule = {
+  expected: "a duration above 0, such as '5s', '10m' or '7d'",
+  fits: (value) => (durationOf(value) ?? 0) > 0,
+};
+
+function durationOf(value: unknown): number | null {
+  return typeof value === 'string' || typeof value === 'number' ? parseDuration(value satisfies Duration) : null;
+}
+
 export function oneOf(...values: readonly string[]): Rule {
   return {
     expected: values.map((value) => `'${value}'`).join(' or '),
@@ -27,8 +48,12 @@ export function oneOf(...values: readonly string[]): Rule {
   };
 }
 
-/** The first thing about these options that is wrong; `null`: nothing. What is `undefined` is not given. */
-export function optionProblem(given: object, rules: Readonly<Record<string, Rule>>): string | null {
+/**
+ * The first thing about these options that is wrong; `null`: nothing. What is `undefined` is not given. Said of a value
+ * that is no object of options, too: whoever has no compiler may have forgotten it.
+ */
+export function optionProblem(given: unknown, rules: Readonly<Record<string, Rule>>): string | null {
+  if (typeof given !== 'object' || given === null) return `expected an object of options, got ${inspect(given)}.`;
   for (const [name, value] of Object.entries(given)) {
     const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
     if (rule === undefined) return `there is no option '${name}'.${didYouMean(name, Object.keys(rules))}`;

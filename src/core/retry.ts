@@ -1,6 +1,7 @@
 /** When to try again. A policy is data, so that it can be shown, stored and computed anywhere. */
 import type { Random } from './clock.ts';
 import { type Duration, durationMs } from './duration.ts';
+import { didYouMean } from './suggest.ts';
 
 /** Delays between attempts. `maxAttempts` counts the first try. Build one with the functions below. */
 export type RetryPolicy =
@@ -30,8 +31,20 @@ export interface ExponentialOptions {
   readonly jitter?: 'full' | 'none';
 }
 
+const EXPONENTIAL: readonly string[] = [
+  'maxAttempts',
+  'base',
+  'factor',
+  'cap',
+  'jitter',
+] satisfies (keyof ExponentialOptions)[];
+
 /** Delays that grow by a factor up to a cap, with full jitter. @throws TypeError when an option does not fit */
 export function exponential(options: ExponentialOptions = {}): RetryPolicy {
+  const other = Object.keys(options).find((name) => !EXPONENTIAL.includes(name));
+  if (other !== undefined) {
+    throw new TypeError(`exponential: there is no option '${other}'.${didYouMean(other, EXPONENTIAL)}`);
+  }
   const maxAttempts = options.maxAttempts ?? 5;
   if (!Number.isInteger(maxAttempts) || maxAttempts < 1) {
     throw new TypeError(`maxAttempts: expected a whole number from 1, got ${String(maxAttempts)}`);
@@ -50,6 +63,8 @@ export function exponential(options: ExponentialOptions = {}): RetryPolicy {
 
 /** Exactly these delays; one attempt more than there are delays. @throws TypeError */
 export function fixed(delays: readonly Duration[]): RetryPolicy {
+  const given: unknown = delays;
+  if (!Array.isArray(given)) throw new TypeError(`fixed: expected a list of delays, got ${String(given)}`);
   return { kind: 'list', delaysMs: delays.map((delay) => durationMs(delay, 'delays')), jitter: 'none' };
 }
 

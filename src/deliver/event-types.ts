@@ -76,6 +76,7 @@ export class EmitUnfit extends HoldfastError {
 
 const SHOWN_MAX = 5;
 const ISSUES_MAX = 100;
+const EXPECTED = 'a Standard Schema, or { schema, description }';
 
 interface Known extends EventTypeInfo {
   readonly validate: StandardSchemaV1['~standard']['validate'] | null;
@@ -99,6 +100,24 @@ export class EventTypes {
     return shown.toSorted((a, b) => (a.type < b.type ? -1 : 1));
   }
 
+  /**
+   * What is wrong with types that somebody takes or emits, `*` at the end as a wildcard: one that nothing emitted has would
+   * never come. `null`: nothing.
+   */
+  problemOf(types: readonly string[]): string | null {
+    const never = types.find((type) => !this.#mayCome(type));
+    if (never === undefined) return null;
+    return `'${never}' is not in the catalogue (emits).${didYouMean(never, this.#byName.keys())}`;
+  }
+
+  #mayCome(type: string): boolean {
+    const start = type.endsWith('*') ? type.slice(0, -1) : null;
+    if (start === null) return this.#known(type) !== undefined;
+    return [...this.#byName.keys()].some(
+      (known) => known.startsWith(start) || (known.endsWith('*') && start.startsWith(known.slice(0, -1))),
+    );
+  }
+
   /** Resolves when all may be emitted. @throws HoldfastError event_type_unknown; {@link EmitUnfit} for the first that does not fit */
   async check(emitted: readonly Emitted[]): Promise<void> {
     for (const [index, one] of emitted.entries()) {
@@ -118,19 +137,24 @@ export class EventTypes {
   }
 
   #find(type: string): Known {
-    const known = this.#byName.get(type) ?? this.#families.find((family) => type.startsWith(family.type.slice(0, -1)));
+    const known = this.#known(type);
     if (known !== undefined) return known;
-    const detail = `'${type}' is not in the catalogue (emits).${didYouMean(type, this.#byName.keys())}`;
-    throw new HoldfastError('event_type_unknown', { detail });
+    throw new HoldfastError('event_type_unknown', { detail: this.problemOf([type]) ?? type });
+  }
+
+  #known(type: string): Known | undefined {
+    return this.#byName.get(type) ?? this.#families.find((family) => type.startsWith(family.type.slice(0, -1)));
   }
 }
 
 function knownOf(type: string, given: EventTypeConfig): Known {
-  const schema = isSchema(given) ? given : given.schema;
   const invalid = (expected: string): HoldfastError =>
     new HoldfastError('config_invalid', { detail: `emits.${type}: expected ${expected}.` });
   if (type === '' || type.length > 256) throw invalid('a name of 1 to 256 characters');
-  if (schema !== undefined && !isSchema(schema)) throw invalid('a Standard Schema, or { schema, description }');
+  if (type.slice(0, -1).includes('*')) throw invalid("'*' only at the end of a name");
+  if (!isSchema(given) && (typeof given !== 'object' || given === null)) throw invalid(EXPECTED);
+  const schema = isSchema(given) ? given : given.schema;
+  if (schema !== undefined && !isSchema(schema)) throw invalid(EXPECTED);
   const description = isSchema(given) ? null : (given.description ?? null);
   const validate = schema === undefined ? null : (value: unknown) => schema['~standard'].validate(value);
   return { type, description, schema: schema === undefined ? null : jsonSchemaOf(schema), validate };

@@ -1,9 +1,22 @@
 /** Handlers as users register them, and the destinations they become. */
+import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { type Duration, durationMs } from '../core/duration.ts';
 import type { Observer } from '../core/observer.ts';
-import { anything, flag, names, oneOf, optionProblem, positive, type Rule } from '../core/options.ts';
+import {
+  duration,
+  flag,
+  names,
+  oneOf,
+  optionProblem,
+  positive,
+  type Rule,
+  someTime,
+  wholeFrom1,
+} from '../core/options.ts';
 import { exponential, isRetryPolicy, type RetryPolicy } from '../core/retry.ts';
+import { didYouMean } from '../core/suggest.ts';
 import { type BatchHandler, type Handler, inlineBatchRunner, inlineRunner } from '../deliver/handler.ts';
 import type { LoopBlame } from '../deliver/loop-blame.ts';
 import { processRunner } from '../deliver/process.ts';
@@ -57,25 +70,52 @@ export interface BatchOptions<From extends string = string, Type extends string 
   readonly within?: Duration;
 }
 
+const sources: Rule = {
+  expected: 'the name of a source, or a list of names',
+  fits: (value) => typeof value === 'string' || names.fits(value),
+};
+
+const concurrency: Rule = {
+  expected: 'a whole number from 1, or { min, max }',
+  fits: (value) => wholeFrom1.fits(value) || isRange(value),
+};
+
+const breaker: Rule = {
+  expected: 'false, or { failures, openMs, probes }',
+  fits: (value) => value === false || (typeof value === 'object' && value !== null),
+};
+
+const module: Rule = {
+  expected: "a file, as new URL('./handler.ts', import.meta.url)",
+  fits: (value) => value instanceof URL,
+};
+
+/** What the options of a breaker may be. */
+const BREAKER_RULES: Readonly<Record<keyof BreakerPolicy, Rule>> = {
+  failures: wholeFrom1,
+  openMs: positive,
+  probes: wholeFrom1,
+};
+
 /** What the options may be. */
 const RULES: Readonly<Record<keyof BatchOptions, Rule>> = {
-  from: anything,
+  from: sources,
   types: names,
   formerly: names,
   priority: oneOf('critical', 'high', 'normal', 'low'),
-  concurrency: anything,
+  concurrency,
   ratePerS: positive,
-  timeout: anything,
+  timeout: someTime,
   retry: { expected: 'exponential(…), fixed(…), standardSchedule() or never()', fits: isRetryPolicy },
-  breaker: anything,
+  breaker,
   ordered: flag,
   onDead: oneOf('continue', 'hold'),
   backlogMax: positive,
   overflow: oneOf('dead', 'refuse'),
   run: oneOf('inline', 'thread', 'process'),
-  module: anything,
-  size: anything,
-  within: anything,
+  module,
+  size: wholeFrom1,
+  within: duration,
 };
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$/;
@@ -97,7 +137,7 @@ export interface Known {
   readonly observer: Observer;
 }
 
-/** @throws HoldfastError config_invalid; TypeError for a duration that is none */
+/** @throws HoldfastError config_invalid */
 export function destinationOf(registration: Registration, known: Known): Destination {
   const { name, options, batch } = registration;
   const paced = pacing(registration, known.sources);
@@ -121,11 +161,10 @@ export function pacing(
   sources: ReadonlySet<string>,
   rules: Readonly<Record<string, Rule>> = {},
 ): Omit<Destination, 'accepts' | 'batch' | 'runner'> {
-  const wrong = optionProblem(options, { ...RULES, ...rules });
+  const wrong = optionProblem(options, { ...RULES, ...rules }) ?? breakerProblem(options);
   if (wrong !== null) throw invalid(name, wrong);
   const from = typeof options.from === 'string' ? [options.from] : options.from;
-  const concurrency = concurrencyOf(options);
-  const problem = fromProblem(name, from, sources) ?? rangeProblem(concurrency);
+  const problem = fromProblem(name, from, sources) ?? typesProblem(options);
   if (problem !== null) throw invalid(name, problem);
   return {
     name,
@@ -133,7 +172,7 @@ export function pacing(
     from: new Set(from),
     types: options.types ?? null,
     priority: options.priority ?? 'normal',
-    concurrency,
+    concurrency: concurrencyOf(options),
     ratePerS: options.ratePerS ?? null,
     timeoutMs: durationMs(options.timeout ?? '30s', 'timeout'),
     retry: options.retry ?? exponential(),
@@ -156,27 +195,42 @@ function concurrencyOf({ concurrency, run = 'inline' }: HandlerOptions): Concurr
   return { min: concurrency ?? CONCURRENCY, max: concurrency ?? CONCURRENCY };
 }
 
-function rangeProblem({ min, max }: { min: number; max: number }): string | null {
-  if (Number.isInteger(min) && Number.isInteger(max) && min >= 1 && max >= min) return null;
-  return `concurrency: expected a whole number from 1, or { min, max }, got ${min} to ${max}.`;
+function isRange(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { min, max, ...rest } = value as Readonly<Record<string, unknown>>;
+  return Object.keys(rest).length === 0 && wholeFrom1.fits(min) && wholeFrom1.fits(max) && Number(max) >= Number(min);
 }
 
-function fromProblem(name: string, from: readonly string[], sources: ReadonlySet<string>): string | null {
+function breakerProblem({ breaker = false }: HandlerOptions): string | null {
+  const problem = breaker === false ? null : optionProblem(breaker, BREAKER_RULES);
+  return problem === null ? null : `breaker: ${problem}`;
+}
+
+/** Elsewhere it would be a letter of the type, and the handler would wait for what never comes. */
+function typesProblem({ types = [] }: HandlerOptions): string | null {
+  const wrong = types.find((type) => type.slice(0, -1).includes('*'));
+  return wrong === undefined ? null : `types: a wildcard '*' stands only at the end, got '${wrong}'.`;
+}
+
+function fromProblem(name: string, from: readonly string[] | undefined, sources: ReadonlySet<string>): string | null {
   if (!NAME.test(name)) return "a name has letters, digits, '-', '_', '.' and ':'.";
-  if (from.length === 0) return 'from: expected at least one source.';
+  const known = `Known: ${[...sources].join(', ')}.`;
+  if (from === undefined || from.length === 0) return `from: expected at least one source. ${known}`;
   const unknown = from.find((source) => !sources.has(source));
-  if (unknown !== undefined) return `from: there is no source '${unknown}'. Known: ${[...sources].join(', ')}.`;
+  if (unknown !== undefined) return `from: there is no source '${unknown}'.${didYouMean(unknown, sources)} ${known}`;
   return null;
 }
 
 function problemOf({ options, handler, batch }: Registration): string | null {
-  const { run = 'inline' } = options;
-  if (run === 'inline' && handler === null) return 'expected a handler function, or run: thread with a module.';
-  if (run !== 'inline' && options.module === undefined)
-    return `run: '${run}' needs module: new URL('./handler.ts', import.meta.url).`;
-  if (run !== 'inline' && handler !== null) return `run: '${run}' takes its code from module; leave the function out.`;
-  if (batch && !(Number.isInteger(options.size ?? 100) && (options.size ?? 100) >= 1))
-    return `size: expected a whole number from 1, got ${options.size}.`;
+  const { run = 'inline', module } = options;
+  if (!batch && (options.size ?? options.within) !== undefined) return 'size and within are of handleBatch.';
+  if (run === 'inline') {
+    return typeof handler === 'function' ? null : 'expected a handler function, or run: thread with a module.';
+  }
+  if (module === undefined) return `run: '${run}' needs module: new URL('./handler.ts', import.meta.url).`;
+  if (handler !== null) return `run: '${run}' takes its code from module; leave the function out.`;
+  if (module.protocol === 'file:' && !existsSync(fileURLToPath(module)))
+    return `module: there is no file ${module.href}.`;
   return null;
 }
 

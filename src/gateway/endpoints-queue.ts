@@ -32,7 +32,7 @@ export interface EndpointsRegistration {
   readonly options: EndpointsOptions;
 }
 
-/** @throws HoldfastError config_invalid; TypeError for a duration that is none */
+/** @throws HoldfastError config_invalid */
 export function policyOf(registration: EndpointsRegistration | null, sources: ReadonlySet<string>): EndpointPolicy {
   if (registration === null) return OPEN_POLICY;
   const { name, options } = registration;

@@ -2,7 +2,7 @@
 import { type Duration, durationMs } from '../core/duration.ts';
 import { compileFilter, type Filter, filterBody, FilterError } from '../core/filter.ts';
 import { EMITTED, OPERATIONAL, type StoredEvent } from '../core/event.ts';
-import { anything, oneOf, type Rule } from '../core/options.ts';
+import { anything, duration, oneOf, type Rule } from '../core/options.ts';
 import { standardSchedule } from '../core/retry.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Egress, TlsIdentity } from '../deliver/egress/egress.ts';
@@ -52,7 +52,7 @@ export interface EndpointOptions<From extends string = string, Type extends stri
 
 /** What it has besides the options of a handler. What may be secret is never shown. */
 const RULES: Readonly<Record<Exclude<keyof EndpointOptions, keyof HandlerOptions>, Rule>> = {
-  url: anything,
+  url: { expected: 'a URL like https://example.com/hooks', fits: (value) => typeof value === 'string' },
   filter: anything,
   headers: anything,
   secrets: anything,
@@ -61,8 +61,8 @@ const RULES: Readonly<Record<Exclude<keyof EndpointOptions, keyof HandlerOptions
   tls: anything,
   method: oneOf('POST', 'original'),
   statusRules: anything,
-  retryAfterMax: anything,
-  transform: anything,
+  retryAfterMax: duration,
+  transform: { expected: 'a function', fits: (value) => typeof value === 'function' },
 };
 
 export interface EndpointRegistration {
@@ -79,19 +79,21 @@ export interface EndpointKnown extends Known {
   readonly gone: (destination: string, answer: GoneAnswer) => void;
 }
 
-/** @throws HoldfastError config_invalid, secret_missing, blocked_target; TypeError for a duration that is none */
+/** @throws HoldfastError config_invalid, secret_missing */
 export function endpointDestination({ name, endpoint }: EndpointRegistration, known: EndpointKnown): Destination {
   const { filter } = endpoint;
   const invalid = (detail: string): HoldfastError => {
     return new HoldfastError('config_invalid', { detail: `Endpoint '${name}': ${detail}` });
   };
+  const paced = pacing({ name, options: withDefaults(endpoint) }, known.sources, RULES);
+  if (endpoint.url === undefined) throw invalid('url: expected a URL like https://example.com/hooks.');
   const target = targetOf(name, endpoint, known.environment);
   const problem = checkTarget(target, known.egress);
   if (problem !== null) throw invalid(`${problem.field}: ${problem.detail} (${problem.code})`);
   const bare = { ...target, forward: false };
   const { egress, clock, gone } = known;
   return {
-    ...pacing({ name, options: withDefaults(endpoint) }, known.sources, RULES),
+    ...paced,
     accepts: filter === undefined ? null : acceptsOf(filter, invalid),
     batch: null,
     runner: endpointRunner({

@@ -303,9 +303,10 @@ export class Engine {
 
   /** @throws HoldfastError config_invalid */
   #makeSchedules(): Schedules {
-    const { registered, clock, observing } = this.#parts;
+    const { registered, clock, config, observing } = this.#parts;
     return new Schedules({
       schedules: registered.schedules,
+      types: config.emits,
       clock,
       emit: async (emitted) => void (await this.emitting.emit([emitted])),
       failed: (schedule, error) => observing.observer.note('error', 'could not emit on time', { schedule, error }),

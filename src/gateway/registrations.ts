@@ -1,4 +1,5 @@
 /** What code registers on a gateway before it starts. */
+import { EMITTED } from '../core/event.ts';
 import { CheckedRunner } from '../deliver/checked.ts';
 import type { EventTypes } from '../deliver/event-types.ts';
 import type { Destination } from '../dispatch/destination.ts';
@@ -83,9 +84,18 @@ export function destinationsOf(
   known: EndpointKnown,
   emits: EventTypes | null,
 ): readonly Destination[] {
-  return registered.map((one) =>
-    'endpoint' in one ? endpointDestination(one, known) : checked(destinationOf(one, known), emits),
-  );
+  return registered.map((one) => {
+    const made = 'endpoint' in one ? endpointDestination(one, known) : checked(destinationOf(one, known), emits);
+    const problem = neverComes(made, emits);
+    if (problem === null) return made;
+    throw new HoldfastError('config_invalid', { detail: `Destination '${made.name}': types: ${problem}` });
+  });
+}
+
+/** Whoever takes emitted events alone can only be given types of the catalogue: another is misspelt, and nobody would notice. */
+function neverComes({ from, types }: Destination, emits: EventTypes | null): string | null {
+  const emittedAlone = from.size === 1 && from.has(EMITTED);
+  return emittedAlone && types !== null ? (emits?.problemOf(types) ?? null) : null;
 }
 
 /** A destination whose emitted events are held to the catalogue, where there is one. */

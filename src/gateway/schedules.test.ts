@@ -14,6 +14,7 @@ function process(clock: TestClock, every: EveryOptions) {
   let broken = false;
   const schedules = new Schedules({
     schedules: [{ name: 'sweep', options: every }],
+    types: null,
     clock,
     emit: async ({ options, body, windowMs }: Emitted) => {
       if (broken) throw new HoldfastError('store_unavailable');

@@ -4,10 +4,15 @@
  */
 import type { Clock, Timer } from '../core/clock.ts';
 import { type Duration, durationMs } from '../core/duration.ts';
+import { anything, duration, optionProblem, type Rule } from '../core/options.ts';
+import type { EventTypes } from '../deliver/event-types.ts';
 import { makeEmitted } from '../deliver/emitted.ts';
 import type { Emitted } from '../deliver/runner.ts';
 import { EMIT_WINDOW_MS } from '../dispatch/emitted.ts';
 import { HoldfastError } from '../errors.ts';
+
+/** Any body. Not `unknown`, which would take the function in with the rest, and leave its argument without a type. */
+type Json = object | string | number | boolean | null;
 
 /** What is emitted, and how often. */
 export interface EveryOptions<Type extends string = string, Body = unknown> {
@@ -15,7 +20,7 @@ export interface EveryOptions<Type extends string = string, Body = unknown> {
   readonly period: Duration;
   readonly type: Type;
   /** Made from the time it is for, or the same each time. */
-  readonly body: Body | ((dueAt: Date) => Body);
+  readonly body: (unknown extends Body ? Json : Body) | ((dueAt: Date) => Body);
   readonly tenant?: string;
   /** With one, a time waits for the one before to be handled. */
   readonly orderKey?: string;
@@ -28,6 +33,8 @@ export interface ScheduleRegistration {
 
 export interface SchedulesOptions {
   readonly schedules: readonly ScheduleRegistration[];
+  /** The catalogue; `null`: none. */
+  readonly types: EventTypes | null;
   readonly clock: Clock;
   /** Commits an event. */
   readonly emit: (emitted: Emitted) => Promise<void>;
@@ -49,20 +56,38 @@ const AGAIN_MS = 5000;
 /** Timers do not see that the clock was set, or that the machine slept: the time is looked at this often. */
 const WAIT_MS_MAX = 60_000;
 
+const text: Rule = { expected: 'a text', fits: (value) => typeof value === 'string' };
+
+/** What the options may be. */
+const RULES: Readonly<Record<keyof EveryOptions, Rule>> = {
+  period: {
+    expected: "at least 1 s, as '1h' or '1d'",
+    fits: (value) => duration.fits(value) && durationMs(value as Duration, 'period') >= PERIOD_MS_MIN,
+  },
+  type: { expected: 'a type of event', fits: (value) => text.fits(value) && value !== '' },
+  body: anything,
+  tenant: text,
+  orderKey: text,
+};
+
+function missing({ period, type }: Partial<EveryOptions>): string | null {
+  if (period === undefined) return "period: expected a duration such as '1h'.";
+  return type === undefined ? 'type: expected a type of event.' : null;
+}
+
 export class Schedules {
   readonly #options: SchedulesOptions;
   readonly #schedules: readonly Schedule[];
   readonly #timers = new Set<Timer>();
   #stopped = false;
 
-  /** @throws HoldfastError config_invalid; TypeError for a duration that is none */
+  /** @throws HoldfastError config_invalid */
   constructor(options: SchedulesOptions) {
     this.#options = options;
     this.#schedules = options.schedules.map(({ name, options: every }) => {
+      const problem = optionProblem(every, RULES) ?? missing(every) ?? options.types?.problemOf([every.type]) ?? null;
+      if (problem !== null) throw new HoldfastError('config_invalid', { detail: `Schedule '${name}': ${problem}` });
       const periodMs = durationMs(every.period, 'period');
-      if (periodMs < PERIOD_MS_MIN) {
-        throw new HoldfastError('config_invalid', { detail: `Schedule '${name}': period: at least 1 s.` });
-      }
       return { name, periodMs, options: every, done: Number.NEGATIVE_INFINITY };
     });
   }

@@ -7,6 +7,7 @@ import type { IdMaker } from '../core/id.ts';
 import { HoldfastError } from '../errors.ts';
 import type { SalvageReport, SalvageSink } from '../store/sqlite/salvage.ts';
 import type { SpoolFile } from '../store/spool.ts';
+import { loadClient } from '../queue/client.ts';
 import type { Store } from '../store/store.ts';
 
 const SYNCHRONOUS = new Map([
@@ -38,7 +39,7 @@ export async function makeStore(
   }
   if (scheme !== 'sqlite' || path === '') {
     throw new HoldfastError('config_invalid', {
-      detail: `store: expected sqlite:PATH, postgres://…, mongodb://… or memory:, got '${scheme}:…'.`,
+      detail: `store: expected sqlite:PATH, postgres://…, mongodb://… or memory:, got '${path === '' ? store : `${scheme}:…`}'.`,
     });
   }
   const synchronous = [...SYNCHRONOUS].find(([name]) => name === durability)?.[1];
@@ -51,17 +52,13 @@ export async function makeStore(
   return sqliteStore({ path: resolve(directory, path), synchronous, ...parts });
 }
 
-/** @throws HoldfastError config_invalid when `pg` is not installed */
+/** @throws HoldfastError client_missing when `pg` is not installed */
 async function makePostgresStore(
   url: string,
   allowWeakerDurability: boolean,
   { clock, ids }: { readonly clock: Clock; readonly ids: IdMaker },
 ): Promise<Store> {
-  const { postgresAddress, postgresStore } = await import('../store/postgres/index.ts').catch((cause: unknown) => {
-    if ((cause as { readonly code?: unknown } | null)?.code !== 'ERR_MODULE_NOT_FOUND') throw cause;
-    const detail = `store: ${url.slice(0, url.indexOf(':'))}://… needs the package pg: npm install pg`;
-    throw new HoldfastError('config_invalid', { detail, cause });
-  });
+  const { postgresAddress, postgresStore } = await loadClient('pg', () => import('../store/postgres/index.ts'));
   return postgresStore({
     ...postgresAddress(url),
     clock,
@@ -71,17 +68,13 @@ async function makePostgresStore(
   });
 }
 
-/** @throws HoldfastError config_invalid when `mongodb` is not installed */
+/** @throws HoldfastError client_missing when `mongodb` is not installed */
 async function makeMongoStore(
   url: string,
   allowWeakerDurability: boolean,
   { clock, ids }: { readonly clock: Clock; readonly ids: IdMaker },
 ): Promise<Store> {
-  const { mongoStore } = await import('../store/mongodb/index.ts').catch((cause: unknown) => {
-    if ((cause as { readonly code?: unknown } | null)?.code !== 'ERR_MODULE_NOT_FOUND') throw cause;
-    const detail = `store: ${url.slice(0, url.indexOf(':'))}://… needs the package mongodb: npm install mongodb`;
-    throw new HoldfastError('config_invalid', { detail, cause });
-  });
+  const { mongoStore } = await loadClient('mongodb', () => import('../store/mongodb/index.ts'));
   const owner = `${hostname()}:${process.pid}:${ids.make('prc')}`;
   return mongoStore({ url, clock, ids, owner, allowWeakerDurability });
 }

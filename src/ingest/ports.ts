@@ -33,7 +33,7 @@ export interface IngestPorts {
   readonly trustedProxies: readonly string[];
   readonly rejections: RejectionLog;
   /** Whether new events are taken now; else why not. */
-  readonly gate: () => 'open' | 'stopping' | 'disk_reserve' | 'store_unavailable';
+  readonly gate: () => 'open' | 'not_started' | 'stopping' | 'disk_reserve' | 'store_unavailable';
   /** What an event owes, fixed here and now. @throws HoldfastError backlog_full when a destination refuses */
   readonly route: (event: StoredEvent) => readonly NewDelivery[];
   /** Routed events that are not going to be appended after all. */

@@ -2,9 +2,9 @@
  * What a source is, as the user writes it and as ingest uses it: a path, a verifier, and how to read type and keys.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { type Duration, durationMs, parseDuration } from '../core/duration.ts';
+import { type Duration, durationMs } from '../core/duration.ts';
 import { EMITTED, OPERATIONAL } from '../core/event.ts';
-import { anything, flag, oneOf, optionProblem, positive, type Rule } from '../core/options.ts';
+import { anything, duration, flag, oneOf, optionProblem, positive, type Rule } from '../core/options.ts';
 import { HoldfastError } from '../errors.ts';
 import { canBeSent } from './reply.ts';
 import type { HttpAnswer, Outside, Reader, TypedBody, Verifier } from '../verify/verifier.ts';
@@ -85,11 +85,6 @@ export interface Source {
 const path: Rule = {
   expected: "a path as it stands in a URL, '/…', escaped and without a query",
   fits: (value) => isText(value) && /^\/[\x21\x22\x24-\x3e\x40-\x7e]*$/.test(value),
-};
-
-const duration: Rule = {
-  expected: "a duration such as '5s', '10m' or '7d'",
-  fits: (value) => (isText(value) || typeof value === 'number') && parseDuration(value) !== null,
 };
 
 const reader: Rule = {
@@ -198,6 +193,8 @@ function check(name: string, settings: SourceConfig): void {
 function problemOf(name: string, settings: SourceConfig): string | null {
   if (!NAME.test(name) || name === EMITTED || name === OPERATIONAL)
     return `a source's name has letters, digits, '-', '_' and '.', and is not '${EMITTED}' or '${OPERATIONAL}'`;
+  if (typeof settings === 'function' || typeof settings?.verify === 'function')
+    return 'verify: expected a verifier, as stripe() makes one, got a function';
   if (typeof settings !== 'object' || settings === null || !isVerifier(settings.verify))
     return 'verify: expected a verifier; for a source that proves nothing write none()';
   const wrong = optionProblem(settings, sourceOptions);
@@ -213,5 +210,7 @@ function splitPath(split: string | undefined): string | null {
 }
 
 function isVerifier(value: unknown): value is Verifier {
-  return typeof value === 'object' && value !== null && 'verify' in value && typeof value.verify === 'function';
+  if (typeof value !== 'object' || value === null || !('verify' in value) || typeof value.verify !== 'function')
+    return false;
+  return 'defaults' in value;
 }

@@ -1,4 +1,4 @@
-/** What drivers do alike around their broker's client: loading its package, reading the URL, not waiting for ever. */
+/** What drivers do alike around their broker's client: loading its package (stores, too), reading the URL, not waiting for ever. */
 import type { Clock } from '../core/clock.ts';
 import { parseBytes, parseDuration } from '../core/duration.ts';
 import { didYouMean } from '../core/suggest.ts';
@@ -6,7 +6,7 @@ import { HoldfastError } from '../errors.ts';
 import { QueueError } from './queue.ts';
 
 /**
- * Loads the client of a broker: an optional peer dependency, which is not there until a user installs it.
+ * Loads the client of a broker or a store: an optional peer dependency, which is not there until a user installs it.
  * @throws HoldfastError client_missing
  */
 export async function loadClient<Module>(packageName: string, load: () => Promise<Module>): Promise<Module> {
