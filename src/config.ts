@@ -105,11 +105,9 @@ function readSetting(name: string, setting: Setting, given: unknown): unknown {
   const value = isGiven ? given : setting.default;
   if (value === null) return null;
   const parsed = parseValue(setting.type, value);
-  const { min, max } = setting;
-  if (parsed === null || (typeof parsed === 'number' && (parsed < (min ?? 0) || parsed > (max ?? parsed)))) {
+  if (parsed === null || (typeof parsed === 'number' && parsed < (setting.min ?? 0))) {
     const shown = setting.secret === true ? 'another value' : inspect(value);
-    const range = `${min === undefined ? '' : ` from ${min}`}${max === undefined ? '' : ` to ${max}`}`;
-    const expected = `${setting.type}${range}`;
+    const expected = setting.min === undefined ? setting.type : `${setting.type} from ${setting.min}`;
     throw invalid(`${name} (${setting.env}): expected ${expected}, got ${shown}.`);
   }
   return parsed;

@@ -177,7 +177,7 @@ export const errorCodes = {
     status: 410,
     retryable: false,
     message: 'The body of this event has been purged.',
-    action: 'Raise retention.bodies before it is needed.',
+    action: 'Raise retainBodiesMs (HOLDFAST_RETAIN_BODIES) before it is needed.',
   },
   not_cancellable: {
     status: 409,
@@ -220,7 +220,7 @@ export const errorCodes = {
     status: 400,
     retryable: false,
     message: 'The input does not fit.',
-    action: 'See the details of each field.',
+    action: 'Correct what is named.',
   },
   conflict: {
     status: 409,
@@ -252,13 +252,13 @@ export const errorCodes = {
     status: 500,
     retryable: false,
     message: 'The configuration does not fit.',
-    action: 'See the details of each setting.',
+    action: 'Correct what is named; `holdfast doctor` checks it without a start.',
   },
   config_unknown_setting: {
     status: 500,
     retryable: false,
     message: 'There is no such setting.',
-    action: 'See the suggestion.',
+    action: 'Correct its name; docs/reference/configuration.md lists them.',
   },
   config_not_found: {
     status: 500,
@@ -307,7 +307,7 @@ export const errorCodes = {
     status: 404,
     retryable: false,
     message: 'There is no such destination.',
-    action: 'Check its name.',
+    action: 'Check its name; `holdfast status` lists them.',
   },
   // Store.
   store_owned: {

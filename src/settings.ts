@@ -10,8 +10,6 @@ export interface Setting {
   readonly default: string | null;
   /** Smallest value that makes sense, for numbers. */
   readonly min?: number;
-  /** Largest one. */
-  readonly max?: number;
   readonly secret?: true;
   /** One sentence. */
   readonly about: string;
@@ -88,7 +86,6 @@ export const settings = {
     type: 'integer',
     default: '8420',
     min: 0,
-    max: 65_535,
     about: 'Port of the ingest listener; 0 picks a free one.',
   },
   adminHost: {
@@ -102,7 +99,6 @@ export const settings = {
     type: 'integer',
     default: null,
     min: 0,
-    max: 65_535,
     about:
       'Port of its own for the admin API and /metrics; unset: the ingest port when that is loopback, else the ingest port plus one on loopback.',
   },

@@ -194,6 +194,29 @@ function ownGateway(): void {
     assert.match(stderr, /'biling'\. Did you mean 'billing'\? There are: .*\[destination_unknown\]/);
   });
 
+  test('what was refused is told with its reason and the way out, not only counted', async () => {
+    place.environment['STRIPE_WEBHOOK_SECRET'] = 'whsec_test';
+    const { code, stdout, stderr } = await place.run('simulate', 'stripe', 'invoice.paid');
+    assert.equal(code, 1);
+    assert.match(stdout, /404 {2}1/);
+    assert.match(stderr, /^404: No source has this path\..*\[source_not_found\].*add the source to the config/m);
+  });
+
+  test('a token that is not taken is told with where it was found; what cannot be an option is exit code 2', async () => {
+    const wrong = place.write('other.token', 'hf_wrong\n');
+    for (const command of [['status'], ['events', '--follow']]) {
+      assert.match((await place.run(...command, '--token-file', wrong)).stderr, /not take the one of .*other\.token; /);
+    }
+    assert.equal((await place.run('status', '--token-file', 'no-such.token')).code, 2);
+    assert.equal((await place.run('status', '--url', 'localhost')).code, 2);
+    const [, url = ''] = /orders +POST (http:\/\/\S+)/.exec(gateway.stderr) ?? [];
+    const ingest = await place.run('status', '--url', url);
+    assert.equal(ingest.code, 3);
+    assert.match(ingest.stderr, /but not its admin API: `holdfast start` prints where that is/);
+    assert.match((await place.run('tokens', 'lst')).stderr, /There are: .*revoke/);
+    assert.match((await place.run('dead-letters', '--reason', 'tired')).stderr, /There are: .*exhausted/);
+  });
+
   test('a wrong token is exit code 4, an address where nobody is 3, another server no gateway', async () => {
     const wrong = place.write('wrong.token', 'hf_wrong\n');
     assert.equal((await place.run('events', '--token-file', wrong)).code, 4);

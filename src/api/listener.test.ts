@@ -76,6 +76,14 @@ describe('the admin listener', () => {
     await second.stop();
   });
 
+  test('a port that no machine has is named with its setting', async () => {
+    const none = adminListener(api, { host: '127.0.0.1', port: 99_999, token: TOKEN });
+    await assert.rejects(none.start(), {
+      code: 'config_invalid',
+      message: /adminPort: 127\.0\.0\.1:99999 \(ERR_SOCKET/,
+    });
+  });
+
   test('knows what is loopback', () => {
     for (const host of ['127.0.0.1', '127.8.9.1', '::1', 'localhost']) assert.ok(isLoopback(host), host);
     for (const host of ['0.0.0.0', '::', '192.168.1.1', 'example.com', '127.0.0.1.example.com', ''])

@@ -102,8 +102,13 @@ function listen(api: AdminApi, { host, port }: AdminListenerOptions): Promise<Se
   server.maxConnections = CONNECTIONS_MAX;
   server.on('upgrade', (request, socket, head) => api.stream.upgrade(request, socket, head));
   return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(bindError(error, `${host}:${port}`)));
-    server.listen({ host, port }, () => resolve(server));
+    const failed = (error: unknown): void => reject(bindError(error as NodeJS.ErrnoException, `${host}:${port}`));
+    server.once('error', failed);
+    try {
+      server.listen({ host, port }, () => resolve(server));
+    } catch (error) {
+      failed(error); // no port at all
+    }
   });
 }
 

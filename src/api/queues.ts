@@ -15,6 +15,7 @@ import {
   status,
 } from './queue-figures.ts';
 import { HoldfastError } from '../errors.ts';
+import { asHoldfastError } from './problem.ts';
 import { jsonRoute, type Route } from './route.ts';
 import { storeReportShape } from './store-report.ts';
 import { name } from './schema.ts';
@@ -209,8 +210,11 @@ const clear = jsonRoute({
   answer: z.object({ cleared: count }),
   errors: ['destination_unknown'],
   async handle({ params }, { port, by, changed }) {
-    changed({});
-    const cleared = await port.clear(params.destination, by);
+    const cleared = await port.clear(params.destination, by).catch((error: unknown) => {
+      // Where there is no such destination, nothing was begun.
+      if (asHoldfastError(error).code !== 'destination_unknown') changed({});
+      throw error;
+    });
     changed({ note: `cleared ${cleared}` });
     return { cleared };
   },

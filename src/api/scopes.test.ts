@@ -4,6 +4,7 @@ import { beforeEach, describe, test } from 'node:test';
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import type { AttemptRecord } from '../core/delivery.ts';
+import { HoldfastError } from '../errors.ts';
 import { MemoryRejections } from '../ingest/rejections.ts';
 import { memoryStore } from '../store/memory.ts';
 import { type Outcome, StoreError } from '../store/store.ts';
@@ -210,6 +211,8 @@ describe('the audit log', () => {
 
   test('has nothing of what was refused, planned only, or looked at', async () => {
     await call('POST /api/queues/nobody/pause', TOKEN);
+    port.clear = () => Promise.reject(new HoldfastError('destination_unknown', { detail: `'nobody'.` }));
+    await call('POST /api/queues/nobody/clear', TOKEN);
     await call('POST /api/queues/billing/pause', tokenFor(['read']));
     await call('POST /api/replays', TOKEN, { filter: {}, dryRun: true });
     await call('GET /api/events', TOKEN);

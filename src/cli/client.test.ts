@@ -13,7 +13,7 @@ function answering(...answers: readonly Response[]) {
     asked.push(new Request(`http://localhost${path}`, init));
     return Promise.resolve(left.shift() ?? new Response(null, { status: 500 }));
   };
-  return { client: new Client(send, 'hf_token'), asked };
+  return { client: new Client(send, { text: 'hf_token', from: '/x/the.token' }), asked };
 }
 
 const code = (expected: string) => (error: unknown) => error instanceof HoldfastError && error.code === expected;

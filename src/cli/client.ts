@@ -8,6 +8,12 @@ export type Send = (path: string, init: RequestInit) => Promise<Response>;
 /** What is put into a query; `undefined` is left out. */
 export type Query = Readonly<Record<string, string | number | undefined>>;
 
+/** What the API is asked with, and where it was found: who is refused wants to know which one it was. */
+export interface Token {
+  readonly text: string;
+  readonly from: string;
+}
+
 /** A page of a list. */
 export interface Rows<Row> {
   readonly rows: readonly Row[];
@@ -19,14 +25,16 @@ const PAGE = 200;
 
 export class Client {
   readonly #send: Send;
+  readonly #token: Token | null;
   readonly #headers: Readonly<Record<string, string>>;
 
-  constructor(send: Send, token: string | null) {
+  constructor(send: Send, token: Token | null) {
     this.#send = send;
+    this.#token = token;
     this.#headers = {
       accept: 'application/json',
       'x-holdfast-by': `cli ${userName()}`,
-      ...(token !== null && { authorization: `Bearer ${token}` }),
+      ...(token !== null && { authorization: `Bearer ${token.text}` }),
     };
   }
 
@@ -75,7 +83,7 @@ export class Client {
     const headers = { ...this.#headers, ...(init.headers as Record<string, string> | undefined) };
     const answer = await this.#send(path, { ...init, headers });
     if (answer.ok) return answer;
-    throw await errorOf(answer);
+    throw await errorOf(answer, this.#token);
   }
 }
 
@@ -101,7 +109,7 @@ async function jsonOf(answer: Response): Promise<unknown> {
 }
 
 /** The error an answer stands for: by its code where it is one of ours. */
-async function errorOf(answer: Response): Promise<HoldfastError> {
+async function errorOf(answer: Response, token: Token | null): Promise<HoldfastError> {
   const problem = await problemOf(answer);
   if (problem === null) {
     return new HoldfastError('gateway_unreachable', {
@@ -109,7 +117,19 @@ async function errorOf(answer: Response): Promise<HoldfastError> {
     });
   }
   const { code, detail } = problem;
+  if (code === 'unauthorized') return new HoldfastError(code, { detail: refusedToken(token) });
+  // Webhooks are taken there, and the admin API is on a port of its own, or below another path.
+  if (code === 'source_not_found') {
+    const elsewhere = 'A gateway answers there, but not its admin API: `holdfast start` prints where that is.';
+    return new HoldfastError('gateway_unreachable', { detail: elsewhere });
+  }
   return new HoldfastError(isCode(code) ? code : 'internal', typeof detail === 'string' ? { detail } : {});
+}
+
+/** What is wrong with the token, for whoever has to give another. */
+export function refusedToken(token: Token | null): string {
+  if (token === null) return 'None was found here: give one with --token-file or HOLDFAST_ADMIN_TOKEN.';
+  return `The gateway does not take the one of ${token.from}; --token-file FILE gives another.`;
 }
 
 async function problemOf(answer: Response): Promise<{ readonly code: string; readonly detail?: unknown } | null> {

@@ -1,6 +1,7 @@
 /** The live stream of a gateway on the terminal. */
 import { WebSocket } from 'ws';
 import { HoldfastError } from '../errors.ts';
+import { refusedToken } from './client.ts';
 import type { StreamOccurrence } from '../observe/stream.ts';
 import type { Surroundings } from './command.ts';
 import { exitCodes } from './exit.ts';
@@ -71,10 +72,10 @@ export function openStream(
   address: Address | null,
   query: Readonly<Record<string, string | undefined>>,
 ): Promise<WebSocket> {
-  if (address === null) throw new HoldfastError('gateway_unreachable');
+  if (address === null) throw new HoldfastError('gateway_unreachable', { detail: 'No gateway runs here.' });
   const url = new URL(`${address.adminUrl.replace(/^http/, 'ws')}/api/stream`);
   for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, value);
-  const headers = address.token === null ? {} : { authorization: `Bearer ${address.token}` };
+  const headers = address.token === null ? {} : { authorization: `Bearer ${address.token.text}` };
   const socket = new WebSocket(url, ['holdfast.stream'], { headers, handshakeTimeout: 10_000 });
   return new Promise((resolve, reject) => {
     socket.once('open', () => resolve(socket));
@@ -82,11 +83,8 @@ export function openStream(
       socket.terminate();
       const { statusCode } = response;
       const code = statusCode === 401 ? 'unauthorized' : statusCode === 403 ? 'forbidden' : 'gateway_unreachable';
-      reject(
-        new HoldfastError(code, {
-          detail: `${url.host} answered ${statusCode}.`,
-        }),
-      );
+      const detail = statusCode === 401 ? refusedToken(address.token) : `${url.host} answered ${statusCode}.`;
+      reject(new HoldfastError(code, { detail }));
     });
     socket.on('error', (error: NodeJS.ErrnoException) => {
       reject(

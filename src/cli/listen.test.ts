@@ -29,7 +29,11 @@ beforeEach(async () => {
   api = createAdminApi(port, { clock, version: '1' });
 });
 
-const client = (): Client => new Client((path, init) => api.fetch(new Request(`http://localhost${path}`, init)), TOKEN);
+const client = (): Client =>
+  new Client((path, init) => api.fetch(new Request(`http://localhost${path}`, init)), {
+    text: TOKEN,
+    from: 'the test',
+  });
 
 describe('the feed', () => {
   const ids = (events: readonly { readonly id: string }[]): string[] => events.map(({ id }) => id);
@@ -123,7 +127,11 @@ describe('forwarding', () => {
     const listening = listen({
       out,
       json: false,
-      locate: () => ({ adminUrl: `http://127.0.0.1:${bound.port}`, url: null, token: TOKEN }),
+      locate: () => ({
+        adminUrl: `http://127.0.0.1:${bound.port}`,
+        url: null,
+        token: { text: TOKEN, from: 'the test' },
+      }),
       source: undefined,
       types: [],
       last: 3,

@@ -4,9 +4,11 @@ import { resolve } from 'node:path';
 import { resolveConfig } from '../config.ts';
 import type { Settings } from '../settings.ts';
 import { embeddedStorePath, parseRuntimeInfo, type RuntimeInfo, runtimeFile, tokenFile } from '../core/files.ts';
-import { HoldfastError } from '../errors.ts';
 import type { Environment } from '../ingest/source.ts';
+import { UsageError } from './exit.ts';
+import type { Token } from './client.ts';
 import { findConfig, loadConfig, type LoadedConfig } from './config-file.ts';
+import { plain } from './output.ts';
 import { playgroundConfig } from './playground.ts';
 
 /** The setup a command works with: the user's, or the playground's where there is none. */
@@ -41,7 +43,7 @@ export interface Address {
   readonly adminUrl: string;
   /** Where webhooks go, if that is known. */
   readonly url: string | null;
-  readonly token: string | null;
+  readonly token: Token | null;
 }
 
 export interface AddressOptions {
@@ -49,7 +51,7 @@ export interface AddressOptions {
   readonly 'token-file'?: string | undefined;
 }
 
-/** The running gateway; `null` when none runs here. @throws HoldfastError invalid_input when the token file cannot be read */
+/** The running gateway; `null` when none runs here. @throws UsageError for a URL that is none, or a token file that cannot be read */
 export function findAddress(
   setup: Setup,
   { environment, cwd }: { readonly environment: Environment; readonly cwd: string },
@@ -85,19 +87,22 @@ export function ingestUrl(setup: Setup): string {
 }
 
 /** The admin token: from a file that was named, the settings, or the file beside the store; `null` when there is none. */
-export function findToken(setup: Setup, file?: string): string | null {
+export function findToken(setup: Setup, file?: string): Token | null {
   if (file !== undefined) {
     const token = readIfThere(file);
-    if (token === null) throw new HoldfastError('invalid_input', { detail: `--token-file ${file} cannot be read.` });
-    return token.trim();
+    if (token === null) throw new UsageError(`--token-file: ${plain(file)} cannot be read.`);
+    return { text: token.trim(), from: file };
   }
-  if (setup.settings.adminToken !== null) return setup.settings.adminToken;
-  return setup.storePath === null ? null : (readIfThere(tokenFile(setup.storePath))?.trim() ?? null);
+  if (setup.settings.adminToken !== null) return { text: setup.settings.adminToken, from: 'HOLDFAST_ADMIN_TOKEN' };
+  if (setup.storePath === null) return null;
+  const from = tokenFile(setup.storePath);
+  const text = readIfThere(from);
+  return text === null ? null : { text: text.trim(), from };
 }
 
 function checkUrl(text: string): string {
   if (/^https?:\/\//.test(text) && URL.canParse(text)) return text.replace(/\/+$/, '');
-  throw new HoldfastError('invalid_input', { detail: `--url: expected http://… or https://…, got '${text}'.` });
+  throw new UsageError(`--url: expected http://… or https://…, got '${plain(text)}'.`);
 }
 
 function isAlive(pid: number): boolean {

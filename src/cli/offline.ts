@@ -33,7 +33,10 @@ export async function openOffline({ settings, directory }: Setup): Promise<Offli
   await rejections.open();
   const admin = createAdminApi(readingPort(store, report, rejections), { clock: systemClock, version: RELEASE });
   return {
-    client: new Client((path, init) => admin.fetch(new Request(`http://localhost${path}`, init)), 'local'),
+    client: new Client((path, init) => admin.fetch(new Request(`http://localhost${path}`, init)), {
+      text: 'local',
+      from: 'this process',
+    }),
     async [Symbol.asyncDispose]() {
       await rejections.close();
       await store.work.close();

@@ -60,10 +60,10 @@ export async function drainSpool(
   await gateway.start();
   try {
     const admin = gateway.admin();
-    const client = new Client(
-      (path, init) => admin.fetch(new Request(`http://localhost${path}`, init)),
-      gateway.adminToken,
-    );
+    const client = new Client((path, init) => admin.fetch(new Request(`http://localhost${path}`, init)), {
+      text: gateway.adminToken,
+      from: 'this process',
+    });
     const detail = await drained(client, { surroundings, interrupted });
     return { ...detail, moved: detail.totals.drained };
   } finally {

@@ -238,7 +238,7 @@ export class Engine {
     const { driver: store, ackMeaning, unclean, weaker } = report;
     const queue = this.#broker?.state.report?.driver;
     const { role } = this.#parts.config.settings;
-    const destinations = dispatcher.lanes.size;
+    const destinations = this.#parts.registered.destinations.length;
     observer.note('info', 'started', { store, queue, role, ackMeaning, unclean, destinations });
     if (weaker.length > 0) observer.note('warn', 'the store may lose what is acknowledged', { store, weaker });
   }

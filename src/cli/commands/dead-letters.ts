@@ -75,7 +75,10 @@ export const deadLetters = defineCommand({
 /** @throws UsageError when there is no such reason */
 export function checkReason(reason: string | undefined): asserts reason is DeadReason | undefined {
   if (reason === undefined || Object.hasOwn(deadReasons, reason)) return;
-  throw new UsageError(`--reason: there is no '${plain(reason)}'.${didYouMean(reason, Object.keys(deadReasons))}`);
+  const reasons = Object.keys(deadReasons);
+  throw new UsageError(
+    `--reason: there is no '${plain(reason)}'.${didYouMean(reason, reasons)} There are: ${reasons.join(', ')}.`,
+  );
 }
 
 function listDeadLetters(out: Output, rows: readonly Delivery[]): void {

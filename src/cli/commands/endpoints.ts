@@ -96,7 +96,9 @@ async function act(client: Client, asked: Asked): Promise<number> {
   const [action, named] = asked.positionals;
   if (action === undefined) return list(client, asked);
   if (!isAction(action))
-    throw new UsageError(`'endpoints' does not know '${plain(action)}'.${didYouMean(action, ACTIONS)}`);
+    throw new UsageError(
+      `'endpoints' does not know '${plain(action)}'.${didYouMean(action, ACTIONS)} There are: ${ACTIONS.join(', ')}.`,
+    );
   if (named === undefined)
     throw new UsageError(
       action === 'create' ? 'create needs the URL of the endpoint.' : `${action} needs the id of an endpoint.`,

@@ -63,7 +63,8 @@ export const listen = defineCommand({
       json: options.json,
       locate: () => {
         const address = findAddress(setup, invocation, where);
-        return address === null ? null : { ...address, token: options.token ?? address.token };
+        const given = options.token === undefined ? null : { text: options.token, from: '--token' };
+        return address === null ? null : { ...address, token: given ?? address.token };
       },
       source: options.source,
       types: options.type,

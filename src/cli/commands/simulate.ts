@@ -110,6 +110,7 @@ export const simulate = defineCommand({
     const burst = options.together ? burstOf(found, { name, type, payload }) : options.burst;
     notePair(out, found);
     const ids = new Set<string>();
+    const refusals = new Map<number, string>();
     const progress = out.progress();
     let answered = 0;
     const count = options.together ? options.count * burst : options.count;
@@ -139,12 +140,14 @@ export const simulate = defineCommand({
         answered++;
         progress.update(() => `${answered} of ${total} answered`);
         if (answer.status < 300 && ids.size < IDS_MAX) for (const id of idsOf(answer.body)) ids.add(id);
+        if (answer.status >= 300 && !refusals.has(answer.status)) refusals.set(answer.status, saidBy(answer.body));
       },
     });
     progress.end();
     refuseUnreachable(report, origin);
     if (options.json) out.json({ ...report, events: ids.size });
     else show(out, { report, ids, source: name, self: selfCommand(invocation) });
+    for (const [status, said] of refusals) if (said !== '') out.note(`${status}: ${plain(said)}`);
     if (found.trial !== null && report.statuses['401'] !== undefined) {
       out.note(`Refused with 401: does the gateway take the public half above? It is read when it starts.`);
     }
@@ -227,6 +230,17 @@ function idsOf(body: Buffer): readonly string[] {
   return body.length > 65_536 ? [] : (body.toString('latin1').match(/evt_[0-9a-z]{26}/g) ?? []);
 }
 
+/** What a refusal says, where it is one of Holdfast: what, which, and what to do. */
+function saidBy(body: Buffer): string {
+  try {
+    const { title, detail, code, action } = JSON.parse(body.toString()) as Readonly<Record<string, unknown>>;
+    if (typeof code !== 'string') return '';
+    return [title, detail, `[${code}]`, action].filter((part) => typeof part === 'string').join(' ');
+  } catch {
+    return '';
+  }
+}
+
 function refuseUnreachable(report: LoadReport, origin: string): void {
   const codes = Object.keys(report.errors);
   if (report.latencyMs !== null || codes.length === 0) return;
@@ -257,7 +271,8 @@ function show(out: Output, { report, ids, source, self }: Shown): void {
   }
   const [first] = ids;
   if (first === undefined) return;
-  out.line(`  became ${ids.size}${ids.size >= IDS_MAX ? ' or more' : ''} events; the first: ${first}`);
+  const events = `${ids.size}${ids.size >= IDS_MAX ? ' or more' : ''} ${ids.size === 1 ? 'event' : 'events'}`;
+  out.line(`  became ${events}; the first: ${first}`);
   out.note(out.paintNote('dim', `See it:  ${self} show ${first}`));
 }
 

@@ -48,7 +48,9 @@ export const tokens = defineCommand({
       return 0;
     }
     if (!ACTIONS.includes(action))
-      throw new UsageError(`'tokens' does not know '${plain(action)}'.${didYouMean(action, ACTIONS)}`);
+      throw new UsageError(
+        `'tokens' does not know '${plain(action)}'.${didYouMean(action, ACTIONS)} There are: ${ACTIONS.join(', ')}.`,
+      );
     if (named === undefined)
       throw new UsageError(action === 'create' ? 'create needs a name.' : 'revoke needs the id of a token.');
     if (action === 'create') {
