@@ -39,7 +39,7 @@ function configurationPage(): string {
     code(name),
     code(setting.env),
     setting.type,
-    setting.secret === true ? 'secret' : setting.default === null ? 'none' : code(setting.default),
+    setting.secret === true ? 'none; never shown' : setting.default === null ? 'none' : code(setting.default),
     setting.about,
   ]);
   return `${note}

@@ -83,7 +83,11 @@ async function end(child: ChildProcess): Promise<void> {
 }
 
 async function main(name: string | undefined): Promise<void> {
-  if (name === undefined || !names().includes(name)) return list();
+  if (name === undefined || !names().includes(name)) {
+    if (name !== undefined) console.error(`There is no system '${name}'.`);
+    process.exitCode = name === undefined ? 0 : 1;
+    return list();
+  }
   const system = await systemOf(name);
   const directory = mkdtempSync(join(tmpdir(), `holdfast-${name}-`));
   const asked = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);

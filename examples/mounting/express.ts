@@ -1,11 +1,11 @@
 /** Holdfast inside an Express application. */
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import { orderRequest, told } from './sender.ts';
+// #region mount
 import express from 'express';
 import { makeGateway } from './gateway.ts';
-import { orderRequest, told } from './sender.ts';
 
-// #region mount
 const gateway = makeGateway();
 await gateway.start();
 

@@ -1,9 +1,9 @@
 /** Holdfast inside a Fastify application. */
+import { orderRequest, told } from './sender.ts';
+// #region mount
 import fastify from 'fastify';
 import { makeGateway } from './gateway.ts';
-import { orderRequest, told } from './sender.ts';
 
-// #region mount
 const gateway = makeGateway();
 await gateway.start();
 

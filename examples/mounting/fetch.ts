@@ -2,12 +2,12 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { serve } from '@hono/node-server';
+import { orderRequest, told } from './sender.ts';
+// #region mount
 import { getConnInfo } from '@hono/node-server/conninfo';
 import { Hono } from 'hono';
 import { makeGateway } from './gateway.ts';
-import { orderRequest, told } from './sender.ts';
 
-// #region mount
 const gateway = makeGateway();
 await gateway.start();
 

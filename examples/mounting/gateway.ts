@@ -1,9 +1,9 @@
 /** The gateway that the examples beside this one mount: one source, one handler. */
+import { SECRET } from './sender.ts';
+// #region gateway
 import { createGateway, defineConfig, type Gateway } from 'holdfast';
 import { hmac } from 'holdfast/verify';
-import { SECRET } from './sender.ts';
 
-// #region gateway
 const config = defineConfig({
   store: 'memory:', // to keep anything: 'sqlite:./data/holdfast.db'
   logLevel: 'error',

@@ -3,7 +3,7 @@ import { makeGateway } from './gateway.ts';
 import { orderRequest, told } from './sender.ts';
 
 // #region mount
-// app/api/hooks/[...path]/route.ts
+// app/api/hooks/[...path]/route.ts, which imports makeGateway
 const gateway = makeGateway();
 
 export const { GET, POST } = gateway.routes({ basePath: '/api/hooks' });

@@ -23,7 +23,7 @@ const system: System = {
   look: [
     'A text from +13125550010 is on its way; the reply takes the AI three seconds. Then:',
     `  curl -H 'authorization: Bearer demo' http://127.0.0.1:8080/api/v1/conversations/sms/+13125550010`,
-    'Load: node --conditions=holdfast-source examples/systems/messaging/load.ts',
+    'Load: npx node --conditions=holdfast-source examples/systems/messaging/load.ts',
   ].join('\n'),
 };
 export default system;

@@ -12,6 +12,6 @@ export default {
   look: `
   page      http://127.0.0.1:8001/                (any user, password ${password})
   stats     curl -s -u :${password} http://127.0.0.1:8001/api/v2/webhooks/queue/stats
-  bursts    ORDER_BOT_TOKENS=${token} DESK_PASSWORD=${password} node --conditions=holdfast-source examples/systems/order-desk/load.ts
+  bursts    ORDER_BOT_TOKENS=${token} DESK_PASSWORD=${password} npx node --conditions=holdfast-source examples/systems/order-desk/load.ts
 `,
 } satisfies System;

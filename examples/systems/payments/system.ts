@@ -20,6 +20,6 @@ export default {
   look: `
   health     curl -s http://127.0.0.1:3000/health
   queues     curl -s -H 'authorization: Bearer ${token}' http://127.0.0.1:3000/api/queues/stats
-  load       OPERATOR_TOKEN=${token} node --conditions=holdfast-source examples/systems/payments/load.ts
+  load       OPERATOR_TOKEN=${token} npx node --conditions=holdfast-source examples/systems/payments/load.ts
 `,
 } satisfies System;

@@ -14,7 +14,7 @@ const system: System = {
   look: `
   figures   curl -s -H 'authorization: Bearer demo' http://127.0.0.1:6001/metrics
   queue     curl -s -H 'authorization: Bearer demo' http://127.0.0.1:6001/api/queues/stats
-  load      ORIGIN=http://127.0.0.1:8080 RATE=500 node --conditions=holdfast-source examples/systems/receipts/load.ts 5000
+  load      ORIGIN=http://127.0.0.1:8080 RATE=500 npx node --conditions=holdfast-source examples/systems/receipts/load.ts 5000
 `,
 };
 export default system;

@@ -13,6 +13,6 @@ export default {
   }),
   look: `
   page      http://127.0.0.1:8440/api/users/USER/wearables
-  bursts    ROOK_SECRET_HASH_KEY='a key for trying out' node --conditions=holdfast-source examples/systems/rook-health/load.ts 20
+  bursts    ROOK_SECRET_HASH_KEY='a key for trying out' npx node --conditions=holdfast-source examples/systems/rook-health/load.ts 20
 `,
 } satisfies System;
