@@ -270,7 +270,7 @@ export const errorCodes = {
     status: 500,
     retryable: false,
     message: 'A secret is missing or empty.',
-    action: 'Set the named environment variable.',
+    action: 'Set the variable that is named; `holdfast start` reads the .env beside the config.',
   },
   secret_sealed: {
     status: 500,

@@ -352,7 +352,7 @@ function ownGateway(): void {
 
 function unfitConfig(): void {
   const config = (sources: string, more = '') => `import { defineConfig, secret } from 'holdfast';
-import { hmac, none } from 'holdfast/verify';
+import { hmac, none, twilio } from 'holdfast/verify';
 export default defineConfig({ sources: { ${sources} }, ${more} });`;
   const orders = "orders: { verify: hmac({ header: 'x-signature', secrets: secret('ORDERS_SECRET') }) }";
 
@@ -405,6 +405,18 @@ export default defineConfig({ sources: { ${sources} }, ${more} });`;
       );
     });
   }
+
+  test('a public URL that stands in the config alone is that of doctor and simulate, as it is of start', async () => {
+    await using place = new Place();
+    place.environment['TWILIO_AUTH_TOKEN'] = 'token';
+    place.write('holdfast.config.ts', config('texts: twilio()', "publicUrl: 'https://hooks.example.com'"));
+    assert.match((await place.run('doctor')).stdout, /^ok +source +texts: POST \/in\/texts, twilio/m);
+    await place.start();
+    const sent = await place.run('simulate', 'texts');
+    assert.equal(sent.code, 0, sent.stderr);
+    // By the provider's name, and so with the URL of the setting, not of this machine: the source is at another path.
+    assert.match((await place.run('simulate', 'twilio')).stderr, /404: No source has this path/);
+  });
 
   test('doctor warns of what is allowed and unwise', async () => {
     await using place = new Place();

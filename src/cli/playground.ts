@@ -9,8 +9,10 @@ import type { Config } from '../config.ts';
 import { fixed } from '../core/retry.ts';
 import type { Handler } from '../deliver/handler.ts';
 import type { Environment } from '../ingest/source.ts';
+import { settings as settingsTable } from '../settings.ts';
 import { hmac } from '../verify/hmac.ts';
 import { secret } from '../verify/secret.ts';
+import type { Setup } from './locate.ts';
 import { POISON } from './simulate/payloads/demo.ts';
 
 /** Where the demo source looks for its secret. Never in the real environment: {@link playgroundEnvironment} has it. */
@@ -40,16 +42,17 @@ function playgroundEnvironment(environment: Environment, secretFile: string, cre
   };
 }
 
-/** The environment in which the sources of a setup find their secrets: its own for the playground. */
+/**
+ * The environment in which the sources of a setup find their secrets: its own for the playground. The public URL is that of
+ * the setting, wherever it was written.
+ */
 export function setupEnvironment(
-  {
-    file,
-    storePath,
-    directory,
-  }: { readonly file: string | null; readonly storePath: string | null; readonly directory: string },
-  environment: Environment,
+  { file, storePath, directory, settings }: Pick<Setup, 'file' | 'storePath' | 'directory' | 'settings'>,
+  given: Environment,
   create = false,
 ): Environment {
+  const environment: Environment = (name) =>
+    name === settingsTable.publicUrl.env ? (settings.publicUrl ?? undefined) : given(name);
   if (file !== null) return environment;
   return playgroundEnvironment(environment, demoSecretFile(storePath ?? join(directory, 'data', 'playground')), create);
 }

@@ -124,3 +124,19 @@ test('a list of fields is read by name, and any of several signatures may hold',
   assert.equal(await reason(verifier, ['Mux-Signature', `t=1762182000,v1=${other}`]), 'signature_mismatch');
   assert.equal(await reason(verifier, ['Mux-Signature', `t=1762182000,v2=${old}`]), 'header_malformed');
 });
+
+test('options that verify nothing are refused where they are written, not with every request', () => {
+  const given = { header: 'x-signature', secrets: 'key' };
+  const cases: readonly (readonly [wrong: object, says: RegExp])[] = [
+    [{ algorithm: 'md5' }, /algorithm: expected 'sha256' or .*, got 'md5'/],
+    [{ encoding: 'base64url' }, /encoding: expected 'hex' or 'base64', got 'base64url'/],
+    [{ secretEncoding: 'HEX' }, /secretEncoding: expected 'utf8' or/],
+    [{ header: undefined }, /header: expected the name of the header/],
+    [{ timestamp: { header: 'x-time', position: 'After' } }, /timestamp\.position: expected 'before' or 'after'/],
+    [{ timestamp: { header: 'x-time', unit: 'us' } }, /timestamp\.unit: expected 's' or 'ms' or 'rfc3339', got 'us'/],
+    [{ timestamp: {} }, /header: expected the name of the header/],
+  ];
+  for (const [wrong, message] of cases)
+    assert.throws(() => hmac({ ...given, ...wrong }), { code: 'config_invalid', message });
+  assert.throws(() => timestampedHmac({ ...given, algorithm: 'md5' } as never), { code: 'config_invalid' });
+});

@@ -4,6 +4,7 @@
  */
 import type { Encoding } from './encoding.ts';
 import { openFieldScheme } from './fields.ts';
+import { HoldfastError } from '../errors.ts';
 import { hmacKeys } from './keys.ts';
 import type { SecretEncoding } from './keys.ts';
 import type { HmacAlgorithm } from './prepared-hmac.ts';
@@ -52,9 +53,12 @@ export interface HmacOptions extends HmacSettings {
  * A signature in a header: an HMAC of the raw body (RFC 2104), perhaps with a timestamp.
  *
  * @example hmac({ header: 'x-signature', secrets: secret('ORDERS_SECRET') })
- * @throws HoldfastError `secret_missing` when there is no secret or it does not decode
+ * @throws HoldfastError `secret_missing` when there is no secret or it does not decode, `config_invalid` for another option
  */
 export function hmac<Body = unknown>(options: HmacOptions): Verifier & TypedBody<Body> {
+  neededHeader(options.header);
+  const form = hmacForm(options);
+  const scheme = headerScheme(options);
   return defineVerifier({
     outline: {
       name: 'hmac',
@@ -63,7 +67,7 @@ export function hmac<Body = unknown>(options: HmacOptions): Verifier & TypedBody
       ...(options.timestamp === undefined && { notProtected: NO_TIME }),
     },
     sources: { secrets: neededSource(options.secrets, 'secrets of hmac') },
-    open: ({ secrets }) => openHeaderScheme(headerScheme(options), hmacKeys(hmacForm(options), secrets)),
+    open: ({ secrets }) => openHeaderScheme(scheme, hmacKeys(form, secrets)),
   });
 }
 
@@ -91,6 +95,8 @@ export interface TimestampedHmacOptions extends HmacSettings {
  * @throws HoldfastError `secret_missing` when there is no secret or it does not decode
  */
 export function timestampedHmac<Body = unknown>(options: TimestampedHmacOptions): Verifier & TypedBody<Body> {
+  neededHeader(options.header);
+  const form = hmacForm(options);
   const scheme = {
     header: options.header,
     separator: options.separator ?? ',',
@@ -102,7 +108,7 @@ export function timestampedHmac<Body = unknown>(options: TimestampedHmacOptions)
   return defineVerifier({
     outline: { name: 'timestampedHmac', credentialHeaders: [], defaults: options.defaults ?? {} },
     sources: { secrets: neededSource(options.secrets, 'secrets of timestampedHmac') },
-    open: ({ secrets }) => openFieldScheme(scheme, hmacKeys(hmacForm(options), secrets)),
+    open: ({ secrets }) => openFieldScheme(scheme, hmacKeys(form, secrets)),
   });
 }
 
@@ -110,17 +116,39 @@ export function timestampedHmac<Body = unknown>(options: TimestampedHmacOptions)
 export const NO_TIME =
   'The time of sending: a captured request can be sent again, and only deduplication recognises it.';
 
-function hmacForm(options: HmacSettings) {
+function hmacForm({ algorithm, encoding, secretEncoding }: HmacSettings) {
   return {
-    algorithm: options.algorithm ?? 'sha256',
-    encoding: options.encoding ?? 'hex',
-    secretEncoding: options.secretEncoding ?? 'utf8',
+    algorithm: oneOf('algorithm', algorithm, ['sha256', 'sha1', 'sha384', 'sha512']),
+    encoding: oneOf('encoding', encoding, ['hex', 'base64']),
+    secretEncoding: oneOf('secretEncoding', secretEncoding, ['utf8', 'hex', 'base64']),
   } as const;
+}
+
+/** What was given, or else the first. Written without a compiler it may be anything, and would verify nothing. */
+function oneOf<Value extends string>(
+  option: string,
+  given: Value | undefined,
+  known: readonly [Value, ...Value[]],
+): Value {
+  const value = given ?? known[0];
+  if (known.includes(value)) return value;
+  throw invalid(`${option}: expected ${known.map((one) => `'${one}'`).join(' or ')}, got '${value}'.`);
+}
+
+function neededHeader(header: string | undefined): void {
+  if (typeof header !== 'string' || header === '') throw invalid('header: expected the name of the header.');
+}
+
+function invalid(detail: string): HoldfastError {
+  return new HoldfastError('config_invalid', { detail: `hmac: ${detail}` });
 }
 
 function headerScheme({ header, prefix = '', timestamp }: HmacOptions): HeaderScheme {
   if (timestamp === undefined) return { header, prefix };
-  const { joiner = '.', position = 'before', unit = 's' } = timestamp;
+  neededHeader(timestamp.header);
+  const { joiner = '.' } = timestamp;
+  const position = oneOf('timestamp.position', timestamp.position, ['before', 'after']);
+  const unit = oneOf('timestamp.unit', timestamp.unit, ['s', 'ms', 'rfc3339']);
   const toleranceMs = readTolerance(timestamp.toleranceMs, TOLERANCE_MS);
   return {
     header,

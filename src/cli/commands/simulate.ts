@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import type { Environment } from '../../ingest/source.ts';
 import { formatDuration } from '../../core/duration.ts';
 import { HoldfastError } from '../../errors.ts';
 import { defineCommand, gatewayOptions, jsonOption } from '../command.ts';
 import { exitCodes, UsageError } from '../exit.ts';
-import { findSetup, ingestUrl } from '../locate.ts';
+import { findSetup, ingestUrl, type Setup } from '../locate.ts';
 import { type Output, plain } from '../output.ts';
 import type { LoadReport } from '../simulate/load.ts';
 import { type Found, findSource } from '../simulate/find.ts';
@@ -72,7 +71,7 @@ export const simulate = defineCommand({
     'public-url': {
       type: 'text',
       value: 'URL',
-      about: 'For a provider that signs the URL: the one entered there; default HOLDFAST_PUBLIC_URL, else --url.',
+      about: 'For a provider that signs the URL: the one entered there; default the setting publicUrl, else --url.',
     },
     'key-file': {
       type: 'text',
@@ -98,7 +97,7 @@ export const simulate = defineCommand({
     const found = await findSource(invocation, setup, {
       name,
       secret: options.secret,
-      publicUrl: publicUrlOf(invocation.environment, options, url),
+      publicUrl: publicUrlOf(setup, options, url),
       keyFile: options['key-file'] === undefined ? null : resolve(invocation.cwd, options['key-file']),
     });
     const { source } = found;
@@ -156,9 +155,9 @@ export const simulate = defineCommand({
   },
 });
 
-/** Where the provider would call: as said, as its variable says (undefined here), else where it is sent to. */
+/** Where the provider would call: as said, as the setting says (undefined here), else where it is sent to. */
 function publicUrlOf(
-  environment: Environment,
+  { settings }: Setup,
   options: { readonly url: string | undefined; readonly 'public-url': string | undefined },
   url: URL,
 ): string | undefined {
@@ -167,7 +166,7 @@ function publicUrlOf(
     parseUrl('--public-url', given);
     return given;
   }
-  const known = options.url === undefined && environment('HOLDFAST_PUBLIC_URL') !== undefined;
+  const known = options.url === undefined && settings.publicUrl !== null;
   return known ? undefined : url.origin;
 }
 

@@ -33,7 +33,7 @@ export const verify = defineCommand({
     url: {
       type: 'text',
       value: 'URL',
-      about: 'For a provider that signs the URL: the one entered there; default HOLDFAST_PUBLIC_URL and the path.',
+      about: 'For a provider that signs the URL: the one entered there; default the setting publicUrl and the path.',
     },
     at: {
       type: 'time',

@@ -28,7 +28,8 @@ export interface Found {
 }
 
 /** The source of the config by this name, else the provider. @throws UsageError, HoldfastError secret_missing */
-export async function findSource({ environment }: Surroundings, setup: Setup, wanted: Wanted): Promise<Found> {
+export async function findSource(surroundings: Surroundings, setup: Setup, wanted: Wanted): Promise<Found> {
+  const environment = setupEnvironment(setup, surroundings.environment);
   const { name, secret } = wanted;
   const { sources } = setup.config;
   const configured = Object.hasOwn(sources, name) ? sources[name] : undefined;
@@ -37,10 +38,7 @@ export async function findSource({ environment }: Surroundings, setup: Setup, wa
       `--secret is for a provider without a source: '${plain(name)}' is in the config, with its own.`,
     );
   }
-  if (configured !== undefined) {
-    const own = setupEnvironment(setup, environment);
-    return configuredSource(configured, wanted, own);
-  }
+  if (configured !== undefined) return configuredSource(configured, wanted, environment);
   const { findProvider, providers } = await import('../../verify/catalog.ts');
   const provider = findProvider(name);
   if (provider === undefined) {

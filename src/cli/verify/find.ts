@@ -30,13 +30,12 @@ export interface Judge {
 }
 
 /** @throws UsageError, HoldfastError secret_missing, config_invalid */
-export function findJudge(setup: Setup, environment: Environment, given: Given): Judge {
+export function findJudge(setup: Setup, outer: Environment, given: Given): Judge {
+  const environment = setupEnvironment(setup, outer);
   const { sources } = setup.config;
   const configured = Object.hasOwn(sources, given.name) ? sources[given.name] : undefined;
   if (configured !== undefined && given.secrets.length === 0) {
-    const { verifier } = resolveSource(given.name, configured, {
-      environment: setupEnvironment(setup, environment),
-    });
+    const { verifier } = resolveSource(given.name, configured, { environment });
     return { verifier, otherwise: null, hidden: [] };
   }
   const provider = findProvider(given.name);
