@@ -4,14 +4,21 @@
  * Older epochs are only read.
  */
 
-/** What an epoch has to remember, to the hour above, so that its row changes once an hour and not with every commit. */
+/**
+ * What an epoch has to remember, to the hour above, so that it is written once an hour and not with every commit. Never by
+ * an update: all others would wait for whoever came first, and that may be a transaction of the application's.
+ */
 const note = `
 CREATE FUNCTION note_windows(p_epoch integer, p_until bigint, p_window bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-  UPDATE dedupe_epoch SET until_max = greatest(until_max, (p_until / 3600000 + 1) * 3600000),
-    window_max = greatest(window_max, p_window)
-  WHERE epoch = p_epoch AND (until_max < p_until OR window_max < p_window);
-END $$;`;
+  INSERT INTO dedupe_window (epoch, until_max, window_max)
+  SELECT p_epoch, (p_until / 3600000 + 1) * 3600000, p_window
+  WHERE NOT EXISTS (
+    SELECT FROM dedupe_window w WHERE w.epoch = p_epoch AND w.until_max >= p_until AND w.window_max >= p_window);
+END $$;
+CREATE FUNCTION remembered_until(p_epoch integer) RETURNS bigint LANGUAGE sql STABLE AS $$
+  SELECT coalesce(max(until_max), 0) FROM dedupe_window WHERE epoch = p_epoch
+$$;`;
 
 /** The events of a commit that are deduplicated and not refused, with their digests cut from the bytes. */
 const keyed = `

@@ -23,7 +23,7 @@ END $$;
 CREATE OR REPLACE TRIGGER test_fail BEFORE INSERT ON ${SCHEMA}.token FOR EACH ROW EXECUTE FUNCTION ${SCHEMA}.test_fail();`;
 
 const EMPTIED =
-  'delivery ended event attempt answer dedupe token process destination_total source_total document test_world'.split(
+  'delivery ended event attempt answer dedupe dedupe_window token process destination_total source_total document test_world'.split(
     ' ',
   );
 
@@ -73,7 +73,7 @@ export class PostgresWorlds {
     const stores: PostgresStore[] = [];
     const admin = this.#admin;
     const deletes = EMPTIED.map((table) => `DELETE FROM ${SCHEMA}.${table}`).join('; ');
-    const epochs = `UPDATE ${SCHEMA}.dedupe_epoch SET opened_at = ${clock.now()}, until_max = 0, window_max = 0, forgotten_at = 0, generation = 0`;
+    const epochs = `UPDATE ${SCHEMA}.dedupe_epoch SET opened_at = ${clock.now()}, forgotten_at = 0, generation = 0`;
     const world = `INSERT INTO ${SCHEMA}.test_world (now) VALUES (${clock.now()})`;
     await admin.query(`BEGIN; ${deletes}; ${epochs}; ${world}; COMMIT`);
     const open = async (): Promise<PostgresStore> => {

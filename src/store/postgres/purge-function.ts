@@ -236,6 +236,7 @@ CREATE FUNCTION turn_epochs_1() RETURNS bigint LANGUAGE plpgsql ${STEADY} AS $$
 DECLARE
   v_now bigint := now_ms();
   v_newest record;
+  v_turns boolean;
   v_old record;
   v_over integer[] := '{}';
   v_counts bigint[] := '{}';
@@ -243,20 +244,32 @@ DECLARE
   v_forgotten bigint := 0;
 BEGIN
   SELECT * INTO v_newest FROM dedupe_epoch ORDER BY epoch DESC LIMIT 1;
-  UPDATE dedupe_epoch SET forgotten_at = v_now, generation = generation + 1 WHERE epoch = v_newest.epoch;
   -- An eighth of the longest window: so a look-up asks about nine indexes, however long the window is.
-  IF v_now - v_newest.opened_at < greatest(v_newest.window_max / 8, 3600000) OR v_newest.until_max = 0
-    THEN RETURN 0; END IF;
+  v_turns := remembered_until(v_newest.epoch) > 0 AND v_now - v_newest.opened_at >= greatest(3600000,
+    (SELECT max(window_max) / 8 FROM dedupe_window WHERE epoch = v_newest.epoch));
   -- Counted before anybody has to wait. What comes into one meanwhile puts off its end.
-  FOR v_old IN SELECT epoch FROM dedupe_epoch WHERE epoch <= v_newest.epoch AND until_max <= v_now LOOP
+  FOR v_old IN SELECT epoch FROM dedupe_epoch WHERE v_turns AND remembered_until(epoch) <= v_now LOOP
     EXECUTE format('SELECT count(*) FROM %I', 'dedupe_' || v_old.epoch) INTO v_count;
     v_over := v_over || v_old.epoch;
     v_counts := v_counts || v_count;
   END LOOP;
+  UPDATE dedupe_epoch SET forgotten_at = greatest(forgotten_at, v_now), generation = generation + 1
+  WHERE epoch = v_newest.epoch;
+  -- Another process may have opened one while this one counted.
+  IF NOT v_turns OR EXISTS (SELECT FROM dedupe_epoch WHERE epoch > v_newest.epoch) THEN RETURN 0; END IF;
   IF NOT try_gate_alone() THEN RETURN 0; END IF;
+  -- Who reads an epoch now (a backup) is not waited for long: all that writes waits behind.
+  PERFORM set_config('lock_timeout', '300', true);
   PERFORM make_epoch(v_now);
-  FOR v_old IN DELETE FROM dedupe_epoch WHERE epoch = ANY (v_over) AND until_max <= v_now RETURNING epoch LOOP
-    EXECUTE format('DROP TABLE %I', 'dedupe_' || v_old.epoch);
+  FOR v_old IN SELECT epoch FROM dedupe_epoch WHERE epoch = ANY (v_over) AND remembered_until(epoch) <= v_now LOOP
+    BEGIN
+      EXECUTE format('DROP TABLE %I', 'dedupe_' || v_old.epoch);
+    EXCEPTION WHEN lock_not_available THEN
+      -- It goes when the next epoch is opened.
+      EXIT;
+    END;
+    DELETE FROM dedupe_epoch WHERE epoch = v_old.epoch;
+    DELETE FROM dedupe_window WHERE epoch = v_old.epoch;
     v_forgotten := v_forgotten + v_counts[array_position(v_over, v_old.epoch)];
   END LOOP;
   RETURN v_forgotten;

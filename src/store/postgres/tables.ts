@@ -7,7 +7,8 @@
  *   retention drops whole days. Bucket 0 is for what outlives its day.
  * - `dedupe` is partitioned by epochs: all commits insert into the newest, whose unique index settles races; older ones
  *   are only read, and dropped whole.
- * - Totals are sums of rows that are only inserted: two gateways that commit at once never wait for a counter.
+ * - Totals are sums of rows that are only inserted, and what an epoch has to remember is the greatest of such rows: two
+ *   gateways that commit at once never wait for a counter, nor for a transaction of the application's that stays open.
  */
 
 /** Days since 1970 of a time; 1 at least, since 0 is the bucket of what is kept longer. */
@@ -167,11 +168,16 @@ COMMENT ON COLUMN dedupe.body IS 'SHA-256 of the body of the first';
 CREATE TABLE dedupe_epoch (
   epoch integer PRIMARY KEY,
   opened_at bigint NOT NULL,
-  until_max bigint NOT NULL DEFAULT 0,
-  window_max bigint NOT NULL DEFAULT 0,
   forgotten_at bigint NOT NULL DEFAULT 0,
   generation integer NOT NULL DEFAULT 0
-) WITH ${FEW};`;
+) WITH ${FEW};
+CREATE TABLE dedupe_window (
+  until_max bigint NOT NULL,
+  window_max bigint NOT NULL,
+  epoch integer NOT NULL
+);
+CREATE INDEX dedupe_window_until ON dedupe_window (epoch, until_max);
+COMMENT ON TABLE dedupe_window IS 'What an epoch has to remember is the greatest of its rows.';`;
 
 const rest = `
 COMMENT ON COLUMN dedupe_epoch.generation IS 'rises with every purge; keys of an earlier one whose window had ended by forgotten_at are forgotten';
