@@ -1,7 +1,13 @@
-/** Who waits for whom on one PostgreSQL: transactions that stay open, backups and retention keep no commit waiting. */
+/**
+ * Who waits for whom on one PostgreSQL. Transactions that stay open, backups and retention keep no commit waiting for long,
+ * and what waits for another sees what that one did.
+ */
 import assert from 'node:assert/strict';
 import { describe, type TestContext } from 'node:test';
 import { Client } from 'pg';
+import { settlement } from '../src/testing/conformance/build.ts';
+import { batchRows, turnsOf, verdictsOf } from '../src/store/postgres/batch-rows.ts';
+import type { CommitBatch } from '../src/store/store.ts';
 import { World } from '../src/testing/conformance/world.ts';
 import { postgres, postgresHere } from './postgres.ts';
 import { testNeeding } from './require.ts';
@@ -27,6 +33,25 @@ async function opened(t: TestContext): Promise<{ readonly world: World; readonly
 
 function keyed(world: World, dedupeKey: string, dedupeWindowMs = DAY): ReturnType<World['build']['event']> {
   return world.build.event({ dedupeKey, dedupeWindowMs }, 'till');
+}
+
+/** Commits a batch as another process would, in a transaction that stays open. */
+async function commitIn(tx: Client, batch: CommitBatch): Promise<void> {
+  const verdicts = verdictsOf(batch, new Set());
+  const { json, bytes, seqs, claims, starts } = batchRows(batch, verdicts, turnsOf(batch, verdicts));
+  const values = [999, 1, batch.token, batch.leaseMs, json, bytes, seqs, claims, starts];
+  await tx.query('SELECT commit_1($1, $2, $3, $4, $5, $6, $7, $8, $9)', values);
+}
+
+/** Resolves when somebody waits for a lock, or this has ended. */
+async function waitsOrEnds(work: Promise<unknown>): Promise<void> {
+  const ended = new AbortController();
+  const end = (): void => ended.abort();
+  void work.then(end, end);
+  while (!ended.signal.aborted) {
+    const [row] = await here().worlds.query('SELECT count(*)::integer AS count FROM pg_locks WHERE NOT granted');
+    if (Number(row?.['count']) > 0) return;
+  }
 }
 
 describe('a commit on PostgreSQL', () => {
@@ -62,5 +87,54 @@ describe('a commit on PostgreSQL', () => {
     await world.append(keyed(world, 'next', HOUR));
     await world.advance(DAY);
     assert.equal((await purge()).dedupeKeys, 2, 'they go with the next that are over');
+  });
+});
+
+describe('a replay on PostgreSQL that succeeds', () => {
+  testNeeding(
+    [postgres],
+    'lets the order key go on that the dead letter held, though it has none itself',
+    async (t) => {
+      const { world, tx } = await opened(t);
+      await world.accept({ orderKey: 'key' }, 'till');
+      await world.settle(await world.claimOne('till'), world.build.dead('exhausted', true));
+      const dead = await world.only({ destination: 'till' });
+      await world.replay(dead.id, { ordered: false });
+      const claim = await world.claimOne('till');
+      const next = world.build.event({ orderKey: 'key' }, 'till');
+      await commitIn(tx, world.build.batch({ appends: [{ events: [next] }] }));
+      const settling = world.commit({ settlements: [settlement(claim, world.build.succeeded())] });
+      await waitsOrEnds(settling);
+      await tx.query('COMMIT');
+      await settling;
+      assert.equal((await world.claimOne('till')).event.id, next.event.id);
+    },
+  );
+});
+
+describe('what somebody does to deliveries on PostgreSQL', () => {
+  testNeeding([postgres], 'is done also while retention moves them', async (t) => {
+    const { world, tx } = await opened(t);
+    await world.accept({}, 'till');
+    await world.finish('till', world.build.dead('exhausted'));
+    const dead = await world.only({ destination: 'till' });
+    const later = await world.accept({}, { destination: 'later', dueAt: world.now + 9 * DAY });
+    await world.accept({}, 'done', { destination: 'later', dueAt: world.now + 9 * DAY });
+    const begun = await world.finish('done', world.build.succeeded());
+    await world.advance(3 * DAY);
+    const clocks = JSON.stringify({ events: DAY, bodies: null, unmatched: null, deadLetters: null });
+    await tx.query('SELECT * FROM keep_1($1, $2, 0, 1000)', [clocks, Math.floor(dead.committedAt / DAY)]);
+    const acting = world.commit({
+      actions: [
+        { kind: 'resolve', deliveryIds: [dead.id], by: 'somebody', note: 'seen' },
+        { kind: 'cancel', eventId: later },
+        { kind: 'cancel', eventId: begun.event.id },
+      ],
+    });
+    await waitsOrEnds(acting);
+    await tx.query('COMMIT');
+    const affected = (await acting).actions.map((answer) => ('affected' in answer ? answer.affected : answer.reason));
+    assert.deepEqual(affected, [1, 1, 0]);
+    assert.equal((await world.delivery(dead.id)).resolved?.by, 'somebody');
   });
 });

@@ -113,14 +113,14 @@ BEGIN
   INTO o_seqs, o_destinations, o_keys FROM changed;
 END $$;`;
 
-/** Unresolved dead letters become resolved and leave "delivery". A row that somebody else holds is being resolved. */
+/** Unresolved dead letters become resolved and leave "delivery". A row that somebody else holds is resolved or moved then. */
 const resolve = `
 CREATE FUNCTION resolve_dead(p_now bigint, p_seqs bigint[], p_by text, p_note text,
   OUT o_count integer, OUT o_destinations text[], OUT o_keys text[]) LANGUAGE plpgsql AS $$
 BEGIN
   WITH gone AS (
     DELETE FROM delivery
-    WHERE seq IN (SELECT seq FROM delivery WHERE seq = ANY (p_seqs) AND dead ORDER BY seq FOR UPDATE SKIP LOCKED)
+    WHERE seq IN (SELECT seq FROM delivery WHERE seq = ANY (p_seqs) AND dead ORDER BY seq FOR UPDATE)
     RETURNING *
   ), kept AS (
     INSERT INTO ended (seq, event_seq, committed_at, ended_at, resolved_at, replay_of, replay_of_at, bucket, attempts,
@@ -150,6 +150,8 @@ BEGIN
     WHERE original.replay_of IS NOT NULL
   )
   SELECT array_agg(seq) INTO v_chain FROM chain;
+  -- The commit has locked the replay's own key, which may be none.
+  PERFORM lock_keys(ARRAY(SELECT d.key FROM delivery d WHERE d.seq = ANY (v_chain) AND d.holds));
   SELECT r.o_destinations, r.o_keys INTO o_destinations, o_keys
   FROM resolve_dead(p_now, v_chain, 'replay', 'replayed') r;
 END $$;`;
