@@ -5,35 +5,77 @@ import type { Committing } from './commit.ts';
 import { Conditions } from './conditions.ts';
 import type { Row } from './connection.ts';
 import { bucketOf, deliveryId, deliveryPlace } from './delivery-id.ts';
-import { listed } from './page.ts';
+import { listed, type PartOf } from './page.ts';
 import { numberIn, numberOrNull, orderKeyOf, replayOfIn, textIn, textOrNull } from './rows.ts';
 import { storedText } from './text.ts';
 
-const COMMON = `seq, event_seq, bucket, destination, key, committed_at, attempts, crashes, replay_of, replay_of_at, replay_id,
-  reason, note, last_error`;
+const EVENT = 'e.id AS event_id, e.source, e.type, e.tenant, e.received_at';
+const COMMON = `d.seq, d.event_seq, d.bucket, d.destination, d.key, d.committed_at, d.attempts, d.crashes, d.replay_of,
+  d.replay_of_at, d.replay_id, d.reason, d.note, d.last_error, d.ended_at`;
 
-const LIVE = `${COMMON}, ended_at, NULL::bigint AS resolved_at, NULL::text AS resolved_by, NULL::text AS resolved_note,
-  CASE WHEN dead THEN 'dead' WHEN claimed AND wake_at > now THEN 'claimed' WHEN blocked THEN 'blocked'
-    WHEN wake_at > now THEN 'due' ELSE 'ready' END AS state,
-  CASE WHEN NOT dead AND NOT claimed AND wake_at > now THEN wake_at END AS due_at`;
-
-const PAST = `${COMMON}, ended_at, resolved_at, resolved_by, resolved_note, state, NULL::bigint AS due_at`;
+/**
+ * Of what is open or dead, as `CASE` tries them. A dead one is neither claimed nor blocked, and waits for no time. Each is
+ * as one of the indexes by destination has it, so that a destination with little of all that waits is read along them.
+ */
+const STATES: readonly (readonly [DeliveryState, (now: string) => string])[] = [
+  ['dead', () => 'd.dead'],
+  ['claimed', (now) => `d.claimed AND d.wake_at > ${now}`],
+  ['blocked', (now) => `d.blocked AND NOT (d.claimed AND d.wake_at > ${now})`],
+  ['due', (now) => `d.wake_at > ${now} AND NOT d.claimed AND NOT d.blocked`],
+  ['ready', () => 'd.wake_at IS NULL AND NOT d.blocked AND NOT d.dead'],
+  ['ready', (now) => `d.wake_at <= ${now} AND NOT d.blocked`],
+];
 
 const OPEN: ReadonlySet<DeliveryState> = new Set(['blocked', 'due', 'ready', 'claimed']);
 
-/** Deliveries as one table; what cannot hold what is asked for is left out. */
-function table(schema: string, which: { readonly live: boolean; readonly past: boolean }): string {
-  const parts: string[] = [];
-  if (which.live) parts.push(`SELECT ${LIVE} FROM ${schema}.delivery, ${schema}.now_ms() AS now`);
-  if (which.past) parts.push(`SELECT ${PAST} FROM ${schema}.ended`);
-  return parts.length === 0
-    ? `SELECT ${PAST} FROM ${schema}.ended WHERE false`
-    : parts.map((part) => `(${part})`).join(' UNION ALL ');
+function selectLive(schema: string, now: string): string {
+  const state = STATES.map(([name, is]) => `WHEN ${is(now)} THEN '${name}'`).join(' ');
+  return `SELECT ${COMMON}, NULL::bigint AS resolved_at, NULL::text AS resolved_by, NULL::text AS resolved_note,
+    CASE ${state} END AS state, CASE WHEN NOT d.claimed AND d.wake_at > ${now} THEN d.wake_at END AS due_at, ${EVENT}
+    FROM ${schema}.delivery d JOIN ${schema}.event e ON e.seq = d.event_seq AND e.bucket = d.bucket`;
 }
 
-function selectFrom(schema: string, deliveries: string): string {
-  return `SELECT d.*, e.id AS event_id, e.source, e.type, e.tenant, e.received_at
-    FROM (${deliveries}) d JOIN ${schema}.event e ON e.seq = d.event_seq AND e.bucket = d.bucket`;
+function selectPast(schema: string): string {
+  return `SELECT ${COMMON}, d.resolved_at, d.resolved_by, d.resolved_note, d.state, NULL::bigint AS due_at, ${EVENT}
+    FROM ${schema}.ended d JOIN ${schema}.event e ON e.seq = d.event_seq AND e.bucket = d.bucket`;
+}
+
+/** `null`: nothing that is open or an unresolved dead letter is asked for. */
+function livePart(schema: string, { states, resolved, destination }: DeliveryFilter): PartOf | null {
+  const asked = STATES.filter(
+    ([state]) => states?.includes(state) !== false && (resolved === undefined || state === 'dead'),
+  );
+  if (resolved === true || asked.length === 0) return null;
+  return (now) => ({
+    select: selectLive(schema, now),
+    where:
+      asked.length === STATES.length && destination === undefined
+        ? []
+        : [`(${asked.map(([, is]) => `(${is(now)})`).join(' OR ')})`],
+  });
+}
+
+/** `null`: nothing that has ended and is no unresolved dead letter is asked for. */
+function pastPart(schema: string, filter: DeliveryFilter, values: Conditions): PartOf | null {
+  const { resolved, since, eventId } = filter;
+  const states = filter.states?.filter((state) => !OPEN.has(state) && (resolved === undefined || state === 'dead'));
+  if (resolved === false || states?.length === 0) return null;
+  const where: string[] = [];
+  if (states !== undefined) where.push(`d.state = ANY (${values.value(states)})`);
+  else if (resolved === true) where.push("d.state = 'dead'");
+  if (since !== undefined) where.push(values.daysFrom('d.bucket', since));
+  if (eventId !== undefined) where.push(`d.bucket IN (${values.value(bucketOf(eventId))}, 0)`);
+  return () => ({ select: selectPast(schema), where });
+}
+
+/** What an event was owed at first stands together; what was made of it later has an index. `false`: there is no such event. */
+async function ofEvent({ connections, schema }: Committing, id: string, where: Conditions): Promise<boolean> {
+  const text = `SELECT seq, last_seq FROM ${schema}.event WHERE id = $1 AND bucket IN ($2, 0)`;
+  const [row] = await connections.read(text, [storedText(id), bucketOf(id)]);
+  if (row === undefined) return false;
+  const [seq, last] = [where.value(numberIn(row, 'seq')), where.value(numberIn(row, 'last_seq'))];
+  where.add(`d.event_seq = ${seq} AND (d.seq BETWEEN ${seq} AND ${last} OR d.replay_id IS NOT NULL)`);
+  return true;
 }
 
 export async function listDeliveries(
@@ -41,7 +83,6 @@ export async function listDeliveries(
   filter: DeliveryFilter,
   page: Page,
 ): Promise<Listed<DeliveryRecord>> {
-  const { states } = filter;
   const where = new Conditions();
   where.is('d.destination', filter.destination);
   where.is('e.source', filter.source);
@@ -49,31 +90,20 @@ export async function listDeliveries(
   where.is('e.tenant', filter.tenant);
   where.is('d.reason', filter.reason);
   where.is('d.replay_id', filter.replayId);
-  where.within('e.received_at', filter);
-  if (states !== undefined) where.add(`d.state = ANY (${where.value(states)})`);
-  if (filter.resolved !== undefined) {
-    where.add(`d.state = 'dead' AND d.resolved_at IS ${filter.resolved ? 'NOT ' : ''}NULL`);
-  }
-  if (filter.eventId !== undefined) {
-    const event = `SELECT seq FROM ${to.schema}.event WHERE id = ${where.value(storedText(filter.eventId))}`;
-    where.add(`d.event_seq = (${event} AND bucket IN (${where.value(bucketOf(filter.eventId))}, 0))`);
-  }
-  const deliveries = table(to.schema, {
-    live: filter.resolved !== true && states?.some((state) => OPEN.has(state) || state === 'dead') !== false,
-    past: filter.resolved !== false && states?.some((state) => !OPEN.has(state)) !== false,
-  });
-  return listed(to, page, {
-    where,
-    position: 'd.seq',
-    select: (conditions) => `${selectFrom(to.schema, deliveries)} WHERE ${conditions}`,
-    show: recordOf,
-  });
+  where.within(filter);
+  if (filter.eventId !== undefined && !(await ofEvent(to, filter.eventId, where))) return { rows: [], cursor: null };
+  const live = livePart(to.schema, filter);
+  const past = pastPart(to.schema, filter, where);
+  const parts = [live, past].filter((part) => part !== null);
+  return listed(to, page, { where, position: 'd.seq', parts, timed: live !== null, show: recordOf });
 }
 
 export async function oneDelivery({ connections, schema }: Committing, id: string): Promise<DeliveryRecord | null> {
   const place = deliveryPlace(id);
   if (place === null) return null;
-  const text = `${selectFrom(schema, table(schema, { live: true, past: true }))} WHERE d.seq = $1 AND d.committed_at = $2`;
+  const is = 'WHERE d.seq = $1 AND d.committed_at = $2';
+  const live = `(${selectLive(schema, 'x.now')} JOIN ${schema}.now_ms() AS x(now) ON true ${is})`;
+  const text = `${live} UNION ALL (${selectPast(schema)} ${is})`;
   const [row] = await connections.read(text, [place.seq, place.committedAt]);
   return row === undefined ? null : recordOf(row);
 }

@@ -13,7 +13,7 @@ export async function listEvents(to: Committing, filter: EventFilter, page: Page
   where.is('e.tenant', filter.tenant);
   where.is('e.correlation_id', filter.correlationId);
   where.is('e.dedupe_key', filter.dedupeKey);
-  where.within('e.received_at', filter);
+  where.within(filter);
   if (filter.unmatched !== undefined) {
     where.add(`${filter.unmatched ? '' : 'NOT '}(e.owed = 0 AND e.duplicate_of IS NULL)`);
   }
@@ -22,7 +22,8 @@ export async function listEvents(to: Committing, filter: EventFilter, page: Page
   return listed(to, page, {
     where,
     position: 'e.seq',
-    select: (conditions) => `SELECT ${columns} FROM ${to.schema}.event e WHERE ${conditions}`,
+    parts: [() => ({ select: `SELECT ${columns} FROM ${to.schema}.event e`, where: [] })],
+    timed: false,
     show: summaryOf,
   });
 }

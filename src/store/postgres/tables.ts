@@ -99,6 +99,8 @@ CREATE TABLE ended (
   PRIMARY KEY (seq, bucket)
 ) PARTITION BY LIST (bucket);
 COMMENT ON COLUMN ended.attempt IS 'the last attempt; earlier ones are in "attempt"';
+CREATE INDEX ended_destination ON ended (destination, seq);
+CREATE INDEX ended_other ON ended (seq) WHERE state <> 'succeeded';
 CREATE INDEX ended_replay ON ended (event_seq, destination) WHERE replay_id IS NOT NULL;`;
 
 const event = `
