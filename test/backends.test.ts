@@ -123,6 +123,17 @@ describe('a PostgreSQL that is looked at', () => {
     assert.match(findings.find(({ check, state }) => check === 'rights' && state === 'fail')?.text ?? '', right);
   });
 
+  testNeeding([postgres], 'refuses a database that cannot hold every text', async () => {
+    const { url } = here().server;
+    await administer(url, "CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0");
+    const latin = new URL('/latin', url).href;
+    await assert.rejects(createGateway(config(latin)).start(), { code: 'config_invalid', message: /encoding LATIN1/ });
+    await using place = placeAt(latin);
+    const { code, findings } = await doctor(place);
+    assert.equal(code, 1);
+    assert.match(findings.find(({ state }) => state === 'fail')?.text ?? '', /encoding LATIN1/);
+  });
+
   testNeeding([postgres], 'names each right that a role lacks on what another one made', async () => {
     const { owner, guest } = await freshDatabase(here().server.url, 'partly');
     const first = createGateway(config(owner));

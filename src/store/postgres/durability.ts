@@ -6,6 +6,9 @@ import type { Connections } from './connection.ts';
 /** The oldest server that is tried. */
 const VERSION_MIN = 130_000;
 
+/** Encodings that hold any text. In others one character of one event fails the commit of all that are in it. */
+const ENCODINGS: ReadonlySet<string> = new Set(['UTF8', 'SQL_ASCII']);
+
 type Durability = Omit<StoreReport, 'format' | 'lacking' | 'clockAheadMs'>;
 
 /**
@@ -18,7 +21,7 @@ export async function durabilityOf(connections: Connections): Promise<Durability
       current_setting('full_page_writes') AS full_page_writes, current_setting('server_version') AS server_version,
       current_setting('server_version_num')::integer AS number,
       current_setting('synchronous_standby_names') AS synchronous_standby_names,
-      pg_is_in_recovery() AS standby`;
+      current_setting('server_encoding') AS encoding, pg_is_in_recovery() AS standby`;
   const [row = {}] = await connections.run([{ text }]);
   const setting = (name: string): string => String(row[name]);
   if (Number(row['number']) < VERSION_MIN) {
@@ -29,6 +32,10 @@ export async function durabilityOf(connections: Connections): Promise<Durability
     throw new HoldfastError('config_invalid', {
       detail: 'This server is a standby and takes no writes: connect to the primary.',
     });
+  }
+  if (!ENCODINGS.has(setting('encoding'))) {
+    const detail = `The database has the encoding ${setting('encoding')}, which cannot hold every text: createdb -E UTF8 -T template0.`;
+    throw new HoldfastError('config_invalid', { detail });
   }
   const weak = weaknesses(setting);
   const standbys = standbysWaitedFor(setting('synchronous_commit'), setting('synchronous_standby_names'));
