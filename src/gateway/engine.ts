@@ -37,7 +37,7 @@ import { peaksOf } from './peaks.ts';
 import { openBroker, roleOf } from './queues.ts';
 import { Processes, tellingBreakers } from './processes.ts';
 import { destinationsOf, type Registrations } from './registrations.ts';
-import { rename } from './renames.ts';
+import { Renames } from './renames.ts';
 import { FEATURES, RELEASE } from './release.ts';
 import { respondersOf } from './responders.ts';
 import { Schedules } from './schedules.ts';
@@ -114,6 +114,7 @@ export class Engine {
   readonly #blame: LoopBlame;
   readonly #processes: Processes;
   readonly #schedules: Schedules;
+  readonly #renames: Renames;
 
   /** @throws HoldfastError config_invalid */
   constructor(parts: EngineParts, opened: Opened) {
@@ -155,7 +156,10 @@ export class Engine {
     this.#replays = new Replays({ ...shared, takers: (event) => this.dispatcher.intake.takers(event) });
     this.#tokens = new Tokens({ ...shared, adminHashes: [...token.hashes, ...(parts.spooling?.token.hashes ?? [])] });
     const { auditEntriesMax: entriesMax, retainAuditMs: retainMs } = config.settings;
-    this.#audit = new AuditLog({ ...shared, entriesMax, retainMs });
+    const audit = new AuditLog({ ...shared, entriesMax, retainMs });
+    this.#audit = audit;
+    const destinations = (): Destination[] => [...lanes.values()].map((lane) => lane.destination);
+    this.#renames = new Renames({ committer, audit, destinations, members: () => this.#processes.list() });
     this.#retention = new Retention({
       ...shared,
       store: store.work,
@@ -219,7 +223,7 @@ export class Engine {
     const { dispatcher, report } = this;
     const { observer, stats, metrics, every } = this.#parts.observing;
     await this.#disk.start();
-    await rename(this.#destinations(), dispatcher.committer, this.#audit);
+    await this.#renames.start();
     await this.#sending.start();
     await this.#holds.start();
     await this.#tokens.start();
@@ -271,6 +275,7 @@ export class Engine {
   async #count(): Promise<StoreCounts> {
     const counts = await this.#store.history.counts();
     if (this.report.shared) this.dispatcher.lanes.counted(openOf(counts));
+    if (this.report.shared) void this.#renames.counted(counts);
     return counts;
   }
 
@@ -311,10 +316,6 @@ export class Engine {
       emit: async (emitted) => void (await this.emitting.emit([emitted])),
       failed: (schedule, error) => observing.observer.note('error', 'could not emit on time', { schedule, error }),
     });
-  }
-
-  #destinations(): Destination[] {
-    return [...this.dispatcher.lanes.values()].map((lane) => lane.destination);
   }
 
   #makePort(): AdminPort {
