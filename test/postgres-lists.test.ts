@@ -1,10 +1,13 @@
-/** Lists on PostgreSQL: what a page costs, with much more there than it gives. */
+/** Lists and retention on PostgreSQL: what a page or a step costs, with much more there than it is about. */
 import assert from 'node:assert/strict';
-import { before, describe } from 'node:test';
+import { before, describe, type TestContext } from 'node:test';
+import { Client } from 'pg';
 import type { Committing } from '../src/store/postgres/commit.ts';
 import { listDeliveries } from '../src/store/postgres/list-deliveries.ts';
 import { listEvents } from '../src/store/postgres/list-events.ts';
 import type { DeliveryFilter, EventFilter, Page } from '../src/store/store.ts';
+import type { Statement } from '../src/store/postgres/connection.ts';
+import { Purge } from '../src/store/postgres/purge.ts';
 import { World } from '../src/testing/conformance/world.ts';
 import { postgres, postgresHere } from './postgres.ts';
 import { testNeeding } from './require.ts';
@@ -42,6 +45,32 @@ function explained(looks: number[]): Committing {
   };
   const to = { connections: { read }, schema: 'holdfast_test', name: 'holdfast_test', owner: 1, leftOut: new Map() };
   return to as unknown as Committing;
+}
+
+/** The store, with all it does in one transaction, which knows at how many events it looked. */
+async function counting(t: TestContext): Promise<{ readonly to: Committing; readonly looked: () => Promise<number> }> {
+  const client = new Client({ connectionString: here().server.url });
+  await client.connect();
+  t.after(() => client.end());
+  await client.query('BEGIN');
+  const run = async (statements: readonly Statement[]): Promise<unknown> => {
+    let rows: unknown[] = [];
+    for (const { text, values } of statements) ({ rows } = await client.query(text, [...(values ?? [])]));
+    return rows;
+  };
+  const connections = {
+    run,
+    read: (text: string, values?: readonly unknown[]) => run([{ text, values: values ?? [] }]),
+  };
+  const to = { connections, schema: 'holdfast_test', name: 'holdfast_test', owner: 1, leftOut: new Map() };
+  return {
+    to: to as unknown as Committing,
+    looked: async () => {
+      const text = `SELECT sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0))::integer AS looked
+        FROM pg_stat_xact_user_tables WHERE schemaname = 'holdfast_test' AND relname LIKE 'event_%'`;
+      return Number((await client.query<{ looked: number }>(text)).rows[0]?.looked);
+    },
+  };
 }
 
 /** Of each: one that ended, and one that waits at another destination, of events of the day of the world and the day after. */
@@ -124,5 +153,18 @@ describe('a list on PostgreSQL', () => {
       assert.equal(rows.length, 0);
       assert.ok(Math.max(...looks) <= MUCH / 2 + LITTLE, `looked at ${looks.join(', ')}`);
     }
+  });
+
+  testNeeding([postgres], 'is long to look through: retention reads no day that is too young', async (t) => {
+    const { to, looked } = await counting(t);
+    const retention = { bodiesMs: 7 * DAY, eventsMs: 7 * DAY, unmatchedMs: 30 * DAY, deadLettersMs: null };
+    const step = await new Purge(to, { sweptBytesMax: 2 ** 30 }).step({
+      now: world.now,
+      retention,
+      heldBefore: [],
+      limit: 100,
+    });
+    assert.deepEqual([step.events, step.more], [0, false]);
+    assert.ok((await looked()) < LITTLE, `looked at ${await looked()}`);
   });
 });

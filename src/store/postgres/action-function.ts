@@ -54,10 +54,10 @@ BEGIN
   IF NOT FOUND THEN RETURN; END IF;
   -- Whoever holds the lock of a row claims it, or moves all of the event to where it is kept.
   SELECT array_agg(seq) INTO v_free FROM (
-    SELECT seq FROM delivery WHERE seq IN (SELECT deliveries_of(v_event.seq, v_event.last_seq)) AND NOT dead
+    SELECT seq FROM delivery WHERE seq IN (SELECT o FROM deliveries_of(v_event.seq, v_event.last_seq) AS o) AND NOT dead
       AND NOT started AND crashes = 0 AND records = 0 AND (NOT claimed OR wake_at <= p_now)
     ORDER BY seq FOR UPDATE) free;
-  IF EXISTS (SELECT FROM delivery WHERE seq IN (SELECT deliveries_of(v_event.seq, v_event.last_seq))
+  IF EXISTS (SELECT FROM delivery WHERE seq IN (SELECT o FROM deliveries_of(v_event.seq, v_event.last_seq) AS o)
       AND (NOT dead OR started OR crashes > 0 OR records > 0) AND seq <> ALL (coalesce(v_free, '{}')))
     OR EXISTS (SELECT FROM ended WHERE bucket IN (p_bucket, 0)
       AND (seq BETWEEN v_event.seq AND v_event.last_seq OR replay_id IS NOT NULL) AND event_seq = v_event.seq

@@ -5,37 +5,36 @@ import { BUCKETED } from './tables.ts';
 const bucketed = BUCKETED.map((table) => `'${table}'`).join(', ');
 
 /**
- * What has become of events, in the order of positions: whether they are due to go, or only their bodies. The clocks are
- * in milliseconds, null keeps for ever. `p_buckets`: which days to look at.
+ * What has become of the events of a day, in the order of positions: whether they are due to go, or only their bodies. The
+ * clocks are in milliseconds, null keeps for ever. One day: a list of days would not keep the others from being read.
  */
 const aged = `
-CREATE FUNCTION aged_events(p_now bigint, p_clocks json, p_buckets integer[], p_after bigint, p_limit integer)
-RETURNS TABLE (seq bigint, bucket integer, last_seq bigint, source text, goes boolean, body_goes boolean, dead bigint)
+CREATE FUNCTION aged_events(p_now bigint, p_clocks json, p_bucket integer, p_after bigint, p_limit integer)
+RETURNS TABLE (seq bigint, goes boolean, body_goes boolean, dead bigint)
 LANGUAGE sql STABLE AS $$
-  SELECT e.seq, e.bucket, e.last_seq, e.source,
-    coalesce(p_now - e.since >= e.kept_ms, false),
+  SELECT e.seq, coalesce(p_now - e.since >= e.kept_ms, false),
     e.has_body AND e.usual AND coalesce(p_now - e.since >= (p_clocks ->> 'bodies')::bigint, false), e.dead
   FROM (
-    SELECT x.seq, x.bucket, x.last_seq, x.source, x.body IS NOT NULL AS has_body, live.dead,
+    SELECT x.seq, x.body IS NOT NULL AS has_body, live.dead,
       greatest(x.received_at, live.since, past.since) AS since,
       live.open = 0 AND live.dead = 0 AND NOT is_unmatched.it AS usual,
       CASE WHEN live.open > 0 THEN NULL
         WHEN live.dead > 0 THEN (p_clocks ->> 'deadLetters')::bigint
         WHEN is_unmatched.it THEN (p_clocks ->> 'unmatched')::bigint
         ELSE (p_clocks ->> 'events')::bigint END AS kept_ms
-    FROM (SELECT * FROM event v WHERE v.bucket = ANY (p_buckets) AND v.seq > p_after ORDER BY v.seq LIMIT p_limit) x,
+    FROM (SELECT * FROM event v WHERE v.bucket = p_bucket AND v.seq > p_after ORDER BY v.seq LIMIT p_limit) x,
       LATERAL (
         SELECT count(*) FILTER (WHERE NOT d.dead) AS open, count(*) FILTER (WHERE d.dead) AS dead, count(*) AS total,
           max(d.ended_at) AS since
-        FROM delivery d WHERE d.seq IN (SELECT deliveries_of(x.seq, x.last_seq))) live,
+        FROM delivery d WHERE d.seq IN (SELECT o FROM deliveries_of(x.seq, x.last_seq) AS o)) live,
       LATERAL (
         SELECT count(*) AS total, max(coalesce(p.resolved_at, p.ended_at)) AS since
         FROM (
           SELECT n.resolved_at, n.ended_at FROM ended n
-          WHERE n.bucket = x.bucket AND n.seq BETWEEN x.seq AND x.last_seq AND n.event_seq = x.seq
+          WHERE n.bucket = p_bucket AND n.seq BETWEEN x.seq AND x.last_seq AND n.event_seq = x.seq
           UNION ALL
           SELECT n.resolved_at, n.ended_at FROM ended n
-          WHERE n.bucket = x.bucket AND n.event_seq = x.seq AND n.replay_id IS NOT NULL) p) past,
+          WHERE n.bucket = p_bucket AND n.event_seq = x.seq AND n.replay_id IS NOT NULL) p) past,
       LATERAL (SELECT live.total + past.total = 0 AND x.duplicate_of IS NULL AS it) is_unmatched) e
 $$;`;
 
@@ -54,10 +53,10 @@ LANGUAGE sql VOLATILE ${STEADY} AS $$
   ON CONFLICT (bucket) DO UPDATE SET at = greatest(s.at, excluded.at)
 $$;`;
 
-/** One step of a sweep. Answers how far it came; null: to the end. */
+/** One step of a sweep through a day. Answers how far it came; null: to the end. `o_looked`: at how many events it looked. */
 const sweep = `
-CREATE FUNCTION sweep_1(p_clocks json, p_buckets integer[], p_after bigint, p_limit integer,
-  OUT o_after bigint, OUT o_events bigint, OUT o_bodies bigint, OUT o_dead bigint)
+CREATE FUNCTION sweep_1(p_clocks json, p_bucket integer, p_after bigint, p_limit integer,
+  OUT o_after bigint, OUT o_looked bigint, OUT o_events bigint, OUT o_bodies bigint, OUT o_dead bigint)
 LANGUAGE plpgsql ${BY_INDEX}
 AS $$
 DECLARE
@@ -66,34 +65,35 @@ DECLARE
   v_goes bigint[];
   v_dead bigint[];
   v_bodies bigint[];
-  v_buckets integer[];
   v_destinations text[];
   v_keys text[];
 BEGIN
-  PERFORM share_days(p_buckets);
+  PERFORM share_days(ARRAY[p_bucket]);
   PERFORM enter_gate();
   SELECT array_agg(a.seq ORDER BY a.seq), array_agg(a.seq) FILTER (WHERE a.goes) INTO v_found, v_goes
-    FROM aged_events(v_now, p_clocks, p_buckets, p_after, p_limit) a;
-  IF coalesce(array_length(v_found, 1), 0) >= p_limit THEN o_after := v_found[array_length(v_found, 1)]; END IF;
+    FROM aged_events(v_now, p_clocks, p_bucket, p_after, p_limit) a;
+  o_looked := coalesce(array_length(v_found, 1), 0);
+  IF o_looked >= p_limit THEN o_after := v_found[o_looked]; END IF;
   o_events := 0; o_bodies := 0; o_dead := 0;
   IF v_found IS NULL THEN RETURN; END IF;
   IF v_goes IS NOT NULL AND p_clocks ->> 'deadLetters' IS NOT NULL THEN
-    PERFORM lock_keys(ARRAY(SELECT d.key FROM delivery d WHERE d.event_seq = ANY (v_goes) AND d.holds
-      AND d.seq IN (SELECT deliveries_of(e.seq, e.last_seq) FROM event e WHERE e.seq = ANY (v_goes) AND e.bucket = ANY (p_buckets))));
+    PERFORM lock_keys(ARRAY(SELECT d.key FROM event e, deliveries_of(e.seq, e.last_seq) AS o JOIN delivery d ON d.seq = o
+      WHERE e.seq = ANY (v_goes) AND e.bucket = p_bucket AND d.holds));
   END IF;
   -- Whoever makes a replay shares a lock on the event: what is locked now and still goes has none.
-  v_found := ARRAY(SELECT e.seq FROM event e WHERE e.seq = ANY (v_found) AND e.bucket = ANY (p_buckets) FOR UPDATE SKIP LOCKED);
+  v_found := ARRAY(SELECT e.seq FROM event e WHERE e.seq = ANY (v_found) AND e.bucket = p_bucket FOR UPDATE SKIP LOCKED);
   SELECT array_agg(a.seq) FILTER (WHERE a.goes), array_agg(a.seq) FILTER (WHERE a.body_goes AND NOT a.goes),
-    array_agg(DISTINCT a.bucket) FILTER (WHERE a.goes OR a.body_goes), coalesce(sum(a.dead) FILTER (WHERE a.goes), 0)
-  INTO v_goes, v_bodies, v_buckets, o_dead
-  FROM aged_events(v_now, p_clocks, p_buckets, p_after, p_limit) a WHERE a.seq = ANY (v_found);
+    coalesce(sum(a.dead) FILTER (WHERE a.goes), 0)
+  INTO v_goes, v_bodies, o_dead
+  FROM aged_events(v_now, p_clocks, p_bucket, p_after, p_limit) a WHERE a.seq = ANY (v_found);
 
-  UPDATE event SET body = NULL WHERE seq = ANY (v_bodies) AND bucket = ANY (v_buckets);
+  UPDATE event SET body = NULL WHERE seq = ANY (v_bodies) AND bucket = p_bucket;
   GET DIAGNOSTICS o_bodies = ROW_COUNT;
   IF v_goes IS NULL THEN RETURN; END IF;
   WITH gone AS (
     DELETE FROM delivery d
-    WHERE d.seq IN (SELECT deliveries_of(e.seq, e.last_seq) FROM event e WHERE e.seq = ANY (v_goes) AND e.bucket = ANY (v_buckets))
+    WHERE d.seq IN (
+      SELECT o FROM event e, deliveries_of(e.seq, e.last_seq) AS o WHERE e.seq = ANY (v_goes) AND e.bucket = p_bucket)
     RETURNING d.seq, d.destination, d.key, d.holds
   )
   SELECT array_agg(seq), array_agg(destination) FILTER (WHERE holds), array_agg(key) FILTER (WHERE holds)
@@ -101,15 +101,15 @@ BEGIN
   WITH gone AS (
     DELETE FROM ended n
     USING event e
-    WHERE e.seq = ANY (v_goes) AND e.bucket = ANY (v_buckets) AND n.bucket = e.bucket AND n.event_seq = e.seq
+    WHERE e.seq = ANY (v_goes) AND e.bucket = p_bucket AND n.bucket = p_bucket AND n.event_seq = e.seq
       AND (n.seq BETWEEN e.seq AND e.last_seq OR n.replay_id IS NOT NULL)
     RETURNING n.seq
   )
   SELECT v_dead || array_agg(seq) INTO v_dead FROM gone;
-  DELETE FROM attempt WHERE delivery = ANY (v_dead) AND bucket = ANY (v_buckets);
-  DELETE FROM answer WHERE event_seq = ANY (v_goes) AND bucket = ANY (v_buckets);
+  DELETE FROM attempt WHERE delivery = ANY (v_dead) AND bucket = p_bucket;
+  DELETE FROM answer WHERE event_seq = ANY (v_goes) AND bucket = p_bucket;
   WITH gone AS (
-    DELETE FROM event WHERE seq = ANY (v_goes) AND bucket = ANY (v_buckets) RETURNING source
+    DELETE FROM event WHERE seq = ANY (v_goes) AND bucket = p_bucket RETURNING source
   ), counted AS (
     INSERT INTO source_total (source, kept) SELECT source, -count(*) FROM gone GROUP BY source
   )
@@ -149,7 +149,7 @@ BEGIN
   PERFORM share_days(ARRAY[p_bucket]);
   PERFORM enter_gate();
   SELECT array_agg(a.seq ORDER BY a.seq), array_agg(a.seq) FILTER (WHERE NOT a.goes) INTO v_found, v_stays
-    FROM aged_events(v_now, p_clocks, ARRAY[p_bucket], p_after, p_limit) a;
+    FROM aged_events(v_now, p_clocks, p_bucket, p_after, p_limit) a;
   IF coalesce(array_length(v_found, 1), 0) >= p_limit THEN o_after := v_found[array_length(v_found, 1)]; END IF;
   o_moved := coalesce(array_length(v_stays, 1), 0);
   IF v_stays IS NULL THEN RETURN; END IF;
@@ -157,7 +157,8 @@ BEGIN
   PERFORM FROM event e WHERE e.seq = ANY (v_stays) AND e.bucket = p_bucket ORDER BY e.seq FOR UPDATE;
   WITH moved AS (
     UPDATE delivery d SET bucket = 0
-    WHERE d.seq IN (SELECT deliveries_of(e.seq, e.last_seq) FROM event e WHERE e.seq = ANY (v_stays) AND e.bucket = p_bucket)
+    WHERE d.seq IN (
+      SELECT o FROM event e, deliveries_of(e.seq, e.last_seq) AS o WHERE e.seq = ANY (v_stays) AND e.bucket = p_bucket)
     RETURNING d.seq
   )
   SELECT array_agg(seq) INTO v_seqs FROM moved;

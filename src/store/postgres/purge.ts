@@ -1,8 +1,8 @@
 /**
- * Retention, step by step. Held deliveries first; then a sweep over the days that are old enough, in the order of
- * positions, as far as a step may go; at its end the rest: days that are over go whole, totals are added up, epochs of
- * dedupe keys turn. A day with much in it goes whole, when all of it may go; before that it is swept once for each clock (bodies,
- * unmatched events, dead letters), when all of it is old enough for that.
+ * Retention, step by step. Held deliveries first; then a sweep over the days that are old enough, one after the other and
+ * each in the order of positions, as far as a step may go; at its end the rest: days that are over go whole, totals are added
+ * up, epochs of dedupe keys turn. A day with much in it goes whole, when all of it may go; before that it is swept once for
+ * each clock (bodies, unmatched events, dead letters), when all of it is old enough for that.
  */
 import type { PurgeAnswer, PurgeRequest, Retention } from '../store.ts';
 import type { Committing } from './commit.ts';
@@ -31,11 +31,13 @@ export interface PurgeOptions {
 export class Purge {
   readonly #to: Committing;
   readonly #options: PurgeOptions;
-  #buckets: readonly number[] = [];
-  /** Those of them with much in them, and since when they are looked through. */
+  /** Days to look through yet; `null`: none is under way. */
+  #left: readonly number[] | null = null;
+  /** Where in the first of them. */
+  #after = 0;
+  /** Those with much in them, and since when they are looked through. */
   #large: readonly number[] = [];
   #begunAt = 0;
-  #after: number | null = null;
 
   constructor(to: Committing, options: PurgeOptions) {
     this.#to = to;
@@ -49,9 +51,14 @@ export class Purge {
       sums.held += await this.#buryHeld(destination, before, limit - sums.held);
       if (sums.held >= limit) return { ...sums, more: true };
     }
-    if (this.#after === null) await this.#begin(request.retention);
-    if (this.#after !== null && !(await this.#sweep(request.retention, limit, sums))) return { ...sums, more: true };
-    this.#after = null;
+    this.#left ??= await this.#begin(request.retention);
+    for (let looked = 0; this.#left.length > 0;) {
+      if (looked >= limit) return { ...sums, more: true };
+      looked += await this.#sweep(request.retention, limit - looked, sums);
+    }
+    this.#left = null;
+    if (this.#large.length > 0) await this.#call('note_swept_1($1, $2)', [this.#large, this.#begunAt]);
+    this.#large = [];
     await this.#dropDays(request.retention, sums);
     sums.dedupeKeys += await this.#housekeep();
     return { ...sums, more: false };
@@ -64,31 +71,32 @@ export class Purge {
   }
 
   /** Which days to look at. */
-  async #begin(retention: Retention): Promise<void> {
+  async #begin(retention: Retention): Promise<readonly number[]> {
     const soonest = Math.min(...clocksOf(retention).map((clock) => clock ?? Number.POSITIVE_INFINITY));
-    if (soonest === Number.POSITIVE_INFINITY) return;
+    if (soonest === Number.POSITIVE_INFINITY) return [];
     const { now, days } = await this.#days();
     // A day later than the horizon: the time in an id need not be the time of receipt.
     const last = Math.floor((now - soonest) / BUCKET_MS) + 1;
     const isLarge = ({ bucket, bytes }: Day): boolean => bucket !== 0 && bytes > this.#options.sweptBytesMax;
     const within = days.filter((day) => day.bucket <= last && (!isLarge(day) || hasComeOfAge(day, retention, now)));
-    this.#buckets = within.map(({ bucket }) => bucket);
     this.#large = within.filter(isLarge).map(({ bucket }) => bucket);
     this.#begunAt = now;
     this.#after = 0;
+    return within.map(({ bucket }) => bucket);
   }
 
-  /** Whether it came to the end. */
-  async #sweep(retention: Retention, limit: number, sums: Sums): Promise<boolean> {
-    const values = [clocksText(retention), this.#buckets, this.#after, Math.min(limit, STEP_EVENTS_MAX)];
+  /** Goes on in the first of the days that are left; answers at how many events it looked. */
+  async #sweep(retention: Retention, limit: number, sums: Sums): Promise<number> {
+    const [bucket, ...others] = this.#left ?? [];
+    const values = [clocksText(retention), bucket, this.#after, Math.min(limit, STEP_EVENTS_MAX)];
     const row = await this.#call('* FROM SCHEMA.sweep_1($1, $2, $3, $4)', values);
     sums.events += numberIn(row, 'o_events');
     sums.bodies += numberIn(row, 'o_bodies');
     sums.deadLetters += numberIn(row, 'o_dead');
-    this.#after = numberOrNull(row, 'o_after');
-    if (this.#after !== null) return false;
-    if (this.#large.length > 0) await this.#call('note_swept_1($1, $2)', [this.#large, this.#begunAt]);
-    return true;
+    const after = numberOrNull(row, 'o_after');
+    this.#after = after ?? 0;
+    if (after === null) this.#left = others;
+    return numberIn(row, 'o_looked');
   }
 
   /** Days of which everything may go. What outlives them is moved first. */
