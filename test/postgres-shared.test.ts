@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
-import { Client } from 'pg';
+import { Client, Pool } from 'pg';
 import { LEASE_MS, settlement } from '../src/testing/conformance/build.ts';
 import { plain } from '../src/testing/conformance/plain.ts';
 import { bodyText, first, World } from '../src/testing/conformance/world.ts';
@@ -290,6 +290,28 @@ describe('a transaction of the caller’s own', () => {
     const lost = await transaction(elsewhere.href);
     await assert.rejects(async () => world.store.appendIn?.(lost, append), refused, 'another database');
     await lost.end();
+    await world.harness.dispose();
+  });
+
+  testNeeding([postgres], 'must be one, and no pool, whose statements are each committed at once', async () => {
+    const { worlds, server } = here();
+    const world = await World.open(await worlds.harness());
+    const append = { events: [world.build.event({}, 'till')] };
+    const pool = new Pool({ connectionString: server.url });
+    const client = await transaction(server.url);
+    const wrapped = (over: Client | Pool) => ({
+      query: async (text: string, values: unknown[]) => ({ rows: (await over.query(text, values)).rows as unknown[] }),
+    });
+    for (const tx of [pool, wrapped(pool)]) {
+      await assert.rejects(async () => world.store.appendIn?.(tx, append), { code: 'invalid_input' });
+    }
+    assert.deepEqual(await world.deliveries(), []);
+    assert.equal((await world.store.appendIn?.(wrapped(client), append))?.status, 'committed');
+    assert.deepEqual(await world.deliveries(), []);
+    await client.query('COMMIT');
+    assert.equal((await world.deliveries()).length, 1);
+    await client.end();
+    await pool.end();
     await world.harness.dispose();
   });
 

@@ -23,7 +23,7 @@ export interface Committing {
 }
 
 /** Reads that belong to a commit: after it, or in the caller's transaction. */
-type Reading = (text: string, values: readonly unknown[]) => Promise<readonly Row[]>;
+export type Reading = (text: string, values: readonly unknown[]) => Promise<readonly Row[]>;
 
 /** A rename goes through the whole history of a destination. */
 const RENAME_MS = 600_000;

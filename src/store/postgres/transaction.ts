@@ -5,7 +5,7 @@
  */
 import { HoldfastError } from '../../errors.ts';
 import type { Append, AppendAnswer, CommitBatch, EventAnswer, NewEvent, Settlement, SettleAnswer } from '../store.ts';
-import { argumentsOf, type Committing, makeBuckets, prepare, tell } from './commit.ts';
+import { argumentsOf, type Committing, makeBuckets, prepare, type Reading, tell } from './commit.ts';
 import { type Row, within } from './connection.ts';
 import { bucketOf } from './delivery-id.ts';
 import { codeOf } from './failure.ts';
@@ -34,11 +34,21 @@ export function callersTransaction(tx: unknown): CallersTransaction {
       'tx: expected a client of the package pg, or an object whose query(text, values) resolves with rows.';
     throw new HoldfastError('invalid_input', { detail });
   }
-  if (given.getTransactionStatus?.() === 'I') {
-    const detail = 'tx: the client is not inside a transaction: BEGIN first, or what it writes is committed at once.';
-    throw new HoldfastError('invalid_input', { detail });
-  }
+  if (given.getTransactionStatus?.() === 'I') throw notBegun();
   return given;
+}
+
+function notBegun(): HoldfastError {
+  const detail =
+    'tx: it is not inside a transaction: BEGIN first, on a client and not on a pool, or what is written is committed at once.';
+  return new HoldfastError('invalid_input', { detail });
+}
+
+/** The transaction of what does not say itself that it is in one (a pool never is): the next statement must be in the same. */
+async function transactionOf(tx: CallersTransaction, read: Reading): Promise<readonly unknown[]> {
+  if (tx.getTransactionStatus !== undefined) return [];
+  const [row] = await read('SELECT pg_current_xact_id()::text AS id', []);
+  return [row?.['id'] ?? null];
 }
 
 const NOTHING: Omit<CommitBatch, 'appends' | 'settlements'> = {
@@ -80,11 +90,15 @@ export class CallersRows {
   async #apply(tx: CallersTransaction, batch: CommitBatch): ReturnType<typeof tell> {
     await this.#makeDays(batch);
     const prepared = prepare(batch, new Set());
-    const text = `SELECT ${this.#to.schema}.apply_in_1($1, $2, $3, $4, $5, $6, $7) AS told`;
+    const call = `${this.#to.schema}.apply_in_1($1, $2, $3, $4, $5, $6, $7)`;
     const read = async (sql: string, values: readonly unknown[]): Promise<readonly Row[]> =>
       (await tx.query(sql, [...values])).rows as readonly Row[];
     try {
-      const rows = await read(text, [this.#to.owner, ...argumentsOf(batch, prepared.rows)]);
+      const inside = await transactionOf(tx, read);
+      const text = inside.length === 0 ? call : `CASE WHEN pg_current_xact_id()::text = $8 THEN ${call} END`;
+      const values = [this.#to.owner, ...argumentsOf(batch, prepared.rows), ...inside];
+      const rows = await read(`SELECT ${text} AS told`, values);
+      if (rows[0]?.['told'] === null) throw notBegun();
       return await tell(this.#to, { batch, prepared, rows }, read);
     } catch (error) {
       const detail = detailOf(codeOf(error), this.#to.name);
