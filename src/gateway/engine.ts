@@ -351,15 +351,9 @@ export class Engine {
     const { observer } = observing;
     const { registry } = this.#store;
     const { directory } = this.#sending;
+    const { environment } = config;
     const sources = this.#sources;
-    const known = {
-      sources,
-      blame: this.#blame,
-      observer,
-      clock,
-      environment: config.environment,
-      ...this.#sending.forConfig(),
-    };
+    const known = { sources, blame: this.#blame, observer, clock, environment, ...this.#sending.forConfig() };
     const destinations = destinationsOf(registered.destinations, known, config.emits);
     return new Dispatcher({
       store: this.#store.work,
