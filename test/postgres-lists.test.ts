@@ -7,6 +7,7 @@ import { listDeliveries } from '../src/store/postgres/list-deliveries.ts';
 import { listEvents } from '../src/store/postgres/list-events.ts';
 import type { DeliveryFilter, EventFilter, Page } from '../src/store/store.ts';
 import type { Statement } from '../src/store/postgres/connection.ts';
+import { Watchers } from '../src/store/postgres/registry.ts';
 import { Purge } from '../src/store/postgres/purge.ts';
 import { World } from '../src/testing/conformance/world.ts';
 import { postgres, postgresHere } from './postgres.ts';
@@ -166,5 +167,27 @@ describe('a list on PostgreSQL', () => {
     });
     assert.deepEqual([step.events, step.more], [0, false]);
     assert.ok((await looked()) < LITTLE, `looked at ${await looked()}`);
+  });
+});
+
+describe('a look for changed documents on PostgreSQL', () => {
+  testNeeding([postgres], 'reads none of them', async () => {
+    const { worlds } = here();
+    const world = await World.open(await worlds.harness());
+    await worlds.query(`INSERT INTO document (version, kind, key, value)
+      SELECT 1, 'note', n, to_json(repeat(md5(n::text), 20)) FROM generate_series(1, ${MUCH}) n`);
+    await worlds.query('VACUUM ANALYZE document');
+    const asked: string[] = [];
+    const read = async (text: string): Promise<unknown> => {
+      asked.push(text);
+      return worlds.query(text);
+    };
+    const watchers = new Watchers(world.harness.clock, () => ({ ...explained([]), connections: { read } as never }));
+    await new Promise<void>((resolve) => void watchers.watch('note', resolve));
+    await watchers.stop();
+    assert.equal(asked.length, 1);
+    const plan = await worlds.query(`EXPLAIN ${asked[0]}`);
+    assert.match(JSON.stringify(plan), /Index Only Scan using document_version/);
+    await world.harness.dispose();
   });
 });

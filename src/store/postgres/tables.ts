@@ -234,7 +234,9 @@ CREATE TABLE document (
   value json,
   PRIMARY KEY (kind, key)
 ) WITH ${FEW};
-COMMENT ON COLUMN document.value IS 'null: deleted; its version is kept';`;
+COMMENT ON COLUMN document.value IS 'null: deleted; its version is kept';
+CREATE INDEX document_version ON document (kind, version);
+COMMENT ON INDEX document_version IS 'Whoever watches asks every two seconds whether versions have risen: values are not read for that.';`;
 
 /** What people look at: bodies that are JSON as JSON, ids of deliveries as they are written elsewhere. */
 const views = `
