@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe } from 'node:test';
+import { Client } from 'pg';
+import { startPostgres } from '../scripts/services/postgres.ts';
 import { Builder } from '../src/testing/conformance/build.ts';
 import { first, World } from '../src/testing/conformance/world.ts';
 import { TestClock } from '../src/testing/clock.ts';
 import { systemClock } from '../src/gateway/clock.ts';
 import { plain } from '../src/testing/conformance/plain.ts';
 import { postgresStore } from '../src/store/postgres/index.ts';
-import type { Store, StoreError } from '../src/store/store.ts';
+import { type CommitBatch, type Store, StoreError } from '../src/store/store.ts';
 import { commitSurely } from './commit-surely.ts';
 import { postgres, postgresHere } from './postgres.ts';
 import { testNeeding } from './require.ts';
@@ -151,4 +155,35 @@ describe('the postgres store, when its server or the way there fails', () => {
     assert.equal((await store.history.counts()).events, load.committed);
     await store.work.close();
   });
+
+  testNeeding(
+    [postgres],
+    'connections that led to a standby are given up, and the next lead where the name leads',
+    async () => {
+      const { worlds, server } = here();
+      const world = await World.open(await worlds.harness());
+      const standby = await startPostgres();
+      const proxy = await TcpProxy.start(Number(new URL(server.url).port));
+      const store = worlds.store(new TestClock(), { url: throughProxy(server.url, proxy), process: 'moved' });
+      await store.work.open();
+      const client = new Client({ connectionString: standby.url });
+      await client.connect();
+      const { rows } = await client.query<{ data_directory: string }>('SHOW data_directory');
+      await client.end();
+      await standby.stop();
+      writeFileSync(join(String(rows[0]?.data_directory), 'standby.signal'), '');
+      await standby.start();
+      proxy.lead(Number(new URL(standby.url).port));
+      proxy.cut();
+      const batch = (): CommitBatch => world.build.batch({ appends: [{ events: [world.build.event({}, 'till')] }] });
+      await assert.rejects(store.work.commit(batch()), StoreError);
+      for (let tries = 0; tries < 3; tries++) await assert.rejects(store.work.commit(batch()), failure('unavailable'));
+      proxy.lead(Number(new URL(server.url).port));
+      assert.equal(first((await store.work.commit(batch())).appends).status, 'committed');
+      await store.work.close();
+      await proxy.close();
+      await standby.remove();
+      await world.harness.dispose();
+    },
+  );
 });

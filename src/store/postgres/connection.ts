@@ -5,7 +5,7 @@
  */
 import { Pool, type PoolClient } from 'pg';
 import { StoreError } from '../store.ts';
-import { isRolledBack, toStoreError } from './failure.ts';
+import { isRolledBack, takesNoWrites, toStoreError } from './failure.ts';
 
 /** What a transaction may do to the log: `on` waits for the flush (and for synchronous standbys), `off` for nothing. */
 export type SynchronousCommit = 'on' | 'remote_apply' | 'remote_write' | 'local' | 'off';
@@ -116,7 +116,7 @@ export class Connections {
       client.release();
       return rows;
     } catch (error) {
-      client.release(!isRolledBack(error));
+      client.release(!isRolledBack(error) || takesNoWrites(error));
       throw toStoreError(error, limits.commits === true);
     }
   }

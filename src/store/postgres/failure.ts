@@ -34,6 +34,15 @@ export function isRolledBack(error: unknown): boolean {
   return SQLSTATE.test(code) && !LOST.test(code);
 }
 
+/**
+ * Whether the server takes no writes: a standby, where the name of a server led before another one was promoted, or leads to
+ * no more. It answers well, and so the connection would be kept. (A standby refuses `READ WRITE` as a feature it has not.)
+ */
+export function takesNoWrites(error: unknown): boolean {
+  const code = codeOf(error);
+  return code === '25006' || code === '0A000';
+}
+
 /** The five characters of an SQLSTATE, or the code of a socket error; '' when there is none. */
 export function codeOf(error: unknown): string {
   const { code } = (error ?? {}) as Coded;
