@@ -90,6 +90,28 @@ describe('a commit on PostgreSQL', () => {
   });
 });
 
+describe('what people look at on PostgreSQL', () => {
+  testNeeding(
+    [postgres],
+    'keeps no commit waiting for a connection, however slow it is and however many look',
+    async (t) => {
+      const { world, tx } = await opened(t);
+      const store = here().worlds.store(world.harness.clock, { process: 'looked at', connectionsMax: 4 });
+      await store.work.open();
+      await world.accept({}, 'till');
+      const { id } = await world.only({ destination: 'till' });
+      await tx.query('LOCK TABLE attempt IN ACCESS EXCLUSIVE MODE');
+      let over = 0;
+      const looks = Array.from({ length: 12 }, () => store.history.attempts(id).finally(() => over++));
+      const { appends } = await store.work.commit(world.build.batch({ appends: [{ events: [keyed(world, 'k')] }] }));
+      assert.deepEqual([appends[0]?.status, over], ['committed', 0]);
+      await tx.query('COMMIT');
+      assert.deepEqual((await Promise.all(looks)).flat(), []);
+      await store.work.close();
+    },
+  );
+});
+
 describe('a replay on PostgreSQL that succeeds', () => {
   testNeeding(
     [postgres],

@@ -58,7 +58,7 @@ export interface PostgresOptions {
   readonly process: string;
   /** For tests: connections that outlive the store, so that each of many stores need not warm up its own. */
   readonly pool?: ReturnType<typeof makePool>;
-  /** Most connections of this process. Default 8. */
+  /** Most connections of this process, half of them for its history. Default 8. */
   readonly connectionsMax?: number;
   /** Most transactions of handlers at once, each on a connection besides those. Default 10. */
   readonly transactionsMax?: number;
@@ -90,6 +90,8 @@ export function postgresStore(options: PostgresOptions): PostgresStore {
 
 interface Opened {
   readonly to: Committing;
+  /** For what people look at: connections of their own, or a few slow searches would keep commits waiting for one. */
+  readonly looks: Committing;
   readonly purge: Purge;
   readonly callers: CallersRows;
   readonly transactions: Transactions;
@@ -119,7 +121,7 @@ class Postgres implements PostgresStore {
       });
     }
     this.#watchers = new Watchers(options.clock, () => this.#use().to);
-    this.history = postgresHistory(() => this.#use().to);
+    this.history = postgresHistory(() => this.#use().looks);
     this.work = {
       open: () => this.#open(),
       commit: (batch) => this.#commit(batch),
@@ -157,6 +159,7 @@ class Postgres implements PostgresStore {
   async quiet(): Promise<void> {
     await this.#watchers.quiet();
     await this.#opened?.to.connections.quiet();
+    await this.#opened?.looks.connections.quiet();
   }
 
   #open(): Promise<StoreReport> {
@@ -191,7 +194,8 @@ class Postgres implements PostgresStore {
 
   async #connect(): Promise<StoreReport> {
     const { connectionsMax = 8, allowWeakerDurability = false, sweptBytesMax = SWEPT_BYTES_MAX } = this.#options;
-    const connections = this.#connections(connectionsMax);
+    const looking = Math.max(1, Math.floor(connectionsMax / 2));
+    const connections = this.#connections(Math.max(1, connectionsMax - looking));
     try {
       const found = await inspect(connections, this.#name, this.#options.clock);
       refuseUnfit(found, allowWeakerDurability);
@@ -199,10 +203,11 @@ class Postgres implements PostgresStore {
       const schema = quoted(this.#name);
       const { owner, number } = await enrol(connections, schema, this.#options.process);
       const to: Committing = { connections, schema, name: this.#name, owner, leftOut: new Map() };
+      const looks = { ...to, connections: this.#connections(looking) };
       const listener = await this.#listen(owner);
       const purge = new Purge(to, { sweptBytesMax });
       const transactions = this.#transactions(connections);
-      this.#opened = { to, purge, callers: new CallersRows(to), transactions, listener, report, number };
+      this.#opened = { to, looks, purge, callers: new CallersRows(to), transactions, listener, report, number };
       return report;
     } catch (error) {
       await connections.close();
@@ -243,6 +248,7 @@ class Postgres implements PostgresStore {
     }
     await opened.listener?.stop();
     await opened.transactions.close();
+    await opened.looks.connections.close();
     await connections.close();
   }
 
