@@ -160,3 +160,32 @@ describe('what somebody does to deliveries on PostgreSQL', () => {
     assert.equal((await world.delivery(dead.id)).resolved?.by, 'somebody');
   });
 });
+
+describe('a purge on PostgreSQL', () => {
+  testNeeding(
+    [postgres],
+    'that waits in a circle with a transaction of the application is made after it',
+    async (t) => {
+      const { world, tx } = await opened(t);
+      await world.accept({}, 'held');
+      await world.advance(DAY);
+      const [slots] = await here().worlds.query(
+        `SELECT array_agg(k ORDER BY hashtext(format('[null, "%s"]', k)) & 255) AS keys FROM unnest($1::text[]) k`,
+        [Array.from({ length: 50 }, (_, index) => `key ${index}`)],
+      );
+      const keys = slots?.['keys'] as readonly string[];
+      const emit = (orderKey: string | undefined): Promise<unknown> =>
+        Promise.resolve(
+          world.store.appendIn?.(tx, { events: [world.build.event({ orderKey: orderKey ?? '' }, 'till')] }),
+        );
+      await emit(keys.at(-1));
+      const none = { bodiesMs: null, eventsMs: null, unmatchedMs: null, deadLettersMs: null };
+      const heldBefore = [{ destination: 'held', before: world.now }];
+      const purging = world.store.work.purge({ now: world.now, retention: none, heldBefore, limit: 10 });
+      await waitsOrEnds(purging);
+      await emit(keys[0]);
+      await tx.query('COMMIT');
+      assert.equal((await purging).held, 1);
+    },
+  );
+});

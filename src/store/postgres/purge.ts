@@ -4,9 +4,10 @@
  * up, epochs of dedupe keys turn. A day with much in it goes whole, when all of it may go; before that it is swept once for
  * each clock (bodies, unmatched events, dead letters), when all of it is old enough for that.
  */
-import type { PurgeAnswer, PurgeRequest, Retention } from '../store.ts';
+import { type PurgeAnswer, type PurgeRequest, type Retention, StoreError } from '../store.ts';
 import type { Committing } from './commit.ts';
 import type { Row, Statement } from './connection.ts';
+import { isTransient } from './failure.ts';
 import { numberIn, numberOrNull } from './rows.ts';
 import { BUCKET_MS } from './tables.ts';
 import { storedText } from './text.ts';
@@ -19,6 +20,7 @@ const STEP_EVENTS_MAX = 1000;
 /** A step through what is large may take longer than a commit; what looks through a whole day or epoch, longer still. */
 const STEP_MS = 60_000;
 const WHOLE_MS = 1_200_000;
+const TRIES_MAX = 4;
 
 type Sums = { -readonly [Name in Exclude<keyof PurgeAnswer, 'more'>]: number };
 
@@ -152,8 +154,15 @@ export class Purge {
     return row ?? {};
   }
 
-  #run(statements: readonly Statement[], statementMs = STEP_MS): Promise<readonly Row[]> {
-    return this.#to.connections.run(statements, { statementMs });
+  /** Again where it failed by what others did at the same time. */
+  async #run(statements: readonly Statement[], statementMs = STEP_MS): Promise<readonly Row[]> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.#to.connections.run(statements, { statementMs });
+      } catch (error) {
+        if (tries === TRIES_MAX || !(error instanceof StoreError) || !isTransient(error.cause)) throw error;
+      }
+    }
   }
 }
 
