@@ -159,10 +159,11 @@ describe('the postgres store, when its server or the way there fails', () => {
   testNeeding(
     [postgres],
     'connections that led to a standby are given up, and the next lead where the name leads',
-    async () => {
+    async (t) => {
       const { worlds, server } = here();
       const world = await World.open(await worlds.harness());
       const standby = await startPostgres();
+      t.after(() => standby.remove());
       const proxy = await TcpProxy.start(Number(new URL(server.url).port));
       const store = worlds.store(new TestClock(), { url: throughProxy(server.url, proxy), process: 'moved' });
       await store.work.open();
@@ -182,7 +183,6 @@ describe('the postgres store, when its server or the way there fails', () => {
       assert.equal(first((await store.work.commit(batch())).appends).status, 'committed');
       await store.work.close();
       await proxy.close();
-      await standby.remove();
       await world.harness.dispose();
     },
   );
