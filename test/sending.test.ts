@@ -248,6 +248,7 @@ describe('an endpoint made through the API', () => {
       [{ url: 'https://192.0.43.8/', auth: { kind: 'bearer', token: 'a b' } }, 'invalid_input', /visible ASCII/],
       [{ url: 'https://192.0.43.8/', signing: { kind: 'hmac', header: 'Host' } }, 'invalid_input', /signing/],
       [{ url: 'https://192.0.43.8/', tls: { key: 'no key' } }, 'invalid_input', /tls: .*cannot be read/],
+      [{ url: 'https://192.0.43.8/', types: ['a.*.b'] }, 'invalid_input', /stands only at the end/],
       [{ url: 'https://192.0.43.8/', nonsense: 1 }, 'invalid_input', /nonsense/],
     ];
     for (const [input, code, detail] of wrong) {

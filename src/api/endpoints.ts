@@ -93,7 +93,7 @@ const settings = {
   description: z.string().max(1024).optional(),
   from: z.array(name).min(1).max(100).optional().openapi({ description: 'Sources; default: emitted.' }),
   types: z
-    .array(text)
+    .array(text.refine((type) => !type.slice(0, -1).includes('*'), "a wildcard '*' stands only at the end"))
     .min(1)
     .max(1000)
     .nullable()

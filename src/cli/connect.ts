@@ -46,7 +46,7 @@ export async function withReader<Answer>(
     const client = new Client(httpSend(address.adminUrl), address.token);
     if (isGiven(invocation) || (await answers(client))) return use({ client, setup, address });
   }
-  if (setup.storePath === null || !existsSync(setup.storePath)) throw notRunning(setup);
+  if (setup.storePath === null || !existsSync(setup.storePath)) throw notRunning(setup, address);
   invocation.out.note(invocation.out.paintNote('dim', `No gateway runs here: reading ${setup.storePath} itself.`));
   // Loaded when it is needed: with it comes the store.
   const { openOffline } = await import('./offline.ts');
@@ -69,7 +69,8 @@ async function answers(client: Client): Promise<boolean> {
   }
 }
 
-function notRunning(setup: Setup): HoldfastError {
-  const where = setup.storePath === null ? '' : ` None owns ${setup.storePath}.`;
-  return new HoldfastError('gateway_unreachable', { detail: `No gateway runs here.${where}` });
+function notRunning({ storePath }: Setup, address: Address | null = null): HoldfastError {
+  const where = storePath === null ? '' : ` None owns ${storePath}.`;
+  const detail = address === null ? `No gateway runs here.${where}` : `${address.adminUrl}.${where}`;
+  return new HoldfastError('gateway_unreachable', { detail });
 }

@@ -59,6 +59,30 @@ describe('the program', () => {
     assert.match(stdout, /^fail +port +127\.0\.0\.1:99999 cannot be used \(ERR_SOCKET_BAD_PORT\)/m);
   });
 
+  test('a store that is no file is said to be none, whichever it is', async () => {
+    for (const [store, says] of [
+      ['postgres://db.example/x', /The store is postgres:\/\/…, and no file: copy it with the tools of its server/],
+      ['memory:', /The store is in memory/],
+    ] as const) {
+      for (const command of ['backup', 'restore']) {
+        const { code, stderr } = await run([command, 'a.db'], {
+          cwd: tmpdir(),
+          environment: { HOLDFAST_STORE: store },
+        });
+        assert.equal(code, 1);
+        assert.match(stderr, says);
+      }
+    }
+  });
+
+  test('where nobody answers the address is told, and a store that is away is no matter of Retry-After', async () => {
+    const environment = { HOLDFAST_STORE: 'postgres://127.0.0.1:1/x', HOLDFAST_PORT: '1' };
+    const asked = await run(['events'], { cwd: tmpdir(), environment });
+    assert.match(asked.stderr, /No gateway answers at this address\. http:\/\/127\.0\.0\.1:1\./);
+    const { stdout } = await run(['doctor'], { cwd: tmpdir(), environment });
+    assert.match(stdout, /\[store_unavailable\]\n +Start its server, or correct the setting store \(HOLDFAST_STORE\)/);
+  });
+
   test('what can be seen to be wrong is refused before a gateway is asked', async () => {
     const wrong: [string[], RegExp][] = [
       [['show', 'evt_1'], /is no id/],

@@ -5,6 +5,7 @@ import { RELEASE } from '../gateway/release.ts';
 import type { Command, Surroundings } from './command.ts';
 import { commands } from './commands.ts';
 import { exitCodeOf, exitCodes, UsageError } from './exit.ts';
+import { actionOf } from './finding.ts';
 import { commandHelp, programHelp } from './help.ts';
 import { parseCommand } from './parse.ts';
 
@@ -58,7 +59,7 @@ function report(error: unknown, { out }: Surroundings, json: boolean): void {
 
 function explain(error: unknown): { readonly code: string; readonly message: string; readonly action: string } {
   if (error instanceof UsageError) return { code: 'usage', message: error.message, action: '' };
-  if (error instanceof HoldfastError) return { code: error.code, message: error.message, action: error.action };
+  if (error instanceof HoldfastError) return { code: error.code, message: error.message, action: actionOf(error) };
   // A wrong option of a handler or a policy: it names the option itself.
   if (error instanceof TypeError) return { code: 'internal', message: error.message, action: '' };
   const message = error instanceof Error ? error.message : String(error);

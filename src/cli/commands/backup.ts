@@ -2,6 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { formatBytes } from '../../core/duration.ts';
 import { HoldfastError } from '../../errors.ts';
+import { notEmbedded } from '../finding.ts';
 import { defineCommand, gatewayOptions, jsonOption } from '../command.ts';
 import { copyStore } from '../copies.ts';
 import { findSetup } from '../locate.ts';
@@ -14,9 +15,9 @@ export const backup = defineCommand({
   options: { config: gatewayOptions.config, json: jsonOption },
   examples: ['holdfast backup backups/monday.db'],
   async run({ options, positionals, out, cwd, environment }) {
-    const { storePath } = await findSetup({ cwd, environment }, options.config);
+    const { storePath, settings } = await findSetup({ cwd, environment }, options.config);
     const file = resolve(cwd, positionals[0] ?? '');
-    if (storePath === null) throw new HoldfastError('invalid_input', { detail: 'A store in memory has no backup.' });
+    if (storePath === null) throw notEmbedded(settings.store);
     if (!existsSync(storePath))
       throw new HoldfastError('invalid_input', { detail: `There is no store at ${storePath}.` });
     const progress = out.progress();

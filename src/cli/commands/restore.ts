@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { HoldfastError } from '../../errors.ts';
+import { notEmbedded } from '../finding.ts';
 import { confirm } from '../confirm.ts';
 import { defineCommand, gatewayOptions, jsonOption } from '../command.ts';
 import { restoreStore } from '../copies.ts';
@@ -23,7 +24,7 @@ export const restore = defineCommand({
     const setup = await findSetup(invocation, options.config);
     const from = resolve(cwd, positionals[0] ?? '');
     const { storePath: to } = setup;
-    if (to === null) throw new HoldfastError('invalid_input', { detail: 'The store is in memory.' });
+    if (to === null) throw notEmbedded(setup.settings.store);
     if (!existsSync(from)) throw new HoldfastError('invalid_input', { detail: `There is no file ${from}.` });
     refuseOwned(to);
     await confirm(invocation, `Put ${from} in the place of ${to}?`);

@@ -28,6 +28,7 @@ describe('the address of a postgres store', () => {
       'postgres://ada:s3cret@',
       'postgres://ada:s3cret@db/x?connections=1',
       'postgres://ada:s3cret@db/x?listen=no',
+      'postgres://ada:s3cret@db/x?conections=4',
     ];
     for (const url of wrong) {
       assert.throws(

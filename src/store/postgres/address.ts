@@ -1,4 +1,5 @@
 /** The store's own settings in its URL; what remains is for `pg`. */
+import { nearestName } from '../../core/suggest.ts';
 import { HoldfastError } from '../../errors.ts';
 
 /** What a URL says. */
@@ -13,6 +14,7 @@ export interface PostgresAddress {
 }
 
 const CONNECTIONS_LEAST = 2;
+const OURS = ['schema', 'connections', 'transactions', 'listen'];
 
 /** @throws HoldfastError config_invalid, which names no part of the URL that may be secret */
 export function postgresAddress(text: string): PostgresAddress {
@@ -35,6 +37,11 @@ export function postgresAddress(text: string): PostgresAddress {
   }
   if (listen !== null && listen !== 'off' && !URL.canParse(listen)) {
     throw invalid("listen: expected 'off', or the URL of a direct connection, percent-encoded");
+  }
+  // What else there is goes to `pg`, which knows many; one that is nearly ours would be passed over in silence.
+  for (const name of url.searchParams.keys()) {
+    const meant = nearestName(name, OURS, 2);
+    if (meant !== null) throw invalid(`its URL has '${name}' (did you mean '${meant}'?)`);
   }
   return {
     url: url.href,
