@@ -130,6 +130,22 @@ describe('a config is refused', () => {
   }
 });
 
+test('a source where the admin API is, on one port, is refused; on a port of its own each has its paths', async () => {
+  const taken = { health: { verify: none(), path: '/health' } };
+  const shared = createGateway({ ...quiet, sources: taken });
+  await assert.rejects(shared.listen(), {
+    code: 'config_invalid',
+    message: /sources\.health: \/health is a path of the/,
+  });
+  await shared.stop();
+  await using apart = createGateway({ ...quiet, sources: taken, adminPort: 0 });
+  const { ingest, admin } = await apart.listen();
+  const statusOf = async (port: number, init: RequestInit): Promise<number> =>
+    (await fetch(`http://127.0.0.1:${port}/health`, init)).status;
+  assert.equal(await statusOf(ingest.port, { method: 'POST', body: '{}' }), 200);
+  assert.equal(await statusOf(admin.port, {}), 200);
+});
+
 test('a store whose client is not installed says what to install', async () => {
   const notInstalled = registerHooks({
     resolve: (specifier, context, next) => {

@@ -266,7 +266,10 @@ describe('bodies', () => {
     });
     assert.match(JSON.stringify(get(second.body, 'issues')), /1\.type/);
     await refused('POST /api/events', 'invalid_input', { body: { type: 'x' } });
-    await refused('POST /api/events', 'invalid_input', { body: [] });
+    const missing = await refused('POST /api/events', 'invalid_input', { body: {} });
+    assert.equal(get(missing.body, 'detail'), 'body type: It is missing (expected string); body data: It is missing');
+    const whole = await refused('POST /api/events', 'invalid_input', { body: [] });
+    assert.match(String(get(whole.body, 'detail')), /^body: Too small/);
   });
 });
 

@@ -161,10 +161,17 @@ function ofBestOption(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
 
 function shownIssue(issue: z.core.$ZodIssue, schema: z.ZodType, where: string): InputIssue {
   const name = issue.path.map(String).join('.');
-  if (issue.code !== 'unrecognized_keys') return { in: where, name, message: issue.message };
+  if (issue.code !== 'unrecognized_keys') return { in: where, name, message: messageOf(issue) };
   const [first = ''] = issue.keys;
   const message = `There is no such field.${didYouMean(first, fieldsAt(schema, issue.path))}`;
   return { in: where, name: name === '' ? first : `${name}.${first}`, message };
+}
+
+/** What is not there is called missing: "received undefined" is of the language, not of the request. */
+function messageOf({ message }: z.core.$ZodIssue): string {
+  const [, expected] = /^Invalid input: expected (\w+), received undefined$/.exec(message) ?? [];
+  if (expected === undefined) return message;
+  return expected === 'nonoptional' ? 'It is missing' : `It is missing (expected ${expected})`;
 }
 
 /** The fields of the object that stands at a path in a schema. */

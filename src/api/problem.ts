@@ -18,7 +18,9 @@ export class InputError extends HoldfastError {
 
   constructor(issues: readonly InputIssue[]) {
     super('invalid_input', {
-      detail: issues.map(({ in: where, name, message }) => `${where} ${name}: ${message}`).join('; '),
+      detail: issues
+        .map(({ in: where, name, message }) => `${where}${name === '' ? '' : ` ${name}`}: ${message}`)
+        .join('; '),
     });
     this.issues = issues;
   }

@@ -3,6 +3,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import type { AdminApi } from '../api/admin.ts';
 import { adminListener, isLoopback, nodeHandler } from '../api/listener.ts';
 import type { Clock } from '../core/clock.ts';
+import { HoldfastError } from '../errors.ts';
 import type { Settings } from '../settings.ts';
 import { runtimeFile } from '../core/files.ts';
 import type { Acceptor } from '../ingest/accept.ts';
@@ -43,12 +44,13 @@ export interface ListenParts {
   readonly token: string;
 }
 
-/** @throws HoldfastError address_in_use, public_admin_refused */
+/** @throws HoldfastError address_in_use, public_admin_refused, config_invalid */
 export async function listen(parts: ListenParts): Promise<Listeners> {
   const { settings, acceptor, admin } = parts;
   if (settings.role === 'worker') return listenAdmin(parts);
   // On an address that others can reach, the admin API never shares the port: it stays on loopback unless told otherwise.
   const shared = settings.adminPort === null && isLoopback(settings.host);
+  if (shared) refuseTaken(parts);
   const ingest = createListener(acceptor, shared ? fallback(admin) : undefined);
   const own = shared
     ? null
@@ -84,6 +86,14 @@ export async function listen(parts: ListenParts): Promise<Listeners> {
     await own?.stop();
     throw error;
   }
+}
+
+/** A source at `/health` or the like would stand before the admin API, and whoever looks whether it lives would get 405. */
+function refuseTaken({ acceptor, admin, settings }: ListenParts): void {
+  const taken = acceptor.ports.sources.find(({ path }) => admin.handles(path));
+  if (taken === undefined) return;
+  const detail = `sources.${taken.name}: ${taken.path} is a path of the admin API, which shares port ${settings.port}: give the source another, or set adminPort.`;
+  throw new HoldfastError('config_invalid', { detail });
 }
 
 /** A worker: `/health`, `/ready`, `/metrics` and the admin API, by default on a free port, since there are several. */
