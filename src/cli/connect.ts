@@ -47,10 +47,12 @@ export async function withReader<Answer>(
     if (isGiven(invocation) || (await answers(client))) return use({ client, setup, address });
   }
   if (setup.storePath === null || !existsSync(setup.storePath)) throw notRunning(setup, address);
-  invocation.out.note(invocation.out.paintNote('dim', `No gateway runs here: reading ${setup.storePath} itself.`));
   // Loaded when it is needed: with it comes the store.
   const { openOffline } = await import('./offline.ts');
-  await using offline = await openOffline(setup);
+  await using offline = await openOffline(setup).catch((error: unknown) => {
+    throw isOwned(error) ? notAnswering(setup.storePath ?? '', error) : error;
+  });
+  invocation.out.note(invocation.out.paintNote('dim', `No gateway runs here: reading ${setup.storePath} itself.`));
   return await use({ client: offline.client, setup, address: null });
 }
 
@@ -67,6 +69,16 @@ async function answers(client: Client): Promise<boolean> {
     if (error instanceof HoldfastError && error.code === 'gateway_unreachable') return false;
     throw error;
   }
+}
+
+function isOwned(error: unknown): boolean {
+  return error instanceof HoldfastError && error.code === 'store_owned';
+}
+
+/** Where it is, a gateway says when it listens, and no more when it begins to stop. */
+function notAnswering(storePath: string, cause: unknown): HoldfastError {
+  const detail = `A process has ${storePath}, and listens nowhere: it starts, stops, or is mounted in an application.`;
+  return new HoldfastError('gateway_unreachable', { detail, cause });
 }
 
 function notRunning({ storePath }: Setup, address: Address | null = null): HoldfastError {

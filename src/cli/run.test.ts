@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { createGateway } from '../index.ts';
 import { commands } from './commands.ts';
 import { run } from './fixtures/terminal.ts';
 
@@ -81,6 +84,22 @@ describe('the program', () => {
     assert.match(asked.stderr, /No gateway answers at this address\. http:\/\/127\.0\.0\.1:1\./);
     const { stdout } = await run(['doctor'], { cwd: tmpdir(), environment });
     assert.match(stdout, /\[store_unavailable\]\n +Start its server, or correct the setting store \(HOLDFAST_STORE\)/);
+  });
+
+  test('a store whose gateway listens nowhere is not said to be free, nor that nobody runs', async () => {
+    const cwd = mkdtempSync(join(tmpdir(), 'holdfast-owned-'));
+    const environment = { HOLDFAST_STORE: `sqlite:${join(cwd, 'owned.db')}` };
+    const gateway = createGateway({ store: environment.HOLDFAST_STORE, logLevel: 'silent', sources: {} });
+    await gateway.start();
+    try {
+      const { code, stderr } = await run(['events'], { cwd, environment });
+      assert.equal(code, 3);
+      assert.match(stderr, /A process has .*owned\.db, and listens nowhere: it starts, stops, or is mounted/);
+      assert.doesNotMatch(stderr, /No gateway runs here/);
+    } finally {
+      await gateway.stop();
+      rmSync(cwd, { recursive: true, force: true });
+    }
   });
 
   test('what can be seen to be wrong is refused before a gateway is asked', async () => {
