@@ -60,7 +60,11 @@ export class Connections {
     for (const socket of this.#open) {
       const before = this.#idle.get(socket);
       if ((socket.open ?? 0) > 0) this.#idle.delete(socket);
-      else if (before === socket.bytesRead) endSoon(this.#acceptor.ports.clock, socket);
+      else if (before === socket.bytesRead) {
+        // Once: whoever does not end its side is waited for by then.
+        this.#open.delete(socket);
+        endSoon(this.#acceptor.ports.clock, socket);
+      }
       else this.#idle.set(socket, socket.bytesRead);
     }
     this.#timer = setTimeout(() => this.#look(), LOOK_MS);

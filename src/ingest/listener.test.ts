@@ -265,6 +265,21 @@ test('stop answers what is under way, ends its connection, and takes no more', a
   await assert.rejects(once(connect(port, '127.0.0.1'), 'connect'), { code: 'ECONNREFUSED' });
 });
 
+test('stop ends an idle connection once, however long the other side keeps its own', async (t) => {
+  const { port, listener } = await running(t);
+  const warnings: string[] = [];
+  const warned = ({ name }: Error): void => void warnings.push(name);
+  process.on('warning', warned);
+  t.after(() => process.off('warning', warned));
+  const idle = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  await once(idle, 'connect');
+  const stopped = listener.stop();
+  await once(idle.resume(), 'end');
+  await stopped;
+  idle.destroy();
+  assert.deepEqual(warnings, []);
+});
+
 test('close is safe twice and before listen; a taken port has a code', async (t) => {
   const { port } = await running(t);
   const other = createListener(ingestWorld({ sources: { open: none() } }).acceptor);
