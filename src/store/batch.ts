@@ -56,7 +56,7 @@ export interface Claim extends ClaimRef {
   readonly attempts: number;
   /**
    * Processes that ended while this was marked started. Above 0: a suspect, to be run alone, start committed first; from
-   * CRASHES_MAX on (shared stores only): not to be run any more.
+   * CRASHES_MAX on: not to be run any more.
    */
   readonly crashes: number;
   /** When it was committed (ms since 1970), for lag. */

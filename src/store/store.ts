@@ -161,8 +161,7 @@ export interface PurgeAnswer {
 export interface WorkStore {
   /**
    * Takes ownership or connects, migrates, checks and reports durability. Repeat: the same report.
-   * After a crash: recovers first; deliveries marked started count one crash more (embedded stores), and those that
-   * reach CRASHES_MAX become dead letters `crashed`.
+   * After a crash: recovers first; deliveries marked started count one crash more (embedded stores).
    * @throws HoldfastError store_owned, store_corrupt, store_format, store_not_durable, sqlite_too_old; of shared stores
    *   store_unavailable, when they cannot be reached, and store_forbidden
    */
@@ -184,7 +183,8 @@ export interface WorkStore {
    * Claims ready deliveries, per destination in the order of their commits. Empty when nothing is ready.
    * A claim is good until `leaseMs` from now; a crash ends it (embedded: at once; shared: with its lease).
    * Shared stores: a claim of what was marked started, and whose lease ended since, counts one crash more: it takes over
-   * from a process that died, or stood still. From CRASHES_MAX on it is to be settled as dead letter `crashed`, untried.
+   * from a process that died, or stood still. From CRASHES_MAX on it is to be settled as dead letter `crashed`, untried: only
+   * whoever claims knows whether that holds its order key, and who is to be told.
    * @throws StoreError
    */
   claim(request: ClaimRequest): Promise<ClaimAnswer>;

@@ -1,5 +1,4 @@
 /** Claiming what is ready, and recovering what was claimed when the process ended. */
-import { CRASHES_MAX } from '../../core/delivery.ts';
 import type { Claim, ClaimAnswer, ClaimRef, ClaimRequest, ClaimWant, WakeUps } from '../store.ts';
 import type { DeliveryRow } from './rows.ts';
 import type { Tables } from './tables.ts';
@@ -70,9 +69,6 @@ export function wakeUps(tables: Tables, destinations: readonly string[], now: nu
 export function endClaims(tables: Tables, unclean: boolean): void {
   for (const row of tables.deliveries.values()) {
     if (row.leaseUntil === null && !row.started) continue;
-    const crashes = row.crashes + (unclean && row.started ? 1 : 0);
-    const died = crashes > row.crashes && crashes >= CRASHES_MAX;
-    tables.update(row, { leaseUntil: null, started: false, crashes });
-    if (died) tables.bury(row, 'crashed', tables.clock.now());
+    tables.update(row, { leaseUntil: null, started: false, crashes: row.crashes + (unclean && row.started ? 1 : 0) });
   }
 }

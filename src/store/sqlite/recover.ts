@@ -1,17 +1,16 @@
 /** The first transaction of a process: it counts up, marks the file as in use, and deals with what was running. */
-import { CRASHES_MAX } from '../../core/delivery.ts';
 import { clearUnfinished } from './dedupe.ts';
 import { rowEvent } from './deliveries-of.ts';
 import type { Found } from './open.ts';
 import { OPEN, STARTED } from './page.ts';
 import { positionOf } from './position.ts';
-import { endRows, moveToRow, newRow } from './row-writes.ts';
-import { rowStates, toDeliveryRow } from './rows.ts';
+import { moveToRow, newRow } from './row-writes.ts';
+import { toDeliveryRow } from './rows.ts';
 import type { Txn } from './txn.ts';
 
 /**
- * After an unclean stop, what was marked started is a suspect: it counts one crash more, and becomes a dead letter when
- * that is one too many. After a proper close it is simply ready again.
+ * After an unclean stop, what was marked started is a suspect: it counts one crash more. After a proper close it is simply
+ * ready again.
  */
 export async function recover(txn: Txn, found: Found): Promise<void> {
   txn.step({ statement: 'setMeta', params: ['boot', found.boot] });
@@ -29,9 +28,6 @@ function recoverRows(txn: Txn, unclean: boolean): void {
     const crashes = row.crashes + Number(unclean);
     const sql = 'UPDATE delivery SET started = 0, crashes = ? WHERE position = ?';
     txn.step({ statement: { sql }, params: [crashes, row.position] });
-    if (!unclean || crashes < CRASHES_MAX) continue;
-    const end = { state: rowStates.dead, attempts: row.attempts, reason: 'crashed', note: null };
-    endRows(txn, [[row, { ...end, lastError: row.last_error, holdKey: false }]]);
   }
 }
 

@@ -223,14 +223,22 @@ const freed: readonly ConformanceCase[] = [
   }),
   requiring(
     ['embedded'],
-    promise('a dead letter of crashes frees its key', 'ordered/claim/crash after commit', async (world) => {
-      await queue(world, 'a', 'b');
-      for (let round = 0; round < 3; round++) {
-        await world.start(await world.claimOne('till'));
-        await world.reopen('crashed');
-      }
-      assert.deepEqual(await drain(world), ['b']);
-    }),
+    promise(
+      'a dead letter of crashes frees its key, or holds it',
+      'ordered/claim/crash after commit',
+      async (world) => {
+        await queue(world, 'a', 'b', 'c');
+        for (const holdKey of [false, true]) {
+          for (let round = 0; round < 3; round++) {
+            await world.start(await world.claimOne('till'));
+            await world.reopen('crashed');
+          }
+          const crashed = { kind: 'dead', reason: 'crashed', note: null, holdKey, attempt: null } as const;
+          assert.equal((await world.settle(await world.claimOne('till'), crashed)).status, 'committed');
+        }
+        assert.deepEqual(await world.states('till'), ['dead', 'dead', 'blocked']);
+      },
+    ),
   ),
   promise('a renamed destination keeps its order', 'ordered/rename/normal', async (world) => {
     await world.accept({ text: 'a', orderKey: 'k' }, 'desk');

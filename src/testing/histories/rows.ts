@@ -132,8 +132,10 @@ function newOutcome(pair: Pair, dice: Dice): Outcome {
       return build.dead('exhausted', false);
     case 6:
       return build.dead('rejected', true);
-    default:
-      return { kind: 'dead', reason: 'body_purged', note: null, holdKey: dice.roll(2) === 1, attempt: null };
+    default: {
+      const reason = dice.of<DeadReason>('body_purged', 'crashed');
+      return { kind: 'dead', reason, note: null, holdKey: dice.roll(2) === 1, attempt: null };
+    }
   }
 }
 
