@@ -13,7 +13,15 @@ describe('adaptive concurrency', () => {
     assert.deepEqual(limits, [2, 3, 4, 6, 9, 10, 10]);
   });
 
-  it('holds while the lag is falling, is short, or slots are free', () => {
+  it('grows while the lag falls, as long as that would take minutes', () => {
+    const concurrency = new AdaptiveConcurrency({ min: 1, max: 10 });
+    for (let lagMs = 3_600_000; concurrency.limit < 10; lagMs -= 9000) {
+      assert.ok(lagMs > 3_500_000, 'worked off by one, with nine idle');
+      concurrency.adapt({ waiting: 100, lagMs, running: concurrency.limit });
+    }
+  });
+
+  it('holds while the lag falls and is over soon, is short, or slots are free', () => {
     const concurrency = new AdaptiveConcurrency({ min: 2, max: 10 });
     concurrency.adapt({ waiting: 100, lagMs: 5000, running: 2 });
     assert.equal(concurrency.limit, 3);

@@ -1,7 +1,7 @@
 /**
  * How many attempts of a destination run at once, following its lag between a lower and an upper bound. It grows by
- * half while work waits too long and every slot is in use, unless the lag is falling already; it shrinks by one after a
- * while of having more slots than work. So a burst is met within seconds, and a lull does not make it swing.
+ * half while work waits too long and every slot is in use, unless the lag falls so fast that it is over soon; it shrinks by
+ * one after a while of having more slots than work. So a burst is met within seconds, and a lull does not make it swing.
  */
 export interface ConcurrencyRange {
   readonly min: number;
@@ -22,6 +22,8 @@ export interface LaneLoad {
 const LAG_TARGET_MS = 500;
 /** So many looks in a row must find slots idle before one is given up. */
 const CALM_LOOKS = 5;
+/** A lag that is over after so many looks, as fast as it falls, needs no more slots. One of hours may fall for hours. */
+const SOON_LOOKS = 10;
 
 export class AdaptiveConcurrency {
   readonly #range: ConcurrencyRange;
@@ -43,11 +45,11 @@ export class AdaptiveConcurrency {
   /** Looks at the load; to be called about once a second. Answers the new limit. */
   adapt(load: LaneLoad): number {
     const busy = load.waiting > 0 && load.running >= this.#limit;
-    const falling = load.lagMs < this.#lagMs;
+    const soonOver = load.lagMs <= (this.#lagMs - load.lagMs) * SOON_LOOKS;
     this.#lagMs = load.lagMs;
     if (busy) {
       this.#calm = 0;
-      if (load.lagMs > LAG_TARGET_MS && !falling) this.#grow();
+      if (load.lagMs > LAG_TARGET_MS && !soonOver) this.#grow();
     } else if (load.running < this.#limit && load.lagMs <= LAG_TARGET_MS) {
       this.#rest();
     }
