@@ -5,7 +5,7 @@ import { silentObserver } from '../core/observer.ts';
 import { memoryStore } from '../store/memory.ts';
 import { TestClock } from '../testing/clock.ts';
 import { Group } from './group.ts';
-import { Holds } from './holds.ts';
+import { Holds, SEEN_MS } from './holds.ts';
 import type { Lane } from './lane.ts';
 import type { Lanes } from './lanes.ts';
 
@@ -81,5 +81,28 @@ test('a pause, and the end of one, outlasts a read that began before it', async 
     ['ben', 'anna', undefined],
   );
   assert.deepEqual(told, ['pause'], 'the lane has not gone on for a moment');
+  holds.stop();
+});
+
+test('a destination of another process is not absent before that could have been heard', async () => {
+  const clock = new TestClock();
+  const { work, registry } = memoryStore({ clock, shared: true });
+  await work.open();
+  await registry.put({ kind: 'destination', key: 'till', value: { at: clock.now() }, ifVersion: null });
+  const holds = new Holds({
+    registry,
+    committer: { write: (write: Parameters<Committer['write']>[0]) => registry.put(write) } as Committer,
+    clock,
+    observer: silentObserver,
+    lanes: { has: () => false, disabledSince: () => null, fixed: () => new Set<string>() } as unknown as Lanes,
+    group: new Group(null),
+  });
+  await holds.start();
+  const held = (): string[] => holds.heldSinceBefore(clock.now() - 60_000, ['till']);
+  // It says that it is there each hour, and was read just before.
+  clock.advance(2 * SEEN_MS);
+  assert.deepEqual(held(), []);
+  clock.advance(2 * SEEN_MS);
+  assert.deepEqual(held(), ['till']);
   holds.stop();
 });

@@ -29,6 +29,10 @@ export interface HoldsOptions {
 
 const PAUSE = 'pause';
 const SEEN = 'destination';
+/** How often `seen` is to be called. */
+export const SEEN_MS = 3_600_000;
+/** Whoever has a destination says so each hour, and is heard here within another: before that it may be there. */
+const ABSENT_MS = 3 * SEEN_MS;
 
 export class Holds {
   readonly #options: HoldsOptions;
@@ -118,10 +122,11 @@ export class Holds {
 
   /** Destinations held since before `time`: what was committed before it has been held as long. */
   heldSinceBefore(time: number, counted: readonly string[]): string[] {
+    const absentSince = Math.min(time, this.#options.clock.now() - ABSENT_MS);
     return counted.filter((name) => {
       const heldAt = this.pauseOf(name)?.at ?? this.#options.lanes.disabledSince(name);
       if (heldAt !== null) return heldAt < time;
-      return !this.#options.lanes.has(name) && (this.#lastSeen.get(name) ?? Number.POSITIVE_INFINITY) < time;
+      return !this.#options.lanes.has(name) && (this.#lastSeen.get(name) ?? Number.POSITIVE_INFINITY) < absentSince;
     });
   }
 

@@ -13,7 +13,7 @@ import type { Destination } from '../dispatch/destination.ts';
 import { Dispatcher } from '../dispatch/dispatcher.ts';
 import { fanOutDestination } from '../dispatch/fan-out.ts';
 import { Group, groupedHistory } from '../dispatch/group.ts';
-import { Holds } from '../dispatch/holds.ts';
+import { Holds, SEEN_MS } from '../dispatch/holds.ts';
 import { Replays } from '../dispatch/replay.ts';
 import { Retention } from '../dispatch/retention.ts';
 import type { EndpointPolicy } from '../endpoints/policy.ts';
@@ -80,7 +80,6 @@ export interface EngineParts {
 const IDLE_MS = 5000;
 /** Where nothing tells of what other processes make ready. */
 const LOOK_MS = 250;
-const SEEN_MS = 3_600_000;
 /** How long a bulk replay may stand still before another process goes on with it. */
 const TAKE_OVER_MS = 60_000;
 const ALERTS_MS = 15_000;
