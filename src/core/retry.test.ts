@@ -34,6 +34,13 @@ describe('a retry policy', () => {
     );
   });
 
+  test('has a delay for each of thousands of attempts', () => {
+    for (const base of [0, 1]) {
+      const policy = exponential({ maxAttempts: 5000, base, cap: '1m', jitter: 'none' });
+      assert.equal(nextDelayMs(policy, 4000, half), base * 60_000);
+    }
+  });
+
   test('the schedule of Standard Webhooks has ten attempts over about three days', () => {
     const delays = Array.from(
       { length: 9 },

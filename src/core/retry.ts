@@ -111,6 +111,7 @@ export function nextDelayMs(policy: RetryPolicy, attempts: number, random: Rando
     if (policy.jitter === 'none') return delay;
     return Math.round(policy.jitter === 'full' ? delay * random() : delay * (0.8 + 0.4 * random()));
   }
-  const grown = Math.min(policy.capMs, policy.baseMs * policy.factor ** (attempts - 1));
+  // After a thousand attempts the factor is beyond all numbers, and no delay times that would be none.
+  const grown = Math.min(policy.capMs, policy.baseMs * Math.min(policy.factor ** (attempts - 1), Number.MAX_VALUE));
   return Math.round(policy.jitter === 'full' ? grown * random() : grown);
 }
