@@ -64,8 +64,7 @@ export class Connections {
         // Once: whoever does not end its side is waited for by then.
         this.#open.delete(socket);
         endSoon(this.#acceptor.ports.clock, socket);
-      }
-      else this.#idle.set(socket, socket.bytesRead);
+      } else this.#idle.set(socket, socket.bytesRead);
     }
     this.#timer = setTimeout(() => this.#look(), LOOK_MS);
   }
