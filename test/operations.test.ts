@@ -206,14 +206,14 @@ describe('operations', () => {
     const { t } = await desk();
     await using _ = t;
     const operations = t.gateway.operations();
-    const wrong: [Promise<unknown>, RegExp][] = [
-      [operations.events({ limit: 0 }), /query limit/],
-      [operations.events({ since: new Date(Number.NaN) }), /query since: .*valid Date/],
-      [operations.events({ source: { $ne: '' } as unknown as string }), /query source: expected text/],
-      [operations.events({ sorce: 'open' } as Parameters<typeof operations.events>[0]), /Did you mean 'source'/],
-      [operations.event('1'), /path id: expected an id: evt_/],
-      [operations.resolve([], 'none'), /body ids/],
-      [operations.startReplay({ what: 'every' as 'all' }), /body filter.what/],
+    const wrong: [() => Promise<unknown>, RegExp][] = [
+      [() => operations.events({ limit: 0 }), /query limit/],
+      [() => operations.events({ since: new Date(Number.NaN) }), /query since: .*valid Date/],
+      [() => operations.events({ source: { $ne: '' } as unknown as string }), /query source: expected text/],
+      [() => operations.events({ sorce: 'open' } as Parameters<typeof operations.events>[0]), /Did you mean 'source'/],
+      [() => operations.event('1'), /path id: expected an id: evt_/],
+      [() => operations.resolve([], 'none'), /body ids/],
+      [() => operations.startReplay({ what: 'every' as 'all' }), /body filter.what/],
     ];
     for (const [answer, message] of wrong) await assert.rejects(answer, { code: 'invalid_input', message });
     await assert.rejects(operations.pause('deks'), { code: 'destination_unknown' });
