@@ -35,7 +35,8 @@ export class MongoProxy {
 
   /** Before the server that this URL names. */
   static async start(url: string): Promise<MongoProxy> {
-    const server = createServer();
+    // Else what comes in pieces waits for acknowledgements: 40 ms each time.
+    const server = createServer({ noDelay: true });
     const proxy = new MongoProxy(server);
     server.on('connection', (client) => proxy.#join(client, Number(new URL(url).port)));
     server.listen(0, '127.0.0.1');
@@ -69,7 +70,7 @@ export class MongoProxy {
   }
 
   #join(client: Socket, port: number): void {
-    const server = connect(port, '127.0.0.1');
+    const server = connect({ port, host: '127.0.0.1', noDelay: true });
     let isHeld = false;
     let isUnheard = false;
     const end = (): void => {

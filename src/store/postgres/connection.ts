@@ -25,6 +25,8 @@ export interface ConnectionOptions {
   readonly pool?: Pool | undefined;
   /** Most connections at once. */
   readonly connectionsMax: number;
+  /** Most calls at once; who comes then waits in line. Default: as many as there are connections. */
+  readonly callsMax?: number;
   /** After this the server ends a statement; the driver gives up a little later. */
   readonly statementMs: number;
   /** `null`: as the server, the role and the URL have it. */
@@ -68,12 +70,19 @@ export function makePool(url: string, connectionsMax: number): Pool {
 export class Connections {
   readonly #options: ConnectionOptions;
   readonly #pool: Pool;
+  readonly #line: Line | null;
   #inFlight = 0;
   #quiet: (() => void)[] = [];
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
     this.#pool = options.pool ?? makePool(options.url, options.connectionsMax);
+    this.#line = options.callsMax === undefined ? null : new Line(options.callsMax);
+  }
+
+  /** The same connections, of which no more than so many are used at once. */
+  few(callsMax: number): Connections {
+    return new Connections({ ...this.#options, pool: this.#pool, callsMax });
   }
 
   /**
@@ -83,7 +92,8 @@ export class Connections {
   async run(statements: readonly Statement[], limits: Limits = {}): Promise<readonly Row[]> {
     this.#inFlight++;
     try {
-      return await this.#run(statements, limits);
+      await this.#line?.enter();
+      return await this.#run(statements, limits).finally(() => this.#line?.leave());
     } finally {
       this.#inFlight--;
       if (this.#inFlight === 0) for (const resolve of this.#quiet.splice(0)) resolve();
@@ -147,6 +157,41 @@ export class Connections {
     if (readOnly !== true && synchronousCommit !== null)
       settings.push(`SET LOCAL synchronous_commit = ${synchronousCommit}`);
     return settings.join('; ');
+  }
+}
+
+/** Lets a few in at once, and the others in the order in which they came. */
+class Line {
+  #free: number;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(atOnce: number) {
+    this.#free = atOnce;
+  }
+
+  /** @throws StoreError unavailable for who has waited as long as one waits for a connection */
+  async enter(): Promise<void> {
+    if (this.#free > 0) {
+      this.#free--;
+      return;
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const late = (): void => {
+      this.#waiting.delete(resolve);
+      reject(new StoreError('unavailable', 'Too many look at the store at once.'));
+    };
+    const timer = setTimeout(late, CONNECT_MS);
+    this.#waiting.add(resolve);
+    await promise.finally(() => clearTimeout(timer));
+  }
+
+  leave(): void {
+    const [next] = this.#waiting;
+    if (next === undefined) this.#free++;
+    else {
+      this.#waiting.delete(next);
+      next();
+    }
   }
 }
 

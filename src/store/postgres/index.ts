@@ -58,7 +58,7 @@ export interface PostgresOptions {
   readonly process: string;
   /** For tests: connections that outlive the store, so that each of many stores need not warm up its own. */
   readonly pool?: ReturnType<typeof makePool>;
-  /** Most connections of this process, half of them for its history. Default 8. */
+  /** Most connections of this process. Default 8. */
   readonly connectionsMax?: number;
   /** Most transactions of handlers at once, each on a connection besides those. Default 10. */
   readonly transactionsMax?: number;
@@ -90,7 +90,7 @@ export function postgresStore(options: PostgresOptions): PostgresStore {
 
 interface Opened {
   readonly to: Committing;
-  /** For what people look at: connections of their own, or a few slow searches would keep commits waiting for one. */
+  /** For what people look at: half of the connections at once, or a few slow searches would keep commits waiting for one. */
   readonly looks: Committing;
   readonly purge: Purge;
   readonly callers: CallersRows;
@@ -194,8 +194,7 @@ class Postgres implements PostgresStore {
 
   async #connect(): Promise<StoreReport> {
     const { connectionsMax = 8, allowWeakerDurability = false, sweptBytesMax = SWEPT_BYTES_MAX } = this.#options;
-    const looking = Math.max(1, Math.floor(connectionsMax / 2));
-    const connections = this.#connections(Math.max(1, connectionsMax - looking));
+    const connections = this.#connections(connectionsMax);
     try {
       const found = await inspect(connections, this.#name, this.#options.clock);
       refuseUnfit(found, allowWeakerDurability);
@@ -203,7 +202,7 @@ class Postgres implements PostgresStore {
       const schema = quoted(this.#name);
       const { owner, number } = await enrol(connections, schema, this.#options.process);
       const to: Committing = { connections, schema, name: this.#name, owner, leftOut: new Map() };
-      const looks = { ...to, connections: this.#connections(looking) };
+      const looks = { ...to, connections: connections.few(Math.max(1, Math.floor(connectionsMax / 2))) };
       const listener = await this.#listen(owner);
       const purge = new Purge(to, { sweptBytesMax });
       const transactions = this.#transactions(connections);
@@ -248,7 +247,6 @@ class Postgres implements PostgresStore {
     }
     await opened.listener?.stop();
     await opened.transactions.close();
-    await opened.looks.connections.close();
     await connections.close();
   }
 
